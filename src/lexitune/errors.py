@@ -1,0 +1,83 @@
+"""Errors: one tree, one table of codes. The first digit of a code is the exit code.
+
+LexituneError
+├── StageFailed   E1xxx  exit 1   the work itself failed (NaN, collapse, disk)
+├── UsageError    E2xxx  exit 2   the command or an option is wrong
+├── DataError     E3xxx  exit 3   the input is wrong
+├── GateRefused   E4xxx  exit 4   a shown failure: the challenger must not serve
+└── Undecided     E5xxx  exit 5   too little evidence: label more
+
+An interrupt is `KeyboardInterrupt`, exit 130: what was done is kept and the same command resumes.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CODES",
+    "DataError",
+    "GateRefused",
+    "LexituneError",
+    "StageFailed",
+    "Undecided",
+    "UsageError",
+]
+
+CODES = {
+    # E10xx  workspace and files
+    # E11xx  models and encoding
+    # E12xx  training
+    # E20xx  options, names, commands
+    "E2001": "unknown option or key",
+    "E2002": "a value of the wrong kind",
+    "E2003": "unknown name in a registry",
+    "E2004": "a spec that cannot be read",
+    "E2005": "a package of an extra is missing",
+    # E30xx  reading files
+    # E31xx  data sets: ids, splits, leaks
+    # E32xx  models as input
+    # E40xx  gate
+    # E50xx  too little evidence
+}
+"""Every code that can be raised, with its meaning in one line. Codes are never reused."""
+
+
+class LexituneError(Exception):
+    """Something a user can mend.
+
+    Args:
+        code: A key of `CODES`.
+        problem: What is wrong, with the value as given; lower case, no full stop.
+        fix: What to do, if possible a command to paste. Required: no error is raised without advice.
+        at: `file:line` where the input is wrong.
+    """
+
+    def __init__(self, code: str, problem: str, *, fix: str, at: str = "") -> None:
+        if code not in CODES or int(code[1]) != type(self).exit_code != 0:
+            raise ValueError(f"{type(self).__name__} cannot carry code {code}")
+        super().__init__(f"{at}: {problem}" if at else problem)
+        self.code, self.problem, self.fix, self.at = code, problem, fix, at
+
+    exit_code = 0
+
+    def __str__(self) -> str:
+        return f"error[{self.code}]: {self.args[0]}\n  fix: {self.fix}"
+
+
+class StageFailed(LexituneError):
+    exit_code = 1
+
+
+class UsageError(LexituneError):
+    exit_code = 2
+
+
+class DataError(LexituneError):
+    exit_code = 3
+
+
+class GateRefused(LexituneError):
+    exit_code = 4
+
+
+class Undecided(LexituneError):
+    exit_code = 5

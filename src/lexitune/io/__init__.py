@@ -1,0 +1,1 @@
+"""Reading and writing files: plain formats that other tools share."""

@@ -1,0 +1,1 @@
+"""Measures, statistics, reports and comparisons."""

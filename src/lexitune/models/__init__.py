@@ -1,0 +1,1 @@
+"""Models: what they need to know, and the embedder that runs them."""

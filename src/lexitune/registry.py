@@ -1,0 +1,127 @@
+"""Registries: a name to an object, from built-in tables and entry points, and the one grammar that names them.
+
+name[:target][,key=value]...        qdrant:http://localhost:6333,collection=docs
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from lexitune.errors import UsageError
+from lexitune.settings import did_you_mean
+
+__all__ = ["Registry", "Spec", "parse_spec"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A parsed spec. `str(spec)` gives back its text."""
+
+    name: str
+    target: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        head = f"{self.name}:{self.target}" if self.target else self.name
+        return ",".join([head, *(f"{key}={value}" for key, value in self.values.items())])
+
+
+def parse_spec(text: str) -> Spec:
+    """Read `name[:target][,key=value]`. The target may hold colons but no comma.
+
+    Raises:
+        UsageError: An empty name, a part without `=`, or a key given twice.
+    """
+    head, *parts = text.split(",")
+    name, _, target = head.partition(":")
+    if not name.strip():
+        raise UsageError("E2004", f"spec {text!r} has no name", fix="write name[:target][,key=value]")
+    values: dict[str, str] = {}
+    for part in parts:
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip() or key.strip() in values:
+            raise UsageError(
+                "E2004", f"spec {text!r}: cannot read {part!r}", fix="write each setting once, as key=value"
+            )
+        values[key.strip()] = value.strip()
+    return Spec(name.strip(), target.strip(), values)
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Objects of one kind by name.
+
+    Args:
+        kind: What they are, in the singular: it stands in errors, and `lexitune.<kind>` is the entry-point group.
+        table: name -> "module:attribute"; nothing is imported until it is asked for.
+    """
+
+    kind: str
+    table: Mapping[str, str]
+
+    def names(self) -> list[str]:
+        """Built-in and plugged-in names, sorted."""
+        return sorted({*self.table, *(point.name for point in self._points())})
+
+    def get(self, name: str) -> Any:
+        """The object called `name`; a built-in name wins over a plugin's.
+
+        Raises:
+            UsageError: No such name; the message names the nearest.
+        """
+        if name in self.table:
+            module, _, attribute = self.table[name].partition(":")
+            return getattr(import_module(module), attribute)
+        for point in self._points():
+            if point.name == name:
+                return point.load()
+        raise UsageError("E2003", f"no {self.kind} is called '{name}'", fix=did_you_mean(name, self.names()))
+
+    def make(self, text: str) -> Any:
+        """Call the factory a spec names, its values checked against the factory's own signature."""
+        spec = parse_spec(text)
+        factory = self.get(spec.name)
+        given = convert_values(factory, spec)
+        return factory(spec.target, **given) if spec.target else factory(**given)
+
+    def _points(self) -> Any:
+        return entry_points(group=f"lexitune.{self.kind}")
+
+
+def convert_values(factory: Callable[..., Any], spec: Spec) -> dict[str, Any]:
+    """A spec's values in the types of the factory's keyword parameters.
+
+    Raises:
+        UsageError: A key the factory does not take, or a value that is not of its type.
+    """
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(factory, eval_str=True).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    given: dict[str, Any] = {}
+    for key, value in spec.values.items():
+        if key not in parameters:
+            raise UsageError("E2001", f"'{spec.name}' takes no '{key}'", fix=did_you_mean(key, parameters))
+        kind = parameters[key].annotation
+        try:
+            given[key] = CONVERT.get(kind, str)(value)
+        except (KeyError, ValueError) as error:
+            raise UsageError(
+                "E2002",
+                f"{key}={value} in '{spec}' is not {kind.__name__}",
+                fix=f"give {key} a {kind.__name__}",
+            ) from error
+    return given
+
+
+CONVERT: dict[Any, Callable[[str], Any]] = {
+    bool: {"true": True, "false": False}.__getitem__,
+    int: int,
+    float: float,
+}

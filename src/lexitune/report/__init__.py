@@ -1,0 +1,1 @@
+"""Draws blocks that stages hand over: one self-contained HTML file."""

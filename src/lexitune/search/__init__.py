@@ -1,0 +1,1 @@
+"""Ranking: exact, lexical, hybrid, filtered."""

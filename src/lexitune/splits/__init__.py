@@ -1,0 +1,1 @@
+"""Splits that do not leak, and the seal on test."""

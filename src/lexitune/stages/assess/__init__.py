@@ -1,0 +1,1 @@
+"""Is the stock model good enough on these queries?"""

@@ -1,0 +1,25 @@
+"""Options of assess."""
+
+from dataclasses import dataclass, field
+
+__all__ = ["AssessOptions"]
+
+
+@dataclass(frozen=True)
+class AssessOptions:
+    """When the stock model is good enough, and how many pairs and queries a tune needs."""
+
+    threshold: float = field(
+        default=0.70,
+        metadata={
+            "help": "Stock R@10 at or above this is good enough: do not tune",
+            "least": 0.0,
+            "most": 1.0,
+        },
+    )
+    max_queries: int = field(default=2000, metadata={"help": "Most train and dev queries to measure on", "least": 50})
+    min_pairs: int = field(default=500, metadata={"help": "Fewest training pairs worth a tune", "least": 1})
+    min_test_queries: int = field(
+        default=50, metadata={"help": "Fewest test queries that can carry a verdict", "least": 1}
+    )
+    seed: int = field(default=13, metadata={"help": "Seed of the sample of queries"})

@@ -1,0 +1,1 @@
+"""Stock, lexical, hybrid and challenger on the same test queries."""

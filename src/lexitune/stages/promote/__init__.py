@@ -1,0 +1,1 @@
+"""The gate, the switch and the way back."""

@@ -1,0 +1,1 @@
+"""Encode the corpus with the challenger, beside the live index."""

@@ -1,0 +1,1 @@
+"""Text as text: normal forms and terms."""
