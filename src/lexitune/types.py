@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Protocol
 
 __all__ = [
@@ -25,8 +24,6 @@ __all__ = [
 Qrels = Mapping[str, Mapping[str, int]]
 """query_id -> doc_id -> relevance. 1 or more is relevant; 0 was judged and is not."""
 
-EMPTY: Mapping[str, Any] = MappingProxyType({})
-
 
 @dataclass(frozen=True, slots=True)
 class Doc:
@@ -35,7 +32,7 @@ class Doc:
     doc_id: str
     text: str
     title: str = ""
-    metadata: Mapping[str, Any] = EMPTY
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def full_text(self) -> str:
@@ -49,7 +46,7 @@ class Query:
 
     query_id: str
     text: str
-    metadata: Mapping[str, Any] = EMPTY
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
