@@ -25,6 +25,7 @@ __all__ = [
 CODES = {
     # E10xx  workspace and files
     # E11xx  models and encoding
+    "E1101": "a text that encodes to a vector that is not a number",
     # E12xx  training
     # E20xx  options, names, commands
     "E2001": "unknown option or key",
@@ -32,9 +33,27 @@ CODES = {
     "E2003": "unknown name in a registry",
     "E2004": "a spec that cannot be read",
     "E2005": "a package of an extra is missing",
+    "E2101": "no model of that name",
+    "E2102": "remote code without a revision",
+    "E2103": "a maximum length beyond what the model can take",
+    "E2104": "a device that is not there",
     # E30xx  reading files
     # E31xx  data sets: ids, splits, leaks
+    "E3121": "no query has a relevant doc",
+    "E3122": "a score is not a number",
+    "E3123": "a doc stands twice in one ranking",
+    "E3124": "a ranking is out of order",
+    "E3125": "a model scores everything alike",
+    "E3126": "two reports that cannot be compared",
+    "E3127": "a report or comparison cannot be read",
+    "E3128": "a measure was not measured",
     # E32xx  models as input
+    "E3201": "a folder that is no model",
+    "E3202": "a Hub model that cannot be had",
+    "E3203": "a model of parts that cannot be computed here",
+    "E3204": "weights as pickle only",
+    "E3205": "weights that are not the published ones",
+    "E3206": "a model folder whose records disagree",
     # E40xx  gate
     # E50xx  too little evidence
 }
