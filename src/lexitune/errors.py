@@ -24,6 +24,9 @@ __all__ = [
 
 CODES = {
     # E10xx  workspace and files
+    "E1001": "a file could not be written",
+    "E1002": "another process works in this workspace",
+    "E1003": "vectors that must not be stored",
     # E11xx  models and encoding
     "E1101": "a text that encodes to a vector that is not a number",
     # E12xx  training
@@ -38,7 +41,22 @@ CODES = {
     "E2103": "a maximum length beyond what the model can take",
     "E2104": "a device that is not there",
     # E30xx  reading files
+    "E3001": "no such file or folder",
+    "E3002": "a file of another kind or encoding",
+    "E3003": "no records",
+    "E3004": "too many lines that cannot be used",
+    "E3005": "one id, two records",
+    "E3006": "an id or text that cannot be written",
+    "E3007": "columns that cannot be told apart",
+    "E3008": "a file cut short",
+    "E3009": "no data in the workspace",
+    "E3010": "the workspace holds other data",
+    "E3011": "a file of the workspace was changed",
+    "E3012": "vectors that are incomplete or damaged",
+    "E3013": "a score that is no number",
     # E31xx  data sets: ids, splits, leaks
+    "E3101": "queries that cannot be split",
+    "E3102": "test judgements changed since they were sealed",
     "E3121": "no query has a relevant doc",
     "E3122": "a score is not a number",
     "E3123": "a doc stands twice in one ranking",
