@@ -30,6 +30,10 @@ CODES = {
     # E11xx  models and encoding
     "E1101": "a text that encodes to a vector that is not a number",
     # E12xx  training
+    "E1201": "a loss, gradient or weight that is not a number",
+    "E1202": "a model that collapsed in training",
+    "E1203": "too little memory for a training step",
+    "E1204": "too little disk space for a checkpoint",
     # E20xx  options, names, commands
     "E2001": "unknown option or key",
     "E2002": "a value of the wrong kind",
@@ -40,6 +44,8 @@ CODES = {
     "E2102": "remote code without a revision",
     "E2103": "a maximum length beyond what the model can take",
     "E2104": "a device that is not there",
+    "E2121": "training in several processes",
+    "E2122": "an output folder that exists already",
     # E30xx  reading files
     "E3001": "no such file or folder",
     "E3002": "a file of another kind or encoding",
@@ -72,6 +78,10 @@ CODES = {
     "E3204": "weights as pickle only",
     "E3205": "weights that are not the published ones",
     "E3206": "a model folder whose records disagree",
+    # E332x  training pairs
+    "E3321": "no training pairs",
+    "E3322": "a judgement of an id without a text",
+    "E3323": "nothing to tell the right passage from",
     # E40xx  gate
     # E50xx  too little evidence
 }

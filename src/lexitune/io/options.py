@@ -38,7 +38,8 @@ class DataOptions:
     split: str = field(
         default="grouped",
         metadata={
-            "help": "grouped keeps equal queries and one family on one side; strict also keeps every shared passage on one side",
+            "help": "grouped keeps equal queries and one family on one side; "
+            "strict also keeps every shared passage on one side",
             "choices": ("grouped", "strict"),
         },
     )

@@ -1,0 +1,252 @@
+"""Vectors on disk: memory-mapped parts, their ids, and a manifest that is written last.
+
+part-00000.npy            float32 or float16 (rows, dim)
+part-00000.ids.parquet    doc_id, text_hash; written after the .npy, so a part with ids is complete
+manifest.json             key, dim, dtype, count, sha256 of every part; present means complete
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from lexitune.errors import DataError, StageFailed
+from lexitune.fingerprint import sha256_file
+from lexitune.io.atomic import replace_text, replacing
+
+__all__ = ["Part", "VectorWriter", "Vectors", "open_vectors"]
+
+MANIFEST = "manifest.json"
+BLOCK = 16_384  # rows: 64 MB of float32 at 1,024 dimensions
+DTYPES = ("float32", "float16")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One complete part: its file, the ids and text hashes of its rows, and the SHA-256 of the file."""
+
+    path: Path
+    doc_ids: tuple[str, ...]
+    text_hashes: tuple[str, ...]
+    sha256: str
+
+    def load(self) -> NDArray[Any]:
+        """The rows as they lie on disk, memory-mapped."""
+        array: NDArray[Any] = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        return array
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """A complete set of vectors: row i belongs to `doc_ids[i]`, whose text had the hash `text_hashes[i]`."""
+
+    folder: Path
+    doc_ids: tuple[str, ...]
+    text_hashes: tuple[str, ...]
+    parts: tuple[NDArray[Any], ...]
+    manifest: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.doc_ids)
+
+    @property
+    def dim(self) -> int:
+        return int(self.manifest["dim"])
+
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """All rows in order, as (first row, float32 array), a block at a time: memory stays bounded."""
+        start = 0
+        for part in self.parts:
+            for offset in range(0, len(part), BLOCK):
+                yield start + offset, np.asarray(part[offset : offset + BLOCK], dtype=np.float32)
+            start += len(part)
+
+    def rows(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        """The rows asked for, in that order, as float32 (len(rows), dim).
+
+        Raises:
+            IndexError: A row that does not exist; negative rows do not count from the end.
+        """
+        wanted = np.asarray(rows, dtype=np.int64)
+        if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
+            raise IndexError(f"rows from {wanted.min()} to {wanted.max()} in {len(self)} vectors")
+        ends = np.cumsum([len(part) for part in self.parts])
+        owner = np.searchsorted(ends, wanted, side="right")
+        found = np.empty((len(wanted), self.dim), dtype=np.float32)
+        for number in np.unique(owner):
+            mine = owner == number
+            part = self.parts[number]
+            found[mine] = part[wanted[mine] - (ends[number] - len(part))]
+        return found
+
+
+class VectorWriter:
+    """Write vectors part by part. What a killed writer completed is found again; half a part is overwritten.
+
+    Args:
+        folder: Made when absent.
+        dim: Columns of every matrix.
+        dtype: "float32" or "float16": what lies on disk.
+    """
+
+    def __init__(self, folder: Path, *, dim: int, dtype: str = "float32") -> None:
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype {dtype!r} is none of {DTYPES}")
+        self.folder, self.dim, self.dtype = folder, dim, dtype
+        self._parts = _complete_parts(folder, dim, dtype)
+
+    def parts_done(self) -> tuple[Part, ...]:
+        """The complete parts, in order: what was resumed and what was appended since."""
+        return tuple(self._parts)
+
+    def keep(self, count: int) -> None:
+        """Forget the parts after the first `count`: they were made of other docs."""
+        del self._parts[count:]
+
+    def append(self, doc_ids: Sequence[str], text_hashes: Sequence[str], matrix: NDArray[Any]) -> None:
+        """Add one part. When this returns, the part is on disk and will be found again.
+
+        Raises:
+            StageFailed: A vector holds NaN or infinity, or is all zeros; or the disk is full.
+            ValueError: Shapes that do not belong together.
+        """
+        if matrix.shape != (len(doc_ids), self.dim) or len(text_hashes) != len(doc_ids) or not len(doc_ids):
+            raise ValueError(f"{len(doc_ids)} ids, {len(text_hashes)} hashes, matrix {matrix.shape}, dim {self.dim}")
+        with np.errstate(over="ignore"):
+            stored = np.ascontiguousarray(matrix, dtype=self.dtype)
+        _refuse_bad_rows(doc_ids, stored)
+        path, ids_path = _part_paths(self.folder, len(self._parts))
+        # A part is complete when its ids exist, so ids of an older writing go first, and the manifest before them.
+        (self.folder / MANIFEST).unlink(missing_ok=True)
+        ids_path.unlink(missing_ok=True)
+        with replacing(path) as temporary:
+            np.save(temporary, stored, allow_pickle=False)
+        sha256 = sha256_file(path)
+        table = pa.table({"doc_id": pa.array(doc_ids, pa.string()), "text_hash": pa.array(text_hashes, pa.string())})
+        with replacing(ids_path) as temporary:
+            pq.write_table(table.replace_schema_metadata({"sha256": sha256}), temporary)
+        self._parts.append(Part(path, tuple(doc_ids), tuple(text_hashes), sha256))
+
+    def finish(self, manifest: Mapping[str, Any]) -> Vectors:
+        """Write the manifest, last, and open the vectors.
+
+        Args:
+            manifest: What the caller wants to find again (the key, the model's fingerprint); our own entries win.
+
+        Raises:
+            StageFailed: No vectors at all, or one doc twice.
+        """
+        doc_ids = [doc_id for part in self._parts for doc_id in part.doc_ids]
+        again = f"remove {self.folder} and encode again"
+        if not doc_ids:
+            raise StageFailed("E1003", f"no vectors for {self.folder}", fix=again)
+        if len(set(doc_ids)) < len(doc_ids):
+            (twice, count), *_ = Counter(doc_ids).most_common(1)
+            raise StageFailed("E1003", f"doc '{twice}' has {count} vectors in {self.folder}", fix=again)
+        self._remove_surplus()
+        parts = [
+            {
+                "name": part.path.name,
+                "count": len(part.doc_ids),
+                "sha256": part.sha256,
+                "ids_sha256": sha256_file(_part_paths(self.folder, number)[1]),
+            }
+            for number, part in enumerate(self._parts)
+        ]
+        record = {**manifest, "dim": self.dim, "dtype": self.dtype, "count": len(doc_ids), "parts": parts}
+        replace_text(self.folder / MANIFEST, json.dumps({**record, "complete": True}, indent=1) + "\n")
+        return open_vectors(self.folder, verify=False)
+
+    def _remove_surplus(self) -> None:
+        number = len(self._parts)
+        while any(path.exists() for path in _part_paths(self.folder, number)):
+            for path in reversed(_part_paths(self.folder, number)):
+                path.unlink(missing_ok=True)
+            number += 1
+
+
+def open_vectors(folder: Path, *, verify: bool = True) -> Vectors:
+    """Open a complete set of vectors, memory-mapped.
+
+    Args:
+        folder: What a VectorWriter finished.
+        verify: Read every part once and compare its SHA-256; without it, sizes are compared.
+
+    Raises:
+        DataError: The manifest is missing (the set is not complete), or a part does not match it.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(folder, "has no manifest that can be read: it is not complete") from error
+    if not manifest.get("complete"):
+        raise _damaged(folder, "is not complete")
+    parts = _complete_parts(folder, manifest["dim"], manifest["dtype"])
+    for number, listed in enumerate(manifest["parts"]):
+        if number >= len(parts) or len(parts[number].doc_ids) != listed["count"]:
+            raise _damaged(folder, f"lacks rows of {listed['name']}")
+        if parts[number].sha256 != listed["sha256"]:
+            raise _damaged(folder, f"holds {listed['name']} of another writing")
+        path, ids_path = _part_paths(folder, number)
+        if verify and (sha256_file(path), sha256_file(ids_path)) != (listed["sha256"], listed["ids_sha256"]):
+            raise _damaged(folder, f"holds a {listed['name']} that was changed")
+    parts = parts[: len(manifest["parts"])]
+    return Vectors(
+        folder,
+        tuple(doc_id for part in parts for doc_id in part.doc_ids),
+        tuple(text_hash for part in parts for text_hash in part.text_hashes),
+        tuple(part.load() for part in parts),
+        manifest,
+    )
+
+
+def _damaged(folder: Path, what: str) -> DataError:
+    return DataError("E3012", f"{folder} {what}", fix="lexitune reembed")
+
+
+def _part_paths(folder: Path, number: int) -> tuple[Path, Path]:
+    return folder / f"part-{number:05d}.npy", folder / f"part-{number:05d}.ids.parquet"
+
+
+def _complete_parts(folder: Path, dim: int, dtype: str) -> list[Part]:
+    # The unbroken row of complete parts from 0 on. Anything odd ends it: what follows is written anew.
+    parts: list[Part] = []
+    while True:
+        path, ids_path = _part_paths(folder, len(parts))
+        if not (path.is_file() and ids_path.is_file()):
+            return parts
+        try:
+            table = pq.read_table(ids_path)
+            doc_ids = tuple(table.column("doc_id").to_pylist())
+            hashes = tuple(table.column("text_hash").to_pylist())
+            sha256 = (table.schema.metadata or {})[b"sha256"].decode()
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, KeyError, EOFError, pa.ArrowException):
+            return parts
+        if array.shape != (len(doc_ids), dim) or array.dtype != np.dtype(dtype):
+            return parts
+        parts.append(Part(path, doc_ids, hashes, sha256))
+
+
+def _refuse_bad_rows(doc_ids: Sequence[str], stored: NDArray[Any]) -> None:
+    for what, good in (
+        ("holds NaN or infinity", np.isfinite(stored).all(axis=1)),
+        ("is all zeros", stored.any(axis=1)),
+    ):
+        bad = np.flatnonzero(~good)
+        if bad.size:
+            named = ", ".join(repr(doc_ids[row]) for row in bad[:3])
+            raise StageFailed(
+                "E1003",
+                f"the vector of {bad.size} of {len(doc_ids)} docs {what}: {named}",
+                fix="compute with --precision fp32; if it stays, the model is damaged: train again or choose another",
+            )
