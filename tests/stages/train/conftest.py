@@ -1,0 +1,67 @@
+"""A tiny random BERT as a sentence-transformers folder, and a small data set that it can learn."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules.normalize import Normalize
+from sentence_transformers.base.modules.transformer import Transformer
+from sentence_transformers.sentence_transformer.modules.pooling import Pooling
+from transformers import BertConfig, BertModel, BertTokenizerFast
+
+from lexitune.types import Dataset, Doc, Query
+
+WORDS = [f"w{number}" for number in range(40)]
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """BERT of 2 layers and 32 hidden units, random weights, dropout 0, mean pooling, unit length."""
+    folder = tmp_path_factory.mktemp("tiny")
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    trunk = folder / "trunk"
+    trunk.mkdir()
+    (trunk / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    BertTokenizerFast(str(trunk / "vocab.txt"), model_max_length=64).save_pretrained(trunk)
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=0.2,
+    )
+    BertModel(config).save_pretrained(trunk)
+    first = Transformer(str(trunk))
+    SentenceTransformer(modules=[first, Pooling(32), Normalize()], device="cpu").save(str(folder / "model"))
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def small_data() -> Dataset:
+    """24 docs of three words; each is asked for by one word of its own. q00 to q15 train, q16 to q23 are dev."""
+    docs = [Doc(f"d{n:02}", f"{WORDS[n]} {WORDS[(7 * n + 3) % 40]} {WORDS[(11 * n + 5) % 40]}") for n in range(24)]
+    queries = {f"q{n:02}": Query(f"q{n:02}", f"{WORDS[n]} {WORDS[(5 * n + 1) % 40]}") for n in range(24)}
+    pairs = [(f"q{n:02}", {f"d{n:02}": 1}) for n in range(24)]
+    return Dataset(docs, queries, {"train": dict(pairs[:16]), "dev": dict(pairs[16:])})
+
+
+@pytest.fixture
+def workspace_folder(tmp_path: Path, small_data: Dataset) -> Path:
+    """The small data as an imported workspace's files."""
+    root = tmp_path / "work"
+    (root / "qrels").mkdir(parents=True)
+    docs = [json.dumps({"_id": doc.doc_id, "title": "", "text": doc.text}) for doc in small_data.docs]
+    (root / "corpus.jsonl").write_text("\n".join(docs) + "\n", encoding="utf-8")
+    queries = [json.dumps({"_id": query.query_id, "text": query.text}) for query in small_data.queries.values()]
+    (root / "queries.jsonl").write_text("\n".join(queries) + "\n", encoding="utf-8")
+    for split, qrels in small_data.qrels.items():
+        rows = [f"{query}\t{doc}\t{grade}" for query, docs_ in qrels.items() for doc, grade in docs_.items()]
+        (root / "qrels" / f"{split}.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *rows]) + "\n")
+    return root
