@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from lexitune.errors import UsageError
 from lexitune.settings import did_you_mean
 
-__all__ = ["Registry", "Spec", "parse_spec"]
+__all__ = ["Registry", "Spec", "convert_values", "parse_spec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,21 @@ class Registry:
         raise UsageError("E2003", f"no {self.kind} is called '{name}'", fix=did_you_mean(name, self.names()))
 
     def make(self, text: str) -> Any:
-        """Call the factory a spec names, its values checked against the factory's own signature."""
+        """Call the factory a spec names, its values checked against the factory's own signature.
+
+        Raises:
+            UsageError: An unknown name or key, a value of the wrong type, a target that is missing or not taken.
+        """
         spec = parse_spec(text)
         factory = self.get(spec.name)
         given = convert_values(factory, spec)
-        return factory(spec.target, **given) if spec.target else factory(**given)
+        target = [spec.target] if spec.target else []
+        try:
+            inspect.signature(factory).bind(*target, **given)
+        except TypeError as error:
+            form = f"{spec.name}{inspect.signature(factory)}"
+            raise UsageError("E2004", f"spec '{spec}' does not fit: {error}", fix=f"it is made by {form}") from None
+        return factory(*target, **given)
 
     def _points(self) -> Any:
         return entry_points(group=f"lexitune.{self.kind}")
@@ -108,20 +119,22 @@ def convert_values(factory: Callable[..., Any], spec: Spec) -> dict[str, Any]:
     for key, value in spec.values.items():
         if key not in parameters:
             raise UsageError("E2001", f"'{spec.name}' takes no '{key}'", fix=did_you_mean(key, parameters))
-        kind = parameters[key].annotation
+        convert, meaning = CONVERT.get(_without_none(parameters[key].annotation), (str, "a text"))
         try:
-            given[key] = CONVERT.get(kind, str)(value)
-        except (KeyError, ValueError) as error:
-            raise UsageError(
-                "E2002",
-                f"{key}={value} in '{spec}' is not {kind.__name__}",
-                fix=f"give {key} a {kind.__name__}",
-            ) from error
+            given[key] = convert(value)
+        except (KeyError, ValueError):
+            raise UsageError("E2002", f"{key}={value} in '{spec}' is not {meaning}", fix=f"give {meaning}") from None
     return given
 
 
-CONVERT: dict[Any, Callable[[str], Any]] = {
-    bool: {"true": True, "false": False}.__getitem__,
-    int: int,
-    float: float,
+def _without_none(kind: Any) -> Any:
+    """`int | None` -> `int`; a union of several types is read as text."""
+    inner = [part for part in get_args(kind) if part is not NoneType]
+    return inner[0] if len(inner) == 1 else kind
+
+
+CONVERT: dict[Any, tuple[Callable[[str], Any], str]] = {
+    bool: ({"true": True, "false": False}.__getitem__, "true or false"),
+    int: (int, "a whole number"),
+    float: (float, "a number"),
 }

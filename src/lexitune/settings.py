@@ -1,12 +1,14 @@
 """Options: one frozen dataclass a stage, from which flags, `lexitune.toml` keys and Python keywords are made.
 
-A field of such a dataclass says what it means in `metadata["help"]`; optional keys are `choices`
-(the values allowed) and `flag` (a command-line name that differs from the field's).
+A field of such a dataclass says what it means in `metadata["help"]`; optional keys are `choices` (the values allowed),
+`least` and `most` (both inclusive), and `flag` (a command-line name that differs from the field's).
 """
 
 from __future__ import annotations
 
 import difflib
+import json
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
@@ -16,7 +18,16 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from lexitune.errors import UsageError
 
-__all__ = ["build", "did_you_mean", "field_type", "flag_of", "read_toml", "section_of", "write_toml"]
+__all__ = [
+    "build",
+    "check_value",
+    "did_you_mean",
+    "field_type",
+    "flag_of",
+    "read_toml",
+    "section_of",
+    "write_toml",
+]
 
 T = TypeVar("T")
 
@@ -56,35 +67,49 @@ def build(options: type[T], *layers: Mapping[str, Any], where: str = "") -> T:
         UsageError: An unknown key (with the nearest known one), a value of the wrong kind or not among the choices.
     """
     known: dict[str, Field[Any]] = {f.name: f for f in fields(options)}  # type: ignore[arg-type]
+    place = where or f"[{section_of(options)}]"
     given: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
             if key not in known:
-                place = where or f"[{section_of(options)}]"
                 raise UsageError("E2001", f"{place} has no option '{key}'", fix=did_you_mean(key, known))
             if value is not None:
-                given[key] = _checked(options, known[key], value, where)
-    return options(**given)
+                given[key] = check_value(options, known[key], value, label=f"{key} in {place}")
+    return options(**{key: value for key, value in given.items() if value is not None})
 
 
-def _checked(options: type, option: Field[Any], value: Any, where: str) -> Any:
-    kind, _ = field_type(options, option)
+def check_value(options: type, option: Field[Any], value: Any, *, label: str) -> Any:
+    """The value in the option's type; an empty text means "not set" where the option may be unset.
+
+    Args:
+        label: How the user named the option: `--epochs`, or `epochs in lexitune.toml [train]`.
+
+    Raises:
+        UsageError: A value of the wrong kind, not among the choices, or out of range.
+    """
+    kind, may_be_unset = field_type(options, option)
+    if value == "" and may_be_unset:
+        return None
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
-        raise UsageError(
-            "E2002",
-            f"{option.name} = {value!r} in {where or section_of(options)} is not {_article(kind)}",
-            fix=f"{option.name}: {option.metadata['help']}",
-        )
+        help_text = option.metadata["help"]
+        raise UsageError("E2002", f"{label}: {value!r} is not {_article(kind)}", fix=f"{option.name}: {help_text}")
     choices = option.metadata.get("choices")
     if choices and value not in choices:
-        raise UsageError("E2002", f"{option.name} = {value!r} is not a choice", fix=did_you_mean(str(value), choices))
+        raise UsageError("E2002", f"{label}: {value!r} is not a choice", fix=did_you_mean(str(value), choices))
     least, most = option.metadata.get("least"), option.metadata.get("most")
-    if (least is not None and value < least) or (most is not None and value > most):
-        bounds = f"from {least if least is not None else '...'} to {most if most is not None else '...'}"
-        raise UsageError("E2002", f"{option.name} = {value!r} is out of range", fix=f"give a value {bounds}")
+    # Written so that NaN, which compares false with everything, is out of range too.
+    within = (least is None or value >= least) and (most is None or value <= most)
+    if not within or (isinstance(value, float) and not math.isfinite(value)):
+        raise UsageError("E2002", f"{label}: {value!r} is out of range", fix=f"give {_range(kind, least, most)}")
     return value
+
+
+def _range(kind: type, least: float | None, most: float | None) -> str:
+    low = "" if least is None else f" from {least}" if most is not None else f" of {least} or more"
+    high = "" if most is None else f" to {most}" if least is not None else f" of {most} or less"
+    return _article(kind) + low + high
 
 
 def _article(kind: type) -> str:
@@ -95,26 +120,44 @@ def read_toml(path: Path, sections: Mapping[str, type]) -> dict[str, dict[str, A
     """Read `lexitune.toml` and check every key of every section before anything starts.
 
     Raises:
-        UsageError: Broken TOML, an unknown section or key, a value of the wrong kind.
+        UsageError: Broken TOML, an unknown section or key, a value of the wrong kind; each with its line.
     """
     if not path.exists():
         return {}
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        found = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError("E2002", f"broken TOML: {error}", fix=f"mend {path.name}", at=str(path)) from error
     for section, values in found.items():
-        if section not in sections:
-            raise UsageError("E2001", f"no section [{section}]", fix=did_you_mean(section, sections), at=str(path))
         if not isinstance(values, dict):
-            raise UsageError(
-                "E2001",
-                f"'{section}' stands outside a section",
-                fix=f"known sections: {', '.join(sections)}",
-                at=str(path),
-            )
-        build(sections[section], values, where=f"{path.name} [{section}]")
+            at, listed = f"{path}:{_line_of(text, '', section)}", ", ".join(sections)
+            raise UsageError("E2001", f"'{section}' stands outside a section", fix=f"sections: {listed}", at=at)
+        if section not in sections:
+            at = f"{path}:{_line_of(text, section, '')}"
+            raise UsageError("E2001", f"no section [{section}]", fix=did_you_mean(section, sections), at=at)
+        for key, value in values.items():
+            try:
+                build(sections[section], {key: value})
+            except UsageError as error:
+                at = f"{path}:{_line_of(text, section, key)}"
+                raise UsageError(error.code, error.problem, fix=error.fix, at=at) from None
     return found
+
+
+def _line_of(text: str, section: str, key: str) -> int:
+    """Number of the line where `key` stands in `section`, or of the section's head for an empty key; 1 if not found."""
+    here = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        name = line.split("=")[0].split("#")[0].strip()
+        if name.startswith("["):
+            here = name.strip("[] ")
+            name = ""
+        elif not name:
+            continue
+        if here == section and name.strip("\"'") == key:
+            return number
+    return 1
 
 
 def write_toml(sections: Mapping[str, type]) -> str:
@@ -132,7 +175,8 @@ def write_toml(sections: Mapping[str, type]) -> str:
 
 def _toml_value(value: Any) -> str:
     if value is None:
-        return '""  # not set'
+        return '""  # an empty text: not set'
     if isinstance(value, bool):
         return str(value).lower()
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    # JSON's escapes are TOML's, and every text of our defaults is one that both write alike.
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
