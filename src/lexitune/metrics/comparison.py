@@ -19,7 +19,7 @@ __all__ = ["Comparison", "Delta", "Slice", "compare", "compare_slices"]
 Floats = NDArray[np.float64]
 
 SMALL_SLICE = 30  # below about thirty queries no interval is to be trusted
-SAME = 1e-9  # differences up to this are rounding, not a win
+SAME = 1e-9  # differences up to this are rounding: taken as 0, neither a win nor evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Comparison:
         return [(query_id, -fall) for query_id, fall in self._extremes(-self.per_query[str(measure)], count)]
 
     def _extremes(self, rises: Floats, count: int) -> list[tuple[str, float]]:
-        rose = [(query_id, float(rise)) for query_id, rise in zip(self.query_ids, rises, strict=True) if rise > SAME]
+        rose = [(query_id, float(rise)) for query_id, rise in zip(self.query_ids, rises, strict=True) if rise > 0]
         return sorted(rose, key=lambda pair: (-pair[1], pair[0]))[:count]
 
     def to_json(self) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def compare(
     """
     _refuse_strangers(stock, tuned)
     labels = None if clusters is None else _labels(stock.query_ids, clusters)
-    per_query = {name: tuned.per_query[name] - values for name, values in stock.per_query.items()}
+    per_query = {name: _differences(values, tuned.per_query[name]) for name, values in stock.per_query.items()}
     return Comparison(
         stock=stock.system,
         tuned=tuned.system,
@@ -224,10 +224,16 @@ def compare_slices(
     return found
 
 
+def _differences(stock: Floats, tuned: Floats) -> Floats:
+    rises = tuned - stock
+    rises[np.abs(rises) <= SAME] = 0.0
+    return rises
+
+
 def _delta(values: Floats, stock: Floats, labels: NDArray[np.int64] | None, resamples: int, seed: int) -> Delta:
     paired = paired_t(values)
     check = clustered_bootstrap(values, clusters=labels, resamples=resamples, seed=seed)
-    won, lost = int(np.count_nonzero(values > SAME)), int(np.count_nonzero(values < -SAME))
+    won, lost = int(np.count_nonzero(values > 0)), int(np.count_nonzero(values < 0))
     before = float(stock.mean()) if len(stock) else 0.0
     return Delta(
         **asdict(paired),
