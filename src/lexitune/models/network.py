@@ -70,6 +70,10 @@ class Network:
     def device(self) -> torch.device:
         return next(self.trunk.parameters()).device
 
+    @property
+    def training(self) -> bool:
+        return self.trunk.training
+
     def parameters(self) -> Iterator[torch.nn.Parameter]:
         """The fp32 masters: trunk first, then the layers after pooling."""
         yield from self.trunk.parameters()

@@ -37,9 +37,13 @@ class TokenIds:
         """Tokens of each text."""
         return np.diff(self.offsets)
 
+    def lengths_of(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Tokens of each text of `rows`, without a pass over all of them."""
+        return self.offsets[rows + 1] - self.offsets[rows]
+
     def take(self, rows: NDArray[np.int64]) -> TokenIds:
         """The texts of `rows`, in that order. `truncated` is not known for a part and is 0."""
-        lengths = self.offsets[rows + 1] - self.offsets[rows]
+        lengths = self.lengths_of(rows)
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         shift = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         return TokenIds(self.ids[np.arange(offsets[-1]) + shift], offsets)
@@ -52,7 +56,7 @@ class TokenIds:
             >>> tokens.padded(np.array([1, 0]), pad_id=0)[0].tolist()
             [[6, 7], [5, 0]]
         """
-        lengths = self.offsets[rows + 1] - self.offsets[rows]
+        lengths = self.lengths_of(rows)
         columns = np.arange(lengths.max(initial=0))
         real = columns < lengths[:, None]
         matrix = np.full(real.shape, pad_id, dtype=np.int64)

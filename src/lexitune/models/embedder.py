@@ -1,0 +1,193 @@
+"""The embedder: texts to vectors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+
+from lexitune.errors import StageFailed
+from lexitune.fingerprint import hash_json, hash_texts
+from lexitune.models.folder import write_folder
+from lexitune.models.network import Network
+from lexitune.models.quiet import quiet
+from lexitune.models.spec import ModelSpec
+from lexitune.models.tokens import TokenIds, budget_batches, tokenise
+from lexitune.types import Silent, Talk
+
+__all__ = ["Embedder", "hash_tokenizer", "hash_weights"]
+
+# Padded tokens of one forward pass. On a CPU the activations of a batch should stay near the
+# caches, and bf16 ones are half as large; a GPU wants enough work to hide its launches.
+TOKEN_BUDGET = {("cpu", "fp32"): 2048, ("cpu", "bf16"): 4096, ("cuda", "fp32"): 32768, ("cuda", "bf16"): 32768}
+
+Matrix = NDArray[np.float32]
+
+
+class Embedder:
+    """A model with its prompts, ready to encode. `lexitune.load` makes one.
+
+    Args:
+        model: The sentence-transformers model, weights in fp32. The embedder owns it from now on: it
+            sets the model's prompts and maximum length to those of `spec`.
+        spec: Prompts and limits; pooling, normalisation and dimension are read from the model itself.
+        precision: `fp32` or `bf16`: what the transformer computes in.
+        base: Where the weights come from (name, source, revision, weights); empty: from here.
+
+    Raises:
+        DataError: The model has parts that cannot be computed here.
+    """
+
+    def __init__(
+        self, model: SentenceTransformer, spec: ModelSpec, *, precision: str, base: Mapping[str, str] | None = None
+    ) -> None:
+        model.prompts = {"query": spec.query_prompt, "document": spec.doc_prompt}
+        model.max_seq_length = spec.max_length
+        self.model, self.spec, self.precision = model, spec, precision
+        self.network = Network(model, precision=precision)
+        self.token_budget = TOKEN_BUDGET.get((self.network.device.type, precision), 4096)
+        self._tokenizer_hash = hash_tokenizer(model.tokenizer)
+        self.base: Mapping[str, str] = base or {
+            "name": spec.name,
+            "source": spec.source,
+            "revision": spec.revision,
+            "weights": hash_weights(model),
+        }
+
+    @property
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        return self.network.dimension
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that decides a vector: weights, tokenizer, prompts, pooling, length, normalising, precision.
+
+        Taken from the weights as they are now, at each call: training changes them.
+        """
+        spec = self.spec
+        return hash_json(
+            {
+                "weights": hash_weights(self.model),
+                "tokenizer": self._tokenizer_hash,
+                "prompts": [spec.query_prompt, spec.doc_prompt],
+                "pooling": self.network.pooling,
+                "normalise": self.network.normalise,
+                "max_length": spec.max_length,
+                "precision": self.precision,
+            }
+        )
+
+    def tokenise_queries(self, texts: Sequence[str]) -> TokenIds:
+        """Token ids of queries, prompt included; for `encode_tokens` and for training."""
+        return self._tokenise(texts, self.spec.query_prompt)
+
+    def tokenise_docs(self, texts: Sequence[str]) -> TokenIds:
+        """Token ids of passages, prompt included."""
+        return self._tokenise(texts, self.spec.doc_prompt)
+
+    def encode_queries(self, texts: Sequence[str], *, talk: Talk | None = None, stage: str = "") -> Matrix:
+        """Vectors of queries: float32 (n, dimension), in the order given; equal texts are computed once.
+
+        Raises:
+            StageFailed: A text encodes to NaN or infinity.
+        """
+        return self._encode(texts, self.spec.query_prompt, talk, stage)
+
+    def encode_docs(self, texts: Sequence[str], *, talk: Talk | None = None, stage: str = "") -> Matrix:
+        """Vectors of passages: float32 (n, dimension), in the order given; equal texts are computed once.
+
+        Raises:
+            StageFailed: A text encodes to NaN or infinity.
+        """
+        return self._encode(texts, self.spec.doc_prompt, talk, stage)
+
+    def encode_tokens(
+        self, tokens: TokenIds, *, names: Sequence[str] | None = None, talk: Talk | None = None, stage: str = ""
+    ) -> Matrix:
+        """Vectors of texts that are tokenised already: float32 (n, dimension).
+
+        Args:
+            names: What an error calls each text; by default its number, from 0.
+            talk: Hears of progress in tokens, under the name `stage`.
+
+        Raises:
+            StageFailed: A text encodes to NaN or infinity.
+        """
+        matrix = np.empty((len(tokens), self.dimension), dtype=np.float32)
+        done, total = 0, len(tokens.ids)
+        training = self.network.training
+        self.network.train(False)
+        try:
+            with self.network.compute(), torch.no_grad():
+                for rows in budget_batches(tokens.lengths, self.token_budget):
+                    matrix[rows] = self.network.embed(tokens, rows).cpu().numpy()
+                    done += int(tokens.lengths_of(rows).sum())
+                    if talk is not None:
+                        talk.progress(stage, done, total)
+        finally:
+            self.network.train(training)
+        self._refuse_nan(matrix, names)
+        return matrix
+
+    def save(self, folder: Path, *, notes: Mapping[str, Any] | None = None) -> None:
+        """Write a sentence-transformers folder, prompts included, and `lexitune.json`: whole, or not at all.
+
+        `SentenceTransformer(folder).encode_query(text)` then gives the vectors that `encode_queries` gives.
+
+        Args:
+            notes: JSON values to keep with the model: how it was trained, on what, with which result.
+        """
+        hashes = {
+            "weights": hash_weights(self.model),
+            "tokenizer": self._tokenizer_hash,
+            "fingerprint": self.fingerprint,
+        }
+        with quiet():
+            write_folder(self.model, folder, spec=self.spec, base=self.base, hashes=hashes, notes=notes or {})
+
+    def _tokenise(self, texts: Sequence[str], prompt: str) -> TokenIds:
+        if prompt:
+            texts = [prompt + text for text in texts]
+        return tokenise(self.model.tokenizer, texts, max_length=self.spec.max_length)
+
+    def _encode(self, texts: Sequence[str], prompt: str, talk: Talk | None, stage: str) -> Matrix:
+        number: dict[str, int] = {}
+        which = np.fromiter((number.setdefault(text, len(number)) for text in texts), np.int64, len(texts))
+        first = np.unique(which, return_index=True)[1]
+        tokens = self._tokenise(list(number), prompt)
+        matrix = self.encode_tokens(tokens, names=[str(i) for i in first], talk=talk or Silent(), stage=stage)
+        return matrix if len(number) == len(texts) else matrix[which]
+
+    def _refuse_nan(self, matrix: Matrix, names: Sequence[str] | None) -> None:
+        bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
+        if len(bad):
+            name = names[bad[0]] if names is not None else str(bad[0])
+            raise StageFailed(
+                "E1101",
+                f"{len(bad)} of {len(matrix)} texts encode to vectors that are not numbers, the first is text {name}",
+                fix="compute with --precision fp32; if it stays, the weights are damaged: take another model",
+            )
+
+
+def hash_weights(model: SentenceTransformer) -> str:
+    """Hash of every weight by name, type and shape: equal before saving and after loading."""
+    parts = []
+    for name, tensor in sorted(model.state_dict().items()):
+        data = tensor.detach().cpu().contiguous()
+        digest = hashlib.blake2b(data.flatten().view(torch.uint8).numpy(), digest_size=16).hexdigest()
+        parts.append(f"{name} {data.dtype} {tuple(data.shape)} {digest}")
+    return hash_texts(parts)
+
+
+def hash_tokenizer(tokenizer: Any) -> str:
+    """Hash of what the tokenizer does to a text, without the padding and truncation of its last caller."""
+    rules = json.loads(tokenizer.backend_tokenizer.to_str())
+    return hash_json({key: value for key, value in rules.items() if key not in ("padding", "truncation")})

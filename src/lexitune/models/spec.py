@@ -1,0 +1,114 @@
+"""What is known of a model beside its weights: prompts, pooling, length, licence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["KNOWN", "ModelSpec", "is_non_commercial", "known_spec", "licence_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """Everything that must travel with a model for its vectors to be the same elsewhere.
+
+    Args:
+        name: What people call it: a built-in name, the folder's name, or the Hub id.
+        source: Folder or Hub id it was loaded from.
+        revision: Commit of a Hub model; empty for a folder.
+        query_prompt: Stands before every query, its blank included.
+        doc_prompt: Stands before every passage.
+        pooling: How token vectors become one: `mean`, `cls`, `lasttoken` or a name of sentence-transformers.
+        normalise: Vectors have unit length.
+        max_length: Longest text in tokens, special tokens counted; longer ones lose their end.
+        dimension: Numbers in a vector.
+        licence: SPDX identifier in lower case where known, or empty.
+        remote_code: The model runs code of its own.
+    """
+
+    name: str
+    source: str
+    revision: str = ""
+    query_prompt: str = ""
+    doc_prompt: str = ""
+    pooling: str = "mean"
+    normalise: bool = True
+    max_length: int = 512
+    dimension: int = 0
+    licence: str = ""
+    remote_code: bool = False
+
+
+BGE_EN = "Represent this sentence for searching relevant passages: "
+BGE_ZH = "为这个句子生成表示以用于检索相关文章："  # noqa: RUF001  their colon is full width
+SIZES = {"small": 384, "base": 768, "large": 1024}
+
+
+def _families() -> Iterator[ModelSpec]:
+    """The models we know, as their authors publish them (prompts checked against mteb's registry)."""
+    for version in ("", "-v1.5"):
+        for size, dimension in SIZES.items():
+            name = f"BAAI/bge-{size}-en{version}"
+            yield ModelSpec(name, name, "", BGE_EN, "", "cls", True, 512, dimension, "mit")
+        for size, dimension in {**SIZES, "small": 512}.items():
+            name = f"BAAI/bge-{size}-zh{version}"
+            yield ModelSpec(name, name, "", BGE_ZH, "", "cls", True, 512, dimension, "mit")
+    yield ModelSpec("BAAI/bge-m3", "BAAI/bge-m3", "", "", "", "cls", True, 8192, 1024, "mit")
+    for size, dimension in SIZES.items():
+        for name in (f"intfloat/e5-{size}", f"intfloat/e5-{size}-v2", f"intfloat/multilingual-e5-{size}"):
+            yield ModelSpec(name, name, "", "query: ", "passage: ", "mean", True, 512, dimension, "mit")
+    for layers, max_length in ((6, 256), (12, 128)):
+        name = f"sentence-transformers/all-MiniLM-L{layers}-v2"
+        yield ModelSpec(name, name, "", "", "", "mean", True, max_length, 384, "apache-2.0")
+
+
+KNOWN = {spec.name: spec for spec in _families()}
+"""Published facts by Hub id."""
+
+BY_SHORT_NAME = {name.rpartition("/")[2].lower(): spec for name, spec in KNOWN.items()}
+BY_SHORT_NAME["minilm"] = KNOWN["sentence-transformers/all-MiniLM-L6-v2"]  # its built-in name
+
+
+def known_spec(name: str, folder: Path | None = None) -> ModelSpec | None:
+    """Published facts of the model called `name` or lying in `folder`, by exact name; None: not one we know.
+
+    Only names are looked at, never the origin noted in a folder's configuration: somebody's
+    fine-tune of a known model may well have been trained with other prompts.
+
+    Example:
+        >>> known_spec("intfloat/multilingual-e5-small").doc_prompt
+        'passage: '
+        >>> known_spec("intfloat/multilingual-e5-large-instruct") is None
+        True
+    """
+    names = [name]
+    if folder is not None:
+        names.append(folder.name)
+        # A copy in the Hub's cache lies in models--ORGANISATION--NAME/snapshots/COMMIT.
+        names += [part.replace("--", "/") for part in folder.parts if part.startswith("models--")]
+    for candidate in names:
+        if found := BY_SHORT_NAME.get(candidate.rpartition("/")[2].lower()):
+            return found
+    return None
+
+
+def licence_of(folder: Path) -> str:
+    """The licence that a model folder's README names in its head, in lower case; empty where it names none."""
+    readme = folder / "README.md"
+    if not readme.is_file():
+        return ""
+    head = re.match(r"---\s*\n(.*?)\n---", readme.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
+    line = re.search(r"^licen[sc]e:\s*['\"]?([\w.-]+)", head[1], re.MULTILINE) if head else None
+    return line[1].lower() if line else ""
+
+
+def is_non_commercial(licence: str) -> bool:
+    """A Creative Commons licence whose NC part forbids commercial use.
+
+    Example:
+        >>> is_non_commercial("cc-by-nc-4.0"), is_non_commercial("mit")
+        (True, False)
+    """
+    return "nc" in licence.lower().split("-")
