@@ -46,6 +46,7 @@ CODES = {
     "E2104": "a device that is not there",
     "E2121": "training in several processes",
     "E2122": "an output folder that exists already",
+    "E2123": "an option that the recipe cannot honour",
     # E30xx  reading files
     "E3001": "no such file or folder",
     "E3002": "a file of another kind or encoding",
@@ -71,6 +72,10 @@ CODES = {
     "E3126": "two reports that cannot be compared",
     "E3127": "a report or comparison cannot be read",
     "E3128": "a measure was not measured",
+    "E3141": "a vector that is not a number",
+    "E3142": "vectors of two widths",
+    "E3143": "a filter by a field that no document has",
+    "E3144": "a filter that cannot be read",
     # E32xx  models as input
     "E3201": "a folder that is no model",
     "E3202": "a Hub model that cannot be had",

@@ -1,0 +1,65 @@
+"""Hybrid: rankings of different systems become one, by ranks alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexitune.io.hits import Hits
+from lexitune.search.order import NO_HIT, DocOrder, pack
+
+__all__ = ["fuse"]
+
+
+def fuse(rankings: Sequence[Hits], k: int, *, constant: int = 60) -> Hits:
+    """Reciprocal rank fusion: a doc's score is the sum of 1 / (constant + rank) over the rankings that hold it.
+
+    Ranks, because scores of BM25 and of a model have no common scale (Cormack, Clarke and Büttcher 2009).
+
+    Args:
+        rankings: Hits of the same queries, each to its own depth; docs may stand in any order.
+        k: Most hits of a query; empty places have index -1.
+        constant: Rank 1 counts 1 / (constant + 1): the greater, the less the first places weigh.
+
+    Raises:
+        ValueError: The rankings are of different queries.
+
+    Example:
+        >>> dense = Hits.from_run({"q1": {"d1": 0.9, "d2": 0.8}})
+        >>> lexical = Hits.from_run({"q1": {"d2": 7.0, "d3": 5.0}})
+        >>> [doc_id for doc_id, _ in fuse([dense, lexical], 10).run("q1")]
+        ['d2', 'd1', 'd3']
+    """
+    query_ids = rankings[0].query_ids
+    if any(set(hits.query_ids) != set(query_ids) for hits in rankings):
+        raise ValueError("only rankings of the same queries can be fused")
+    doc_ids = list(dict.fromkeys(doc_id for hits in rankings for doc_id in hits.doc_ids))
+    column = {doc_id: place for place, doc_id in enumerate(doc_ids)}
+    # A (query, doc) is one number, so that equal ones of all rankings are summed in one sweep.
+    parts = [_places(hits, query_ids, column) for hits in rankings]
+    places, inverse = np.unique(np.concatenate([place for place, _ in parts]), return_inverse=True)
+    weights = np.concatenate([1 / (constant + rank) for _, rank in parts])
+    total: NDArray[np.float64] = np.bincount(inverse, weights, len(places)).astype(np.float64)
+    row, doc = np.divmod(places, max(len(doc_ids), 1))
+    order = DocOrder(doc_ids)
+    keys = pack(total, order.rank_by_row[doc])
+    best = np.full((len(query_ids), k), NO_HIT, dtype=np.int64)
+    sequence = np.lexsort((-keys, row))
+    rank = np.arange(len(row)) - np.searchsorted(row, row)  # row ascends, and so does row[sequence]
+    kept = rank < k
+    best[row[kept], rank[kept]] = keys[sequence][kept]
+    index, score = order.unpack(best)
+    return Hits(query_ids, doc_ids, index, score)
+
+
+def _places(
+    hits: Hits, query_ids: Sequence[str], column: dict[str, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every hit as (query row * docs + doc column, rank from 1), in the common numbering."""
+    rows = np.array([hits.rows[query_id] for query_id in query_ids], dtype=np.int64)
+    index = hits.index[rows]
+    row, rank = np.nonzero(index >= 0)
+    columns = np.array([column[doc_id] for doc_id in hits.doc_ids], dtype=np.int64)
+    return row * len(column) + columns[index[row, rank]], rank + 1
