@@ -1,0 +1,174 @@
+"""The network: sentence-transformers' vectors, fp32 masters behind a bf16 copy, and models that are refused."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules.dense import Dense
+from sentence_transformers.base.modules.normalize import Normalize
+from sentence_transformers.sentence_transformer.modules.dropout import Dropout
+
+from lexitune.errors import DataError
+from lexitune.models.network import Network
+from lexitune.models.tokens import TokenIds, tokenise
+
+Make = Callable[..., SentenceTransformer]
+
+
+def tokens_of(model: SentenceTransformer, texts: list[str]) -> TokenIds:
+    return tokenise(model.tokenizer, texts, max_length=24)
+
+
+def every(tokens: TokenIds) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return np.arange(len(tokens))
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "lasttoken", "max", "weightedmean", ["mean", "cls"]])
+@pytest.mark.parametrize("normalise", [True, False])
+def test_vectors_are_those_of_sentence_transformers(
+    make_model: Make, texts: list[str], pooling: str, normalise: bool
+) -> None:
+    model = make_model(pooling, normalise=normalise)
+    theirs = model.encode(texts)
+    tokens = tokens_of(model, texts)
+
+    network = Network(model, precision="fp32")
+    with torch.no_grad():
+        ours = network.embed(tokens, every(tokens)).numpy()
+
+    assert network.dimension == theirs.shape[1]
+    np.testing.assert_allclose(ours, theirs, atol=2e-6)
+
+
+def test_layers_after_pooling_are_computed_and_can_be_trained(make_model: Make, texts: list[str]) -> None:
+    model = SentenceTransformer(modules=[*make_model("mean", normalise=False), Dense(32, 5), Normalize()], device="cpu")
+    theirs = model.encode(texts)
+    tokens = tokens_of(model, texts)
+
+    network = Network(model, precision="fp32")
+    vectors = network.embed(tokens, every(tokens))
+    vectors[:, 0].sum().backward()
+
+    np.testing.assert_allclose(vectors.detach().numpy(), theirs, atol=2e-6)
+    assert any(parameter is model[2].linear.weight for parameter in network.parameters())
+    assert model[2].linear.weight.grad is not None
+
+
+def test_bf16_vectors_have_unit_length_to_the_last_float32_bit(make_model: Make, texts: list[str]) -> None:
+    model = make_model("mean")
+    tokens = tokens_of(model, texts)
+
+    with torch.no_grad():
+        vectors = Network(model, precision="bf16").embed(tokens, every(tokens))
+
+    assert vectors.dtype == torch.float32
+    np.testing.assert_allclose(vectors.norm(dim=1).numpy(), 1.0, atol=2e-7)
+
+
+def test_a_full_batch_without_a_mask_gives_what_padding_gives(make_model: Make) -> None:
+    model = make_model("mean")
+    network = Network(model, precision="fp32")
+    tokens = tokens_of(model, ["the cat", "a list", "how do i sort a list"])
+
+    with torch.no_grad():
+        full = network.embed(tokens, np.array([0, 1]))
+        padded = network.embed(tokens, np.array([0, 1, 2]))
+
+    torch.testing.assert_close(full, padded[:2], atol=1e-6, rtol=0)
+
+
+def test_gradients_reach_the_masters_and_add_up_over_passes(make_model: Make, texts: list[str]) -> None:
+    network = Network(model := make_model("mean"), precision="bf16")
+    tokens = tokens_of(model, texts)
+    weight = network.trunk.encoder.layer[0].output.dense.weight
+
+    def backward() -> None:
+        network.embed(tokens, every(tokens))[:, 0].sum().backward()
+        network.gather_grads()
+
+    backward()
+    once = weight.grad.clone()
+    backward()
+
+    assert once.dtype == weight.dtype == torch.float32
+    assert float(once.norm()) > 0
+    torch.testing.assert_close(weight.grad, 2 * once)
+
+
+def test_bf16_gradients_point_where_fp32_gradients_point(make_model: Make, texts: list[str]) -> None:
+    gathered = []
+    for precision in ("fp32", "bf16"):
+        network = Network(model := make_model("mean"), precision=precision)
+        tokens = tokens_of(model, texts)
+        network.embed(tokens, every(tokens))[:, 0].sum().backward()
+        network.gather_grads()
+        grads = [p.grad.flatten() for p in network.trunk.encoder.parameters() if p.grad is not None]
+        gathered.append(torch.cat(grads))
+
+    assert torch.nn.functional.cosine_similarity(gathered[0], gathered[1], dim=0) > 0.99
+
+
+def test_an_optimiser_step_shows_only_after_refresh(make_model: Make, texts: list[str]) -> None:
+    network = Network(model := make_model("mean"), precision="bf16")
+    tokens = tokens_of(model, texts)
+
+    def vectors() -> torch.Tensor:
+        with torch.no_grad():
+            return network.embed(tokens, every(tokens))
+
+    before = vectors()
+    with torch.no_grad():
+        network.trunk.encoder.layer[1].output.dense.weight.add_(0.5)
+
+    assert torch.equal(vectors(), before)
+    network.refresh()
+    assert not torch.equal(vectors(), before)
+
+
+def test_in_fp32_the_masters_compute_themselves(make_model: Make, texts: list[str]) -> None:
+    network = Network(model := make_model("mean"), precision="fp32")
+    tokens = tokens_of(model, texts)
+    network.embed(tokens, every(tokens))[:, 0].sum().backward()
+    weight = network.trunk.encoder.layer[0].output.dense.weight
+    grad = weight.grad.clone()
+
+    network.gather_grads()
+    network.refresh()
+
+    assert torch.equal(weight.grad, grad)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_without_dropout_training_gives_the_same_vectors_twice(
+    make_model: Make, texts: list[str], precision: str
+) -> None:
+    network = Network(model := make_model("mean"), precision=precision)
+    tokens = tokens_of(model, texts)
+    network.train()
+
+    def vectors() -> torch.Tensor:
+        return network.embed(tokens, every(tokens)).detach()
+
+    assert not torch.equal(vectors(), vectors())
+    network.set_dropout(0.0)
+    assert torch.equal(vectors(), vectors())
+    assert network.trunk.config.hidden_dropout_prob == 0.1
+
+
+def test_a_part_that_cannot_be_computed_is_refused_by_name(make_model: Make) -> None:
+    model = SentenceTransformer(modules=[*make_model("mean", normalise=False), Dropout(0.5)], device="cpu")
+
+    with pytest.raises(DataError, match="its module Dropout is neither Dense nor Normalize") as refusal:
+        Network(model, precision="fp32")
+
+    assert refusal.value.code == "E3203"
+
+
+def test_pooling_that_leaves_the_prompt_out_is_refused(make_model: Make) -> None:
+    model = make_model("mean")
+    model.set_pooling_include_prompt(False)
+
+    with pytest.raises(DataError, match="include_prompt"):
+        Network(model, precision="fp32")
