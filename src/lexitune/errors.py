@@ -24,9 +24,12 @@ __all__ = [
 
 CODES = {
     # E10xx  workspace and files
+    "E1000": "a fault in lexitune itself",
     "E1001": "a file could not be written",
     "E1002": "another process works in this workspace",
     "E1003": "vectors that must not be stored",
+    "E1004": "the system refuses a file or folder",
+    "E1005": "too little memory",
     # E11xx  models and encoding
     "E1101": "a text that encodes to a vector that is not a number",
     # E12xx  training
@@ -40,6 +43,11 @@ CODES = {
     "E2003": "unknown name in a registry",
     "E2004": "a spec that cannot be read",
     "E2005": "a package of an extra is missing",
+    "E2011": "unknown command",
+    "E2012": "arguments that do not fit the command",
+    "E2013": "no workspace",
+    "E2014": "a question that nobody is there to answer",
+    "E2015": "nothing serves yet",
     "E2101": "no model of that name",
     "E2102": "remote code without a revision",
     "E2103": "a maximum length beyond what the model can take",

@@ -1,0 +1,228 @@
+"""What every command has in common: its call, its result, its global flags, and its grouped help."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lexitune.cli.options import SECTIONS, SectionOption, option_flags, read_options
+from lexitune.errors import UsageError
+
+if TYPE_CHECKING:
+    from lexitune.cli.talk import Screen
+    from lexitune.io.workspace import Workspace
+    from lexitune.types import Silent
+
+__all__ = ["Call", "Command", "Result", "State", "ask", "global_flags", "in_folder"]
+
+NEW_FOLDER = Path("lexitune-work")
+STEPS = ("assess", "train", "reembed", "evaluate", "promote")
+"""The steps of the journey, in order: the talk numbers them."""
+
+
+@dataclass
+class State:
+    """Flags that stand before or after the command, and what is known when something fails."""
+
+    folder: Path | None = None
+    as_json: bool = False
+    debug: bool = False
+    quiet: bool = False
+    workspace: Path | None = None
+    screen: Screen | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command gives back; `Command` draws it.
+
+    Args:
+        lines: For a person, on stdout.
+        data: For `--json`: one object, alone on stdout.
+        next_command: The last line, on stderr.
+    """
+
+    lines: Sequence[str] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    next_command: str = ""
+    exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a command: its own arguments, its options, and where it works."""
+
+    command: str
+    params: Mapping[str, Any]
+    state: State
+    kinds: Sequence[type]
+
+    def workspace(self) -> Workspace:
+        """The workspace of `-C`, or the nearest folder upwards that is one.
+
+        Raises:
+            UsageError: There is none.
+        """
+        from lexitune.io.workspace import Workspace, find_workspace
+
+        folder = self.state.folder
+        found = Workspace(folder) if folder else find_workspace(Path.cwd())
+        if found is None or not (found.config.exists() or found.dataset.exists()):
+            where = f"{folder} is no workspace" if folder else f"no workspace in {Path.cwd()} or above it"
+            fix = f"lexitune -C {folder} tune DATA" if folder else "lexitune tune DATA makes one"
+            if not folder and (NEW_FOLDER / "lexitune.toml").exists():
+                fix = f"lexitune -C {NEW_FOLDER} {self.command}"
+            raise UsageError("E2013", f"{where}: there is no lexitune.toml", fix=fix)
+        self.state.workspace = found.root
+        return found
+
+    def workspace_or_new(self, new: Path = NEW_FOLDER) -> Workspace:
+        """The same, or a new one in `new`; nothing is made on disk yet.
+
+        Raises:
+            UsageError: `-C` names a file.
+        """
+        from lexitune.io.workspace import Workspace, find_workspace
+
+        found = Workspace(self.state.folder) if self.state.folder else find_workspace(Path.cwd()) or Workspace(new)
+        if found.root.exists() and not found.root.is_dir():
+            raise UsageError("E2013", f"{found.root} is a file, not a folder", fix="name another folder with -C")
+        self.state.workspace = found.root
+        return found
+
+    def sections(self, workspace: Workspace) -> dict[str, Any]:
+        """Section -> options record, from the flags and the workspace's `lexitune.toml`."""
+        return read_options(self.params, self.kinds, config=workspace.config)
+
+    @cached_property
+    def talk(self) -> Screen | Silent:
+        """Draws on stderr; silent with `--quiet`."""
+        from lexitune.cli.talk import screen_on
+        from lexitune.types import Silent
+
+        if self.state.quiet:
+            return Silent()
+        steps = STEPS if self.command in ("tune", "demo") else ()
+        self.state.screen = screen_on(sys.stderr, steps=steps, environ=os.environ)
+        return self.state.screen
+
+
+class Command(click.Command):
+    """A command whose flags are made from options records and shown by section.
+
+    Args:
+        run: Does the work. What it imports, it imports inside: help stays light.
+        sections: Options records it takes.
+        params: Arguments and flags of its own.
+        has_json: Whether it takes `--json`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        run: Callable[[Call], Result],
+        *,
+        sections: Sequence[type] = (),
+        params: Sequence[click.Parameter] = (),
+        has_json: bool = False,
+    ) -> None:
+        flags = [*params, *option_flags(name, sections), *global_flags(has_json=has_json)]
+        super().__init__(name, help=run.__doc__, params=flags)
+        self.run, self.kinds = run, sections
+
+    def invoke(self, ctx: click.Context) -> int:
+        """Run, then draw the result. Returns the exit code."""
+        state = ctx.ensure_object(State)
+        # What a library prints on the way is talk; stdout is for the result.
+        with redirect_stdout(sys.stderr):
+            result = self.run(Call(self.name or "", ctx.params, state, self.kinds))
+        if state.screen:
+            state.screen.close()
+        if state.as_json:
+            click.echo(json.dumps(result.data, default=str))
+        else:
+            for line in result.lines:
+                click.echo(line)
+        sys.stdout.flush()
+        if result.next_command and not state.quiet:
+            click.echo(f"next: {in_folder(result.next_command, state.workspace)}", err=True)
+        return result.exit_code
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own flags first, then each section under its name."""
+        groups: dict[str, list[tuple[str, str]]] = {"": []}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record:
+                groups.setdefault(param.section if isinstance(param, SectionOption) else "", []).append(record)
+        for section, rows in groups.items():
+            title = f"[{section}] {SECTIONS[section].__doc__}" if section else "Options"
+            with formatter.section(title.removesuffix(".")):
+                formatter.write_dl(rows)
+
+
+def global_flags(*, has_json: bool = False) -> list[click.Option]:
+    """Flags that stand before the command as well as after it."""
+
+    def keep(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+        def callback(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+            if value:
+                setattr(ctx.ensure_object(State), name, value)
+
+        return callback
+
+    flags = [
+        click.Option(
+            ["-C", "folder"],
+            metavar="DIR",
+            type=click.Path(path_type=Path),
+            callback=keep("folder"),
+            expose_value=False,
+            help="Work in DIR instead of the nearest folder upwards that holds lexitune.toml",
+        ),
+        _switch("--quiet", keep("quiet"), "Only the result and errors"),
+        _switch("--debug", keep("debug"), "Show the traceback of an error"),
+    ]
+    return [_switch("--json", keep("as_json"), "One JSON object, alone on stdout"), *flags] if has_json else flags
+
+
+def _switch(flag: str, callback: Callable[..., None], text: str) -> click.Option:
+    return click.Option([flag], is_flag=True, callback=callback, expose_value=False, help=text)
+
+
+def in_folder(text: str, root: Path | None) -> str:
+    """Put `-C DIR` into the lexitune commands of a text, where they would otherwise look elsewhere."""
+    from lexitune.io.workspace import find_workspace
+
+    if root is None:
+        return text
+    found = find_workspace(Path.cwd())
+    if found is not None and found.root == root.resolve():
+        return text
+    here = os.path.relpath(root) if root.resolve().is_relative_to(Path.cwd()) else str(root)
+    names = "assess|train|reembed|evaluate|promote|rollback|search|status"
+    return re.sub(rf"\blexitune (?=({names})\b)", lambda _: f"lexitune -C {shlex.quote(here)} ", text)
+
+
+def ask(question: str, *, yes: bool, command: str) -> bool:
+    """Whether to go on: `--yes`, or a person who types y.
+
+    Raises:
+        UsageError: Nobody is there to ask.
+    """
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError("E2014", f"{command} asks before it changes what serves", fix=f"lexitune {command} --yes")
+    return click.confirm(question, err=True)

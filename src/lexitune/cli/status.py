@@ -1,0 +1,18 @@
+"""lexitune status: where am I, what serves, what next?"""
+
+from __future__ import annotations
+
+from lexitune.cli.command import Call, Command, Result
+
+__all__ = ["command"]
+
+
+def run(call: Call) -> Result:
+    """Show what is in the workspace, what is stale or unfinished, what serves, and the next command."""
+    from lexitune.pipeline.status import status
+
+    found = status(call.workspace())
+    return Result(found.lines(), found.to_json(), found.next_command)
+
+
+command = Command("status", run, has_json=True)
