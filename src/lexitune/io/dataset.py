@@ -92,10 +92,8 @@ def read_folder(folder: Path, quarantine: Quarantine) -> Raw:
     judged = {query_id for split in qrels.values() for query_id in split}
     if unjudged := len(queries.keys() - judged):
         quarantine.note(f"{unjudged:,} of {len(queries):,} queries have no judgement: they are not used")
-    blank = sum(
-        not any(grade > 0 for grade in grades.values()) for split in qrels.values() for grades in split.values()
-    )
-    if blank:
+    rows = [grades for split in qrels.values() for grades in split.values()]
+    if blank := sum(max(grades.values()) == 0 for grades in rows):
         quarantine.note(f"{blank:,} judged queries have no relevant doc: no measure counts them")
     return Raw(docs, queries, {"all": qrels.popitem()[1]} if len(qrels) == 1 else qrels, quarantine.summary())
 
@@ -138,8 +136,8 @@ def read_pairs_data(path: Path, corpus: Path | None, quarantine: Quarantine) -> 
         )
     elif added:
         quarantine.note(f"{added:,} passages of {path.name} are not in {corpus.name}: they were added to the corpus")
-    if merged := len(pairs) - sum(len(grades) for grades in qrels.values()):
-        quarantine.note(f"{merged:,} pairs stand more than once: merged") if merged > 0 else None
+    if merged := len(pairs) - len({(_key(query), _key(doc)) for query, doc in pairs}):
+        quarantine.note(f"{merged:,} pairs of {path.name} repeat another: merged")
     return Raw(list(docs.values()), queries, {"all": qrels}, quarantine.summary())
 
 

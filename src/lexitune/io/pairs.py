@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from lexitune.errors import DataError
 from lexitune.io.jsonl import UNDECODED, open_lines, open_text, read_jsonl
@@ -16,7 +17,14 @@ __all__ = ["read_pairs"]
 
 QUERY_NAMES = ("query", "question", "anchor")
 DOC_NAMES = ("passage", "doc", "document", "positive", "text", "answer")
-DELIMITERS = "\t,;|"
+# In this order: of two that cut equally evenly, the first is taken.
+CUTS: tuple[tuple[str, Literal[0, 3]], ...] = (
+    ("\t", csv.QUOTE_NONE),
+    ("\t", csv.QUOTE_MINIMAL),
+    (",", csv.QUOTE_MINIMAL),
+    (";", csv.QUOTE_MINIMAL),
+    ("|", csv.QUOTE_MINIMAL),
+)
 SAMPLE = 200  # records looked at to find the delimiter
 FIELD_LIMIT = 1 << 26  # characters; the csv module's own limit would refuse a long passage
 
@@ -104,9 +112,9 @@ def _long_fields() -> Iterator[None]:
 
 def _shape_of(path: Path, quarantine: Quarantine) -> Shape:
     best: tuple[float, str, list[str]] = (0.0, "", [])
-    for delimiter in DELIMITERS:
+    for delimiter, quoting in CUTS:
         with open_text(path, newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL)
+            reader = csv.reader(file, delimiter=delimiter, quoting=quoting)
             rows = [row for row, _ in zip(reader, range(SAMPLE), strict=False) if row]
         if rows and len(rows[0]) > 1:
             share = sum(len(row) == len(rows[0]) for row in rows) / len(rows)

@@ -1,0 +1,123 @@
+"""TREC runs and qrels: what trec_eval, ir-measures and ranx read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from lexitune.errors import DataError
+from lexitune.io.atomic import replacing
+from lexitune.io.beir import read_grade
+from lexitune.io.hits import Hits
+from lexitune.io.ids import read_id
+from lexitune.io.jsonl import open_lines
+from lexitune.io.quarantine import Quarantine
+from lexitune.types import Qrels
+
+__all__ = ["read_run", "read_trec_qrels", "write_run", "write_trec_qrels"]
+
+LOWEST = np.float32(-np.inf)
+
+
+def read_run(path: Path, quarantine: Quarantine) -> Hits:
+    """Read a run: query id, Q0, doc id, rank, score, tag. The rank is ignored; the tie rule orders equal scores.
+
+    Raises:
+        DataError: No such file, too many bad lines, or no lines.
+    """
+    run: dict[str, dict[str, float]] = {}
+    for number, line, cells in _cells(path, quarantine, width=6):
+        try:
+            query_id, doc_id, score = read_id(cells[0]), read_id(cells[2]), float(cells[4])
+            if np.isnan(score):
+                raise ValueError("the score is NaN")
+            if doc_id in run.get(query_id, {}):
+                raise ValueError(f"'{doc_id}' stands twice for '{query_id}'")
+        except ValueError as error:
+            quarantine.reject(path, number, str(error), line)
+            continue
+        run.setdefault(query_id, {})[doc_id] = score
+    quarantine.check(path)
+    if not run:
+        raise DataError("E3003", f"{path} holds no ranking", fix="export the run again: query Q0 doc rank score tag")
+    return Hits.from_run(run)
+
+
+def write_run(path: Path, hits: Hits, tag: str) -> None:
+    """Write a run whose scores strictly decrease, so that every tool ranks as we do.
+
+    A score that ties is lowered to the next float32 below the one before it: tools break ties
+    in three different ways, by float32 or float64.
+
+    Raises:
+        DataError: An id or the tag holds white space, which the format cannot carry.
+    """
+    _check_word(tag, "the tag")
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        for query_id in hits.query_ids:
+            _check_word(query_id, "query id")
+            last = None
+            for rank, (doc_id, given) in enumerate(hits.run(query_id), start=1):
+                score = np.float32(given)
+                if last is not None and score >= last:
+                    score = np.nextafter(last, LOWEST)
+                last = score
+                # 9 digits bring a float32 back exactly.
+                file.write(f"{query_id} Q0 {_check_word(doc_id, 'doc id')} {rank} {score:.9g} {tag}\n")
+
+
+def read_trec_qrels(path: Path, quarantine: Quarantine) -> dict[str, dict[str, int]]:
+    """Read TREC qrels: query id, 0, doc id, grade. A negative grade (TREC's mark for junk) is 0.
+
+    Raises:
+        DataError: No such file, too many bad lines, or no lines.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for number, line, cells in _cells(path, quarantine, width=4):
+        try:
+            query_id, doc_id = read_id(cells[0]), read_id(cells[2])
+            grade = 0 if re.fullmatch(r"-\d+", cells[3]) else read_grade(cells[3])
+            if found.get(query_id, {}).get(doc_id, grade) != grade:
+                raise ValueError(f"'{query_id}', '{doc_id}' was judged {found[query_id][doc_id]} before, {grade} here")
+        except ValueError as error:
+            quarantine.reject(path, number, str(error), line)
+            continue
+        found.setdefault(query_id, {})[doc_id] = grade
+    quarantine.check(path)
+    if not found:
+        raise DataError("E3003", f"{path} holds no judgements", fix="write lines of: query 0 doc grade")
+    return found
+
+
+def write_trec_qrels(path: Path, qrels: Qrels) -> None:
+    """Write TREC qrels.
+
+    Raises:
+        DataError: An id holds white space, which the format cannot carry.
+    """
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        for query_id, grades in qrels.items():
+            _check_word(query_id, "query id")
+            file.writelines(f"{query_id} 0 {_check_word(doc_id, 'doc id')} {g}\n" for doc_id, g in grades.items())
+
+
+def _cells(path: Path, quarantine: Quarantine, *, width: int) -> Iterator[tuple[int, str, list[str]]]:
+    for number, line in open_lines(path, quarantine):
+        cells = line.split()
+        if len(cells) == width:
+            yield number, line, cells
+        else:
+            quarantine.reject(path, number, f"{len(cells)} columns; {width} are needed", line)
+
+
+def _check_word(word: str, what: str) -> str:
+    if word.split() != [word] or word.startswith("\ufeff"):
+        raise DataError(
+            "E3006",
+            f"{what} {word!r} holds white space: a TREC file cannot carry it",
+            fix="rename it without white space, for example with _ or %20 in its place",
+        )
+    return word
