@@ -37,6 +37,8 @@ CODES = {
     "E1202": "a model that collapsed in training",
     "E1203": "too little memory for a training step",
     "E1204": "too little disk space for a checkpoint",
+    # E13xx  the stages after training
+    "E1301": "a staged index that failed its check",
     # E20xx  options, names, commands
     "E2001": "unknown option or key",
     "E2002": "a value of the wrong kind",
@@ -55,6 +57,8 @@ CODES = {
     "E2121": "training in several processes",
     "E2122": "an output folder that exists already",
     "E2123": "an option that the recipe cannot honour",
+    "E2141": "no challenger of that name",
+    "E2142": "nothing to roll back to",
     # E30xx  reading files
     "E3001": "no such file or folder",
     "E3002": "a file of another kind or encoding",
@@ -84,6 +88,7 @@ CODES = {
     "E3142": "vectors of two widths",
     "E3143": "a filter by a field that no document has",
     "E3144": "a filter that cannot be read",
+    "E3145": "vectors that the serving model did not make",
     # E32xx  models as input
     "E3201": "a folder that is no model",
     "E3202": "a Hub model that cannot be had",
@@ -91,6 +96,13 @@ CODES = {
     "E3204": "weights as pickle only",
     "E3205": "weights that are not the published ones",
     "E3206": "a model folder whose records disagree",
+    # E33xx  what a stage needs from another
+    "E3301": "no test queries",
+    "E3302": "nothing staged, or another challenger",
+    "E3303": "no evaluation of the challenger, or one that cannot be read",
+    "E3304": "an index or evaluation of another model or corpus",
+    "E3305": "a model or index that should serve is gone",
+    "E3306": "a serving line that cannot be read",
     # E332x  training pairs
     "E3321": "no training pairs",
     "E3322": "a judgement of an id without a text",

@@ -1,0 +1,81 @@
+"""The staged index: which challenger's vectors of the corpus are complete and checked, beside what serves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lexitune.errors import DataError
+from lexitune.fingerprint import hash_file
+from lexitune.io.atomic import replace_text
+from lexitune.io.workspace import Workspace, meta_path
+
+__all__ = ["Staged", "newest_model", "read_staged", "require_staged", "staged_path", "write_staged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A checked index that may be evaluated and promoted.
+
+    Args:
+        model_id: Folder name under `models/`.
+        vectors: Folder of the vectors, relative to the workspace.
+        fingerprint: Of the model that made them.
+        corpus: Hash of the corpus file they were made of.
+    """
+
+    model_id: str
+    vectors: str
+    fingerprint: str
+    corpus: str
+
+
+def staged_path(workspace: Workspace) -> Path:
+    """Where the staged index is named."""
+    return workspace.root / "staged.json"
+
+
+def write_staged(workspace: Workspace, staged: Staged) -> None:
+    """Name the staged index; the one named before is no longer staged."""
+    replace_text(staged_path(workspace), json.dumps(asdict(staged), indent=1) + "\n")
+
+
+def read_staged(workspace: Workspace) -> Staged | None:
+    """The staged index, or None where nothing is staged.
+
+    Raises:
+        DataError: The file is not what `reembed` writes.
+    """
+    path = staged_path(workspace)
+    if not path.exists():
+        return None
+    try:
+        return Staged(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise DataError(
+            "E3302", f"cannot read what is staged: {error}", fix="lexitune reembed", at=str(path)
+        ) from error
+
+
+def require_staged(workspace: Workspace, model_id: str | None) -> Staged:
+    """The staged index, of the challenger asked for (None: of any), made of the corpus as it is now.
+
+    Raises:
+        DataError: Nothing is staged, another challenger is, or the corpus changed since.
+    """
+    staged = read_staged(workspace)
+    if staged is None:
+        raise DataError("E3302", f"nothing is staged in {workspace.root}", fix="lexitune reembed")
+    if model_id not in (None, staged.model_id):
+        raise DataError("E3302", f"{staged.model_id} is staged, not {model_id}", fix=f"lexitune reembed {model_id}")
+    if not workspace.corpus.exists() or staged.corpus != hash_file(workspace.corpus):
+        raise DataError("E3304", f"the index of {staged.model_id} was made of another corpus", fix="lexitune reembed")
+    return staged
+
+
+def newest_model(workspace: Workspace) -> str | None:
+    """The challenger that was finished last; a folder without its meta record is not finished."""
+    finished = [meta_path(folder) for folder in workspace.models.glob("*") if meta_path(folder).is_file()]
+    newest = max(finished, key=lambda path: (path.stat().st_mtime_ns, path.parent.name), default=None)
+    return newest.parent.name if newest else None

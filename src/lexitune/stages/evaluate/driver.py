@@ -1,0 +1,168 @@
+"""Evaluate in a workspace: opens the test judgements, writes runs, `reports/<id>.json` and a table by query."""
+
+from __future__ import annotations
+
+import csv
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lexitune.errors import DataError
+from lexitune.fingerprint import hash_file
+from lexitune.io.atomic import replace_text, replacing
+from lexitune.io.dataset import open_data, read_record
+from lexitune.io.staged import Staged, require_staged
+from lexitune.io.trec import write_run
+from lexitune.io.vectors import open_vectors
+from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
+from lexitune.models.options import ModelOptions
+from lexitune.splits.sealing import open_test
+from lexitune.stages.evaluate.evaluation import Evaluation, Side
+from lexitune.stages.evaluate.measuring import evaluate, seen_queries
+from lexitune.stages.evaluate.options import EvaluateOptions
+from lexitune.types import Dataset, Qrels, Silent, Talk
+
+if TYPE_CHECKING:
+    from lexitune.models.embedder import Embedder
+
+__all__ = ["read_evaluation", "report_path", "run"]
+
+
+def run(
+    workspace: Workspace,
+    *,
+    model_id: str | None = None,
+    model: ModelOptions | None = None,
+    options: EvaluateOptions | None = None,
+    talk: Talk | None = None,
+) -> Evaluation:
+    """Evaluate the staged challenger against the stock model, on the test queries, through the staged index.
+
+    Equal data, models and options are read back; then the test judgements stay closed.
+
+    Args:
+        model_id: The challenger; None: the staged one.
+        model: The stock model, and how both compute.
+
+    Raises:
+        DataError: Nothing staged, a staged index of another model or corpus, no test queries, test judgements that
+            changed since the import, or a collapsed model.
+    """
+    from lexitune.models.corpus import encode_corpus
+    from lexitune.models.load import load
+
+    model, options, talk = model or ModelOptions(), options or EvaluateOptions(), talk or Silent()
+    start = time.monotonic()
+    with workspace.lock():
+        data = open_data(workspace)
+        staged = require_staged(workspace, model_id)
+        path = report_path(workspace, staged.model_id)
+        stock = load(options=model, talk=talk)
+        own = replace(model, max_length=None, revision=None)
+        tuned = load(str(workspace.models / staged.model_id), options=own, talk=talk)
+        _refuse_stale(staged, tuned)
+        inputs = {
+            "data": hash_file(workspace.dataset),
+            "stock": stock.fingerprint,
+            "tuned": tuned.fingerprint,
+            "vectors": staged.vectors,
+        }
+        if is_finished(path, stage="evaluate", inputs=inputs, options=options):
+            talk.say("evaluate: skipped, same data, same models, same options")
+            return read_evaluation(path)
+        tuned_vectors = open_vectors(workspace.root / staged.vectors)
+        stock_vectors = encode_corpus(stock, data.docs, workspace.vectors, talk=talk, stage="evaluate")
+        test = _open(workspace, data, purpose=f"evaluate {staged.model_id}")
+        found = evaluate(
+            data,
+            test,
+            stock=stock,
+            tuned=tuned,
+            stock_vectors=stock_vectors,
+            tuned_vectors=tuned_vectors,
+            model_id=staged.model_id,
+            options=options,
+            talk=talk,
+        )
+        found = replace(
+            found, sides=_sides(workspace, found, stock=stock), notes=(*_base_note(stock, tuned), *found.notes)
+        )
+        _write(workspace, found, data, test)
+        cost_s = time.monotonic() - start
+        write_meta(path, Meta("evaluate", asdict(options), inputs, seed=options.seed, cost_s=cost_s))
+    return found
+
+
+def report_path(workspace: Workspace, model_id: str) -> Path:
+    """Where the evaluation of a challenger lies."""
+    return workspace.reports / f"{model_id}.json"
+
+
+def read_evaluation(path: Path) -> Evaluation:
+    """The evaluation that `run` wrote, without its rankings.
+
+    Raises:
+        DataError: The file is not an evaluation.
+    """
+    return Evaluation.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _refuse_stale(staged: Staged, tuned: Embedder) -> None:
+    if staged.fingerprint != tuned.fingerprint:
+        raise DataError(
+            "E3304",
+            f"the index of {staged.model_id} was made with model {staged.fingerprint[:12]}, which is now "
+            f"{tuned.fingerprint[:12]}: its weights, length or precision changed",
+            fix="lexitune reembed",
+        )
+
+
+def _open(workspace: Workspace, data: Dataset, *, purpose: str) -> Qrels:
+    if data.test is None or not data.test.query_count:
+        raise DataError("E3301", f"no test queries in {workspace.root}", fix="lexitune tune DATA --test-share 0.2")
+    sealed = read_record(workspace)["files"].get("qrels/test.tsv")
+    return open_test(data.test, openings=workspace.openings, purpose=purpose, expected_sha256=sealed)
+
+
+def _base_note(stock: Embedder, tuned: Embedder) -> tuple[str, ...]:
+    trained_from, measured = tuned.base.get("name"), stock.base.get("name")
+    if tuned.base.get("weights") == stock.base.get("weights"):
+        return ()
+    return (f"the challenger was trained from {trained_from}; the stock model measured here is {measured}",)
+
+
+def _sides(workspace: Workspace, found: Evaluation, *, stock: Embedder) -> dict[str, Side]:
+    # Written so that the workspace may be moved, and so that `lexitune.load` finds either model again.
+    source = Path(stock.spec.source)
+    names = {
+        "stock": str(source.resolve()) if source.is_dir() else stock.spec.name,
+        "tuned": f"models/{found.model_id}",
+    }
+    root = workspace.root
+    return {
+        name: replace(side, model=names[name], vectors=Path(side.vectors).relative_to(root).as_posix())
+        for name, side in found.sides.items()
+    }
+
+
+def _write(workspace: Workspace, found: Evaluation, data: Dataset, test: Qrels) -> None:
+    for name, hits in found.hits.items():
+        suffix = "" if name == "tuned" else f"-{name.replace('_', '-')}"
+        write_run(workspace.runs / f"{found.model_id}{suffix}.trec", hits, name)
+    _write_table(
+        workspace.runs / f"{found.model_id}.per-query.csv", found, seen_queries(data.qrels.get("train", {}), test)
+    )
+    replace_text(report_path(workspace, found.model_id), json.dumps(found.to_json()) + "\n")
+
+
+def _write_table(path: Path, found: Evaluation, seen: frozenset[str]) -> None:
+    columns = [(name, measure) for name, report in found.systems.items() for measure in report.measures]
+    values = [found.systems[name].values(measure).tolist() for name, measure in columns]
+    ids = found.systems["stock"].query_ids
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["query_id", "seen_document", *(f"{name} {measure}" for name, measure in columns)])
+        for row, query_id in enumerate(ids):
+            table.writerow([query_id, int(query_id in seen), *(column[row] for column in values)])

@@ -1,0 +1,221 @@
+"""Evaluate: five systems on the same test queries, and what the challenger gains over the stock model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lexitune.errors import DataError
+from lexitune.io.hits import Hits
+from lexitune.io.vectors import Vectors
+from lexitune.metrics.comparison import Comparison, compare, compare_slices
+from lexitune.metrics.measures import measure_hits, parse_measures
+from lexitune.metrics.report import Report
+from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation, Side
+from lexitune.stages.evaluate.options import EvaluateOptions
+from lexitune.stages.evaluate.systems import Clock, rank, refuse_other_vectors, relevant_scores
+from lexitune.text.normalise import normalise
+from lexitune.types import Dataset, Qrels, Silent, Talk
+
+if TYPE_CHECKING:
+    from lexitune.models.embedder import Embedder
+
+__all__ = ["clusters_of", "evaluate", "seen_queries"]
+
+SHOWN = 20  # wins and losses each: what people read, with texts
+SEEN, UNSEEN = "seen document", "unseen document"
+DEFAULT = EvaluateOptions()
+
+
+def evaluate(
+    data: Dataset,
+    test: Qrels,
+    *,
+    stock: Embedder,
+    tuned: Embedder,
+    stock_vectors: Vectors,
+    tuned_vectors: Vectors,
+    model_id: str = "tuned",
+    options: EvaluateOptions = DEFAULT,
+    talk: Talk | None = None,
+) -> Evaluation:
+    """Measure the challenger through the vectors that would serve it.
+
+    Args:
+        data: The corpus, all queries, and the train and dev judgements (for slices and thresholds).
+        test: The test judgements, opened.
+        stock_vectors: `data.docs` under `stock`, in their order; `tuned_vectors` likewise.
+
+    Raises:
+        DataError: No test query with a relevant doc, vectors of another model or corpus, a collapsed model.
+        StageFailed: A query encodes to NaN.
+    """
+    talk, clock = talk or Silent(), Clock()
+    judged = {q: docs for q, docs in test.items() if any(grade > 0 for grade in docs.values())}
+    if not judged:
+        raise DataError("E3301", "no test query has a relevant passage", fix="lexitune tune DATA --test-share 0.2")
+    refuse_other_vectors(stock_vectors, data.docs, model=stock)
+    refuse_other_vectors(tuned_vectors, data.docs, model=tuned)
+    models = {"stock": (stock, stock_vectors), "tuned": (tuned, tuned_vectors)}
+    queries = [data.queries[query_id] for query_id in sorted(judged)]
+    measures = parse_measures(options.measures)
+    primary = str(measures[0])
+    # A measure beyond the depth would count docs as missed that nobody looked for.
+    depth = max(options.depth, *(measure.cutoff for measure in measures))
+    hits = rank(data, queries, models=models, depth=depth, clock=clock, talk=talk)
+    dev = data.qrels.get("dev", {})
+    sides = {
+        name: Side(
+            model.spec.name,
+            str(vectors.folder),
+            model.fingerprint,
+            relevant_scores(data, dev, model=model, vectors=vectors),
+        )
+        for name, (model, vectors) in models.items()
+    }
+    clock.stop("thresholds")
+    prints = {name: {"model": side.fingerprint} for name, side in sides.items()}
+    reports = {
+        name: measure_hits(
+            hits[name], test, measures, system=name, split="test", fingerprints=prints.get(name.removeprefix("hybrid_"))
+        )
+        for name in SYSTEMS
+    }
+    comparisons = _compare_all(data, judged, reports, primary, options)
+    ranks = {name: _first_relevant(hits[name], judged) for name in ("stock", "tuned")}
+    won, lost = _changes(comparisons["tuned"], primary, hits, ranks)
+    clock.stop("statistics")
+    return Evaluation(
+        model_id=model_id,
+        primary=primary,
+        systems=reports,
+        comparison=comparisons["tuned"],
+        hybrid=comparisons["hybrid"],
+        against_bm25={"tuned": comparisons["bm25"], "hybrid_tuned": comparisons["hybrid_bm25"]},
+        won=won,
+        lost=lost,
+        sides=sides,
+        seconds=clock.seconds,
+        notes=_notes(reports),
+        hits=hits,
+    )
+
+
+def seen_queries(train: Qrels, test: Qrels) -> frozenset[str]:
+    """Test queries with a relevant doc that was a positive in training: not a leak, but easier.
+
+    Example:
+        >>> sorted(seen_queries({"q1": {"d1": 1, "d2": 0}}, {"t1": {"d1": 1}, "t2": {"d2": 1}}))
+        ['t1']
+    """
+    positives = {doc for docs in train.values() for doc, grade in docs.items() if grade > 0}
+    return frozenset(
+        query for query, docs in test.items() if any(grade > 0 and doc in positives for doc, grade in docs.items())
+    )
+
+
+def clusters_of(data: Dataset, test: Qrels) -> dict[str, str]:
+    """A label for each test query; equal labels are drawn together in the bootstrap.
+
+    Queries belong together when their best relevant doc is of one family (metadata `family`, else the doc
+    itself), or when their texts are equal after normalising. Both count: a chain of the two is one cluster.
+    """
+    family = {doc.doc_id: str(doc.metadata.get("family", doc.doc_id)) for doc in data.docs}
+    parent: dict[str, str] = {}
+
+    def root(node: str) -> str:
+        while parent.setdefault(node, node) != node:
+            parent[node] = node = parent[parent[node]]
+        return node
+
+    keys = {}
+    for query_id, docs in test.items():
+        best = min(docs, key=lambda doc: (-docs[doc], doc))
+        keys[query_id] = f"family {family.get(best, best)}"
+        parent[root(f"query {normalise(data.queries[query_id].text)}")] = root(keys[query_id])
+    return {query_id: root(key) for query_id, key in keys.items()}
+
+
+def _compare_all(
+    data: Dataset, judged: Qrels, reports: Mapping[str, Report], primary: str, options: EvaluateOptions
+) -> dict[str, Comparison]:
+    clusters = clusters_of(data, judged)
+    # Only the first comparison is shown in every measure; resampling the others there would be for nobody.
+    brief = {name: replace(one, per_query={primary: one.per_query[primary]}) for name, one in reports.items()}
+    pairs = {
+        "tuned": (reports["stock"], reports["tuned"]),
+        "hybrid": (brief["hybrid_stock"], brief["hybrid_tuned"]),
+        "bm25": (brief["bm25"], brief["tuned"]),
+        "hybrid_bm25": (brief["bm25"], brief["hybrid_tuned"]),
+    }
+    found = {
+        name: compare(before, after, clusters=clusters, resamples=options.resamples, seed=options.seed)
+        for name, (before, after) in pairs.items()
+    }
+    seen = seen_queries(data.qrels.get("train", {}), judged)
+    members = {SEEN: seen, UNSEEN: frozenset(judged) - seen}
+    whole = found["tuned"]
+    part = replace(whole, per_query={primary: whole.per_query[primary]})
+    slices = compare_slices(
+        part, {name: ids for name, ids in members.items() if ids}, resamples=options.resamples, seed=options.seed
+    )
+    found["tuned"] = replace(whole, slices=slices)
+    return found
+
+
+def _first_relevant(hits: Hits, judged: Qrels) -> dict[str, tuple[int | None, str]]:
+    """query -> rank of its first relevant doc (None: not found) and that doc (the best judged one, where not found)."""
+    found: dict[str, tuple[int | None, str]] = {}
+    for query_id, docs in judged.items():
+        places = ((place, doc) for place, (doc, _) in enumerate(hits.run(query_id), start=1) if docs.get(doc, 0) > 0)
+        found[query_id] = next(places, (None, min(docs, key=lambda doc: (-docs[doc], doc))))
+    return found
+
+
+def _changes(
+    comparison: Comparison,
+    primary: str,
+    hits: Mapping[str, Hits],
+    ranks: Mapping[str, Mapping[str, tuple[int | None, str]]],
+) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+    """The queries that gained and lost most: by the primary measure, then by how far the first relevant doc moved."""
+
+    def change(query_id: str, delta: float) -> Change:
+        before, after = (hits[name].run(query_id) for name in ("stock", "tuned"))
+        side = "tuned" if delta > 0 else "stock"
+        return Change(
+            query_id,
+            delta,
+            ranks[side][query_id][1],
+            ranks["stock"][query_id][0],
+            ranks["tuned"][query_id][0],
+            before[0][0] if before else None,
+            after[0][0] if after else None,
+        )
+
+    def moved(query_id: str) -> float:
+        before, after = (ranks[name][query_id][0] for name in ("stock", "tuned"))
+        return abs((1 / after if after else 0.0) - (1 / before if before else 0.0))
+
+    def most(pairs: list[tuple[str, float]]) -> tuple[Change, ...]:
+        ordered = sorted(pairs, key=lambda pair: (-abs(pair[1]), -moved(pair[0]), pair[0]))
+        return tuple(change(query_id, delta) for query_id, delta in ordered[:SHOWN])
+
+    everything = len(comparison.query_ids)
+    return (
+        most(comparison.wins(primary, count=everything)),
+        most(comparison.losses(primary, count=everything)),
+    )
+
+
+def _notes(reports: Mapping[str, Report]) -> tuple[str, ...]:
+    notes = []
+    left_out = reports["stock"].without_relevant
+    if left_out:
+        notes.append(f"{left_out} judged test queries have no relevant passage and are left out")
+    for name, report in reports.items():
+        if report.expected:
+            expected = ", ".join(f"{measure} {value:.3f}" for measure, value in report.expected.items())
+            notes.append(f"{name}: {report.ties:.0%} of queries tie across rank 10; in random order: {expected}")
+    return tuple(notes)

@@ -1,0 +1,102 @@
+"""The systems under test: stock, BM25, tuned, and both hybrids, on one list of queries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lexitune.errors import DataError
+from lexitune.io.hits import Hits
+from lexitune.io.vectors import Vectors
+from lexitune.metrics.measures import refuse_collapsed
+from lexitune.search.bm25 import BM25
+from lexitune.search.exact import exact_search
+from lexitune.search.filters import allowed_docs
+from lexitune.search.hybrid import fuse
+from lexitune.types import Dataset, Doc, Qrels, Query, Talk
+
+if TYPE_CHECKING:
+    from lexitune.models.embedder import Embedder
+
+__all__ = ["Clock", "rank", "refuse_other_vectors", "relevant_scores"]
+
+
+@dataclass
+class Clock:
+    """Wall time by part, in seconds."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    last: float = field(default_factory=time.monotonic)
+
+    def stop(self, part: str) -> None:
+        """Book the time since the last stop on `part`."""
+        now = time.monotonic()
+        self.seconds[part] = self.seconds.get(part, 0.0) + now - self.last
+        self.last = now
+
+
+def rank(
+    data: Dataset,
+    queries: Sequence[Query],
+    *,
+    models: Mapping[str, tuple[Embedder, Vectors]],
+    depth: int,
+    clock: Clock,
+    talk: Talk,
+) -> dict[str, Hits]:
+    """Rankings of BM25, of each model, and of its hybrid with BM25; candidates obey each query's filter.
+
+    Raises:
+        DataError: A model scores everything alike, or a vector is not a number.
+    """
+    ids, texts = [query.query_id for query in queries], [query.text for query in queries]
+    allowed = allowed_docs(queries, data.docs)
+    hits = {"bm25": BM25.build(data.docs).search(texts, query_ids=ids, k=depth, allowed=allowed)}
+    clock.stop("bm25")
+    for name, (model, vectors) in models.items():
+        encoded = model.encode_queries(texts, talk=talk, stage="evaluate")
+        clock.stop(f"encode {name}")
+        hits[name] = exact_search(encoded, vectors, depth, query_ids=ids, allowed=allowed)
+        refuse_collapsed(hits[name])
+        clock.stop(f"search {name}")
+        hits[f"hybrid_{name}"] = fuse([hits[name], hits["bm25"]], depth)
+        clock.stop("fuse")
+    return hits
+
+
+def refuse_other_vectors(vectors: Vectors, docs: Sequence[Doc], *, model: Embedder) -> None:
+    """Refuse vectors that this model did not make of these docs: scores of two models do not compare.
+
+    Raises:
+        DataError: Another fingerprint, or other docs.
+    """
+    made_by = vectors.manifest.get("fingerprint")
+    if made_by != model.fingerprint:
+        raise DataError(
+            "E3304",
+            f"{vectors.folder} was made by model {str(made_by)[:12]}, not by {model.spec.name} "
+            f"({model.fingerprint[:12]})",
+            fix="lexitune reembed",
+        )
+    if vectors.doc_ids != tuple(doc.doc_id for doc in docs):
+        raise DataError("E3304", f"{vectors.folder} was made of another corpus", fix="lexitune reembed")
+
+
+def relevant_scores(data: Dataset, dev: Qrels, *, model: Embedder, vectors: Vectors) -> dict[str, float]:
+    """Thresholds of a model: `relevant_p05`, the 5th percentile of the scores of relevant passages on dev.
+
+    Dev, not test: a threshold is set by looking, and test is only looked at to judge.
+    """
+    row = {doc_id: number for number, doc_id in enumerate(vectors.doc_ids)}
+    pairs = [(query, row[doc]) for query, docs in dev.items() for doc, grade in docs.items() if grade > 0]
+    if not pairs:
+        return {}
+    place = {query: number for number, query in enumerate(dict.fromkeys(query for query, _ in pairs))}
+    encoded = model.encode_queries([data.queries[query].text for query in place])
+    found = vectors.rows(np.array([number for _, number in pairs], dtype=np.int64))
+    scores = (encoded[[place[query] for query, _ in pairs]] * found).sum(axis=1)
+    return {"relevant_p05": float(np.percentile(scores, 5))}

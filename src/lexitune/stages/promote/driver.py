@@ -1,0 +1,145 @@
+"""Promote in a workspace: asks the gate, and on its yes switches model, vectors and thresholds together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from lexitune.errors import DataError, UsageError
+from lexitune.fingerprint import hash_file
+from lexitune.io.atomic import replace_text
+from lexitune.io.staged import Staged, require_staged
+from lexitune.io.vectors import open_vectors
+from lexitune.io.workspace import Meta, Workspace, write_meta
+from lexitune.stages.promote.gate import PROMOTE, gate
+from lexitune.stages.promote.options import PromoteOptions
+from lexitune.stages.promote.serving import Serving, read_serving, serving_of
+from lexitune.stages.promote.switch import history, missing_parts, switch
+from lexitune.stages.promote.switch import recover as recover_unlocked
+from lexitune.types import GateResult, Silent, Talk
+
+__all__ = ["recover", "rollback", "run"]
+
+
+def run(
+    workspace: Workspace,
+    *,
+    model_id: str | None = None,
+    options: PromoteOptions | None = None,
+    talk: Talk | None = None,
+) -> GateResult:
+    """Let the gate decide, write its verdict to `verdicts/<id>.json`, and switch when it says PROMOTE.
+
+    A challenger that serves already is judged again and stays.
+
+    Args:
+        model_id: The challenger; None: the staged one.
+
+    Returns:
+        The verdict. `exit_code` in `gate.py` maps it to 0, 4 or 5; a refusal is a result, not an error.
+
+    Raises:
+        DataError: The staged index or the evaluation is absent, incomplete, or of another model or corpus.
+    """
+    options, talk = options or PromoteOptions(), talk or Silent()
+    with workspace.lock():
+        recover(workspace, talk=talk)
+        staged, evaluation = _evidence(workspace, model_id)
+        result = gate(evaluation, options=options)
+        verdict = workspace.verdicts / f"{staged.model_id}.json"
+        replace_text(verdict, json.dumps(asdict(result), indent=1) + "\n")
+        inputs = {"evaluation": hash_file(workspace.reports / f"{staged.model_id}.json")}
+        write_meta(verdict, Meta("promote", asdict(options), inputs))
+        if result.answer == PROMOTE:
+            _promote(workspace, evaluation, talk=talk)
+    return result
+
+
+def rollback(workspace: Workspace, *, talk: Talk | None = None) -> Serving:
+    """Go back to what served before the last promotion: the champion before it, or the stock model.
+
+    Returns:
+        What serves now.
+
+    Raises:
+        UsageError: Nothing was promoted, or everything was rolled back already.
+        DataError: The model or the vectors to go back to are gone.
+    """
+    talk = talk or Silent()
+    with workspace.lock():
+        recover(workspace, talk=talk)
+        serving, earlier = read_serving(workspace), history(workspace)
+        if serving is None or not earlier:
+            now = "nothing was promoted" if serving is None else f"{serving.model} is the first that served"
+            raise UsageError("E2142", f"nothing to roll back to in {workspace.root}: {now}", fix="lexitune status")
+        target = replace(earlier[-1], at=_now())
+        if gone := missing_parts(workspace, target):
+            raise DataError(
+                "E3305",
+                f"cannot go back to {target.model}: {' and '.join(gone)} gone or incomplete",
+                fix=f"put {gone[0]} back from a copy, then: lexitune rollback",
+            )
+        switch(workspace, action="rollback", to=target, before=serving)
+        talk.say(f"{target.model} serves again, {serving.model} no longer")
+    return target
+
+
+def recover(workspace: Workspace, *, talk: Talk | None = None) -> str:
+    """Complete or undo a switch that was cut off. Every command that reads what serves calls this first.
+
+    Returns:
+        What was done, in words; empty when no switch was under way.
+    """
+    # Looked for before locking, so that a search beside a long training does not find the door shut.
+    if not (workspace.root / "switch-intent.json").exists():
+        return ""
+    with workspace.lock():
+        done = recover_unlocked(workspace)
+    if done and talk is not None:
+        talk.say(done)
+    return done
+
+
+def _evidence(workspace: Workspace, model_id: str | None) -> tuple[Staged, Mapping[str, Any]]:
+    """The staged index and the evaluation of one challenger, made of the same model, vectors and corpus."""
+    staged = require_staged(workspace, model_id)
+    path = workspace.reports / f"{staged.model_id}.json"
+    try:
+        evaluation = json.loads(path.read_text(encoding="utf-8"))
+        tuned = evaluation["sides"]["tuned"]
+        made = (tuned["model"], tuned["vectors"], tuned["fingerprint"])
+    except FileNotFoundError as error:
+        raise DataError("E3303", f"{staged.model_id} was not evaluated: no {path}", fix="lexitune evaluate") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError("E3303", f"{path} is not an evaluation: {error!r}", fix="lexitune evaluate") from error
+    if made != (f"models/{staged.model_id}", staged.vectors, staged.fingerprint):
+        raise DataError(
+            "E3304",
+            f"{path} measured model {made[2][:12]} in {made[1]}, "
+            f"but {staged.fingerprint[:12]} in {staged.vectors} is staged",
+            fix="lexitune evaluate",
+        )
+    found = open_vectors(workspace.root / staged.vectors).manifest.get("fingerprint")
+    if found != staged.fingerprint:
+        raise DataError("E3304", f"{staged.vectors} holds vectors of model {str(found)[:12]}", fix="lexitune reembed")
+    return staged, evaluation
+
+
+def _promote(workspace: Workspace, evaluation: Mapping[str, Any], *, talk: Talk) -> None:
+    tuned, stock = (replace(serving_of(evaluation["sides"][name]), at=_now()) for name in ("tuned", "stock"))
+    serving = read_serving(workspace)
+    if serving is not None and replace(serving, at="") == replace(tuned, at=""):
+        talk.say(f"{tuned.model} serves already")
+        return
+    if gone := missing_parts(workspace, tuned):
+        raise DataError("E3305", f"{' and '.join(gone)} gone or incomplete", fix="lexitune train && lexitune reembed")
+    # Before the first promotion no line says so, but it is the stock model that one would go back to.
+    switch(workspace, action="promote", to=tuned, before=serving or replace(stock, at=""))
+    talk.say(f"{tuned.model} serves now; back again with: lexitune rollback")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")

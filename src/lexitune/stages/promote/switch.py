@@ -1,0 +1,109 @@
+"""The switch: model, vectors and thresholds change together, or not at all.
+
+Four steps, each one atomic: write `switch-intent.json`, replace `serving`, extend `serving-log.jsonl`, remove the
+intent. A process that dies between two of them leaves the intent, and whoever finds it calls `recover`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from lexitune.io.atomic import replace_text
+from lexitune.io.workspace import Workspace
+from lexitune.stages.promote.serving import Serving, locate, parse_serving, serving_of
+
+__all__ = ["history", "missing_parts", "recover", "switch"]
+
+INTENT = "switch-intent.json"
+LOG = "serving-log.jsonl"
+
+
+def switch(workspace: Workspace, *, action: str, to: Serving, before: Serving) -> None:
+    """Make `to` serve.
+
+    Args:
+        action: `promote` or `rollback`, as the log will name it.
+        before: What a later rollback of this promotion goes back to. Not always what `serving` holds:
+            before the first promotion that file is absent, and the stock model is what one goes back to.
+    """
+    path = workspace.serving
+    held = path.read_text(encoding="utf-8") if path.exists() else None
+    intent = {"from": held, "to": to.to_line(), "entry": _entry(action, to, before)}
+    replace_text(workspace.root / INTENT, json.dumps(intent) + "\n")
+    _finish(workspace, intent)
+
+
+def recover(workspace: Workspace) -> str:
+    """Complete a switch that was cut off, or undo it when its model or vectors are gone.
+
+    Returns:
+        What was done, for the log of the command that found it; empty when there was nothing to do.
+    """
+    path = workspace.root / INTENT
+    if not path.exists():
+        return ""
+    intent = json.loads(path.read_text(encoding="utf-8"))
+    to = parse_serving(intent["to"], path)
+    gone = missing_parts(workspace, to)
+    if not gone:
+        _finish(workspace, intent)
+        return f"completed an interrupted switch: {to.model} serves"
+    if intent["from"] is None:
+        workspace.serving.unlink(missing_ok=True)
+    else:
+        replace_text(workspace.serving, intent["from"])
+    entries = _entries(workspace)
+    if entries and entries[-1] == intent["entry"]:
+        _write_entries(workspace, entries[:-1])
+    path.unlink()
+    return f"undid an interrupted switch to {to.model}: {' and '.join(gone)} gone"
+
+
+def missing_parts(workspace: Workspace, serving: Serving) -> list[str]:
+    """Which of a serving line's folders are gone or incomplete. A model outside the workspace is not looked at."""
+    gone = []
+    model = locate(workspace, serving.model)
+    if model is not None and not model.is_dir():
+        gone.append(serving.model)
+    # The manifest is written last: without it the vectors are a torso.
+    if not (workspace.root / serving.vectors / "manifest.json").exists():
+        gone.append(serving.vectors)
+    return gone
+
+
+def history(workspace: Workspace) -> list[Serving]:
+    """What a rollback goes back to, the nearest last: a promotion adds its predecessor, a rollback takes it off."""
+    stack: list[Serving] = []
+    for entry in _entries(workspace):
+        if entry["action"] == "promote":
+            stack.append(serving_of(entry["before"]))
+        elif stack:
+            stack.pop()
+    return stack
+
+
+def _finish(workspace: Workspace, intent: Mapping[str, Any]) -> None:
+    replace_text(workspace.serving, intent["to"])
+    entries = _entries(workspace)
+    if not entries or entries[-1] != intent["entry"]:
+        _write_entries(workspace, [*entries, intent["entry"]])
+    (workspace.root / INTENT).unlink()
+
+
+def _entry(action: str, to: Serving, before: Serving) -> dict[str, Any]:
+    return {"action": action, "serving": asdict(to), "before": asdict(before)}
+
+
+def _entries(workspace: Workspace) -> list[dict[str, Any]]:
+    path = workspace.root / LOG
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _write_entries(workspace: Workspace, entries: list[dict[str, Any]]) -> None:
+    # Replaced whole, a line for each switch: an append that is cut off would leave half a line.
+    replace_text(workspace.root / LOG, "".join(json.dumps(entry, sort_keys=True) + "\n" for entry in entries))

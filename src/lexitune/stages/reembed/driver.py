@@ -1,0 +1,83 @@
+"""Re-embed in a workspace: encodes the corpus with a challenger, and names the result in `staged.json`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from lexitune.errors import DataError, UsageError
+from lexitune.fingerprint import hash_file
+from lexitune.io.dataset import open_data
+from lexitune.io.staged import Staged, newest_model, read_staged, staged_path, write_staged
+from lexitune.io.vectors import open_vectors
+from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
+from lexitune.models.options import ModelOptions
+from lexitune.settings import did_you_mean
+from lexitune.stages.reembed.options import ReembedOptions
+from lexitune.stages.reembed.staging import reembed
+from lexitune.types import Silent, Talk
+
+__all__ = ["run"]
+
+
+def run(
+    workspace: Workspace,
+    *,
+    model_id: str | None = None,
+    model: ModelOptions | None = None,
+    options: ReembedOptions | None = None,
+    talk: Talk | None = None,
+) -> Path:
+    """Stage the index of a challenger. What serves is not touched.
+
+    Args:
+        model_id: Folder name under `models/`; None: the challenger finished last.
+        model: Precision and device to encode with; prompts and length are the challenger's own.
+
+    Returns:
+        The vectors folder.
+
+    Raises:
+        UsageError: No challenger, or none of that name.
+        DataError: No data in the workspace.
+        StageFailed: The index failed its check.
+    """
+    from lexitune.models.load import load
+
+    model, options, talk = model or ModelOptions(), options or ReembedOptions(), talk or Silent()
+    start = time.monotonic()
+    with workspace.lock():
+        model_id = _known(workspace, model_id)
+        data = open_data(workspace)
+        own = replace(model, max_length=None, revision=None)
+        embedder = load(str(workspace.models / model_id), options=own, talk=talk)
+        inputs = {"corpus": hash_file(workspace.corpus), "model": embedder.fingerprint}
+        staged = read_staged(workspace)
+        finished = is_finished(staged_path(workspace), stage="reembed", inputs=inputs, options=options)
+        if finished and staged is not None and staged.model_id == model_id and _sound(workspace, staged):
+            talk.say("reembed: skipped, same corpus, same model")
+            return workspace.root / staged.vectors
+        vectors = reembed(data.docs, model=embedder, out=workspace.vectors, options=options, talk=talk)
+        folder = vectors.folder.relative_to(workspace.root).as_posix()
+        write_staged(workspace, Staged(model_id, folder, inputs["model"], inputs["corpus"]))
+        write_meta(staged_path(workspace), Meta("reembed", asdict(options), inputs, cost_s=time.monotonic() - start))
+    return vectors.folder
+
+
+def _known(workspace: Workspace, model_id: str | None) -> str:
+    found = model_id or newest_model(workspace)
+    if found is None:
+        raise UsageError("E2141", f"no finished model in {workspace.models}", fix="lexitune train")
+    if Path(found).name != found or not (workspace.models / found).is_dir():
+        names = [folder.name for folder in workspace.models.glob("*") if folder.is_dir()]
+        raise UsageError("E2141", f"no model '{found}' in {workspace.models}", fix=did_you_mean(found, names))
+    return found
+
+
+def _sound(workspace: Workspace, staged: Staged) -> bool:
+    try:
+        open_vectors(workspace.root / staged.vectors)
+    except DataError:  # damaged since: encoding again mends what is broken and keeps the rest
+        return False
+    return True

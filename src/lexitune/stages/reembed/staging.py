@@ -1,0 +1,77 @@
+"""Re-embed: the corpus in the challenger's vectors, beside what serves, and checked before it counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lexitune.errors import StageFailed
+from lexitune.fingerprint import hash_text
+from lexitune.io.vectors import Vectors
+from lexitune.stages.reembed.options import ReembedOptions
+from lexitune.types import Doc, Silent, Talk
+
+if TYPE_CHECKING:
+    from lexitune.models.embedder import Embedder
+
+__all__ = ["reembed", "verify"]
+
+LEAST_COSINE = 0.999  # in bf16 another batch moves a vector by 1e-4 or so; another model by far more
+DEFAULT = ReembedOptions()
+
+
+def reembed(
+    docs: Sequence[Doc],
+    *,
+    model: Embedder,
+    out: Path,
+    options: ReembedOptions = DEFAULT,
+    talk: Talk | None = None,
+) -> Vectors:
+    """Encode `docs` into a folder of its own under `out`, resuming one that was cut off, and check it.
+
+    Raises:
+        StageFailed: The check failed, a passage encodes to NaN, or the disk is full.
+    """
+    from lexitune.models.corpus import encode_corpus
+
+    vectors = encode_corpus(model, docs, out, talk=talk or Silent(), stage="reembed")
+    verify(vectors, docs, model=model, options=options)
+    return vectors
+
+
+def verify(vectors: Vectors, docs: Sequence[Doc], *, model: Embedder, options: ReembedOptions = DEFAULT) -> None:
+    """Check that these are the vectors of these docs under this model.
+
+    Every id and text hash is compared, every number must be finite, and a sample, evenly spread and so the same each
+    time, is encoded once more: a part that came from elsewhere has the right shape and the wrong directions.
+
+    Raises:
+        StageFailed: Anything of this does not hold; the message names the first doc concerned.
+    """
+    if vectors.manifest.get("fingerprint") != model.fingerprint:
+        raise _failed(vectors, "was made by another model")
+    if len(vectors) != len(docs):
+        raise _failed(vectors, f"holds {len(vectors):,} vectors for {len(docs):,} passages")
+    for row, doc in enumerate(docs):
+        if vectors.doc_ids[row] != doc.doc_id or vectors.text_hashes[row] != hash_text(doc.full_text):
+            raise _failed(vectors, f"holds '{vectors.doc_ids[row]}' or another text where '{doc.doc_id}' belongs")
+    for start, block in vectors.blocks():
+        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
+        if len(bad):
+            raise _failed(vectors, f"holds NaN or infinity for '{vectors.doc_ids[start + int(bad[0])]}'")
+    sample = np.unique(np.linspace(0, len(docs) - 1, min(options.verify_sample, len(docs))).astype(np.int64))
+    stored, again = vectors.rows(sample), model.encode_docs([docs[row].full_text for row in sample])
+    norms = np.linalg.norm(stored, axis=1) * np.linalg.norm(again, axis=1)
+    cosines = (stored * again).sum(axis=1) / np.maximum(norms, np.finfo(np.float32).tiny)
+    worst = int(cosines.argmin())
+    if not cosines[worst] >= LEAST_COSINE:
+        doc_id = docs[sample[worst]].doc_id
+        raise _failed(vectors, f"gives '{doc_id}' another vector than the model does now (cosine {cosines[worst]:.3f})")
+
+
+def _failed(vectors: Vectors, what: str) -> StageFailed:
+    return StageFailed("E1301", f"{vectors.folder} {what}", fix=f"rm -r {vectors.folder} && lexitune reembed")
