@@ -9,7 +9,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules.normalize import Normalize
 from sentence_transformers.base.modules.transformer import Transformer
 from sentence_transformers.sentence_transformer.modules.pooling import Pooling
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertConfig, BertModel, BertTokenizer
 
 from lexitune.types import Dataset, Doc, Query
 
@@ -24,7 +24,7 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trunk = folder / "trunk"
     trunk.mkdir()
     (trunk / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
-    BertTokenizerFast(str(trunk / "vocab.txt"), model_max_length=64).save_pretrained(trunk)
+    BertTokenizer(str(trunk / "vocab.txt"), model_max_length=64).save_pretrained(trunk)
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(vocabulary),

@@ -28,14 +28,17 @@ class TrainOptions:
     temperature: float = field(
         default=0.05, metadata={"help": "Softmax temperature of the similarities", "least": 0.001}
     )
-    mask: str = field(
-        default="relevant",
+    mask: str | None = field(
+        default=None,
         metadata={
-            "help": "relevant: known positives of other queries in the batch are no negatives; none: they are",
+            "help": "relevant (default): other queries' known positives are no negatives; none: they are",
             "choices": ("relevant", "none"),
         },
     )
-    token_budget: int = field(default=4096, metadata={"help": "Most padded tokens in one forward pass", "least": 64})
+    token_budget: int | None = field(
+        default=None,
+        metadata={"help": "Most padded tokens in one forward pass (default: what suits the device)", "least": 64},
+    )
     dev_queries: int = field(default=300, metadata={"help": "Most dev queries in one dev evaluation", "least": 10})
     checkpoint_s: float = field(default=60.0, metadata={"help": "Seconds between checkpoints, at most", "least": 0.0})
     seed: int = field(default=13, metadata={"help": "Seed of the order of pairs"})

@@ -1,0 +1,218 @@
+"""Checkpoints: weights, optimiser and progress, each in a fresh folder, the marker written last.
+
+    checkpoints/step-000012/weights.safetensors, optimizer.safetensors, state.json, complete.json
+    checkpoints/best-000012.safetensors
+
+`complete.json` holds the hash of every other file: a folder without it, or with a file that
+does not match, is not there. No pickle is written or read.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from lexitune.errors import StageFailed
+from lexitune.fingerprint import hash_file
+from lexitune.io.atomic import replace_text, replacing
+from lexitune.types import Talk
+
+__all__ = [
+    "Progress",
+    "best_weights",
+    "load_weights",
+    "newest",
+    "read_progress",
+    "restore",
+    "save",
+    "save_best",
+    "seal",
+]
+
+KEPT = 2
+MARKER = "complete.json"
+
+
+@dataclass
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        step: Steps done.
+        curve: One row a step: step, loss, learning_rate, seconds; `dev` where it was measured. Step 0 is stock.
+        best_step: Step whose weights are best on dev; 0 is the stock model, None where dev was never measured.
+        best_dev: Their R@10.
+        best_hash: Hash of the file with the best weights.
+        seconds: Wall time spent so far, over all sessions.
+    """
+
+    step: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+    best_step: int | None = None
+    best_dev: float = -1.0
+    best_hash: str = ""
+    seconds: float = 0.0
+
+
+def save(
+    folder: Path,
+    *,
+    parameters: Iterable[Tensor],
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    fingerprints: Mapping[str, str],
+) -> Path:
+    """Write one checkpoint and remove all but the newest two.
+
+    Args:
+        folder: Holds all checkpoints of one training.
+        fingerprints: What the training is made of; `newest` compares them.
+
+    Raises:
+        StageFailed: The disk has no room for it.
+    """
+    weights = _numbered(parameters)
+    moments = _moments(optimizer)
+    _check_space(folder, 3 * sum(tensor.nbytes for tensor in weights.values()))
+    target = folder / f"step-{progress.step:06}"
+    shutil.rmtree(target, ignore_errors=True)
+    for name, tensors in (("weights", weights), ("optimizer", moments)):
+        with replacing(target / f"{name}.safetensors") as temporary:
+            save_file(tensors, temporary)
+    seal(target, progress=progress, fingerprints=fingerprints)
+    _drop_old(folder)
+    return target
+
+
+def seal(checkpoint: Path, *, progress: Progress, fingerprints: Mapping[str, str]) -> None:
+    """Complete a checkpoint whose tensors are written: what it stands for, then the hash of every file."""
+    replace_text(
+        checkpoint / "state.json", json.dumps({"fingerprints": dict(fingerprints), "progress": asdict(progress)})
+    )
+    files = sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name != MARKER)
+    hashes = {path.relative_to(checkpoint).as_posix(): hash_file(path) for path in files}
+    replace_text(checkpoint / MARKER, json.dumps(hashes))
+
+
+def save_best(folder: Path, parameters: Iterable[Tensor], *, progress: Progress) -> None:
+    """Keep the weights of `progress.best_step` apart from the checkpoints, and note their hash in `progress`."""
+    path = _best_path(folder, progress.best_step)
+    with replacing(path) as temporary:
+        save_file(_numbered(parameters), temporary)
+    progress.best_hash = hash_file(path)
+
+
+def load_weights(path: Path, parameters: Iterable[Tensor]) -> None:
+    """Copy saved weights into parameters, in place."""
+    found = load_file(path)
+    with torch.no_grad():
+        for number, parameter in enumerate(parameters):
+            parameter.copy_(found[str(number)])
+
+
+def best_weights(folder: Path, progress: Progress) -> Path:
+    """File of the best weights."""
+    return _best_path(folder, progress.best_step)
+
+
+def newest(folder: Path, *, fingerprints: Mapping[str, str], talk: Talk) -> Path | None:
+    """The newest complete checkpoint of this very training.
+
+    Each one that is passed over is told with the reason, and removed: the training will come by its step again.
+    """
+    for found in _folders(folder):
+        reason = _reason_against(found, fingerprints)
+        if not reason:
+            return found
+        talk.say(f"checkpoint {found.name} is not used: {reason}")
+        shutil.rmtree(found)
+    return None
+
+
+def restore(checkpoint: Path, *, parameters: Iterable[Tensor], optimizer: torch.optim.Optimizer) -> Progress:
+    """Set weights and optimiser to a checkpoint that `newest` has approved, and tell where it stands."""
+    load_weights(checkpoint / "weights.safetensors", parameters)
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in load_file(checkpoint / "optimizer.safetensors").items():
+        number, _, key = name.partition(".")
+        moments.setdefault(int(number), {})[key] = tensor
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
+    return read_progress(checkpoint)
+
+
+def read_progress(checkpoint: Path) -> Progress:
+    """Where the training of a sealed checkpoint stands."""
+    state = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    return Progress(**state["progress"])
+
+
+def _reason_against(checkpoint: Path, fingerprints: Mapping[str, str]) -> str:
+    try:
+        hashes: dict[str, str] = json.loads((checkpoint / MARKER).read_text(encoding="utf-8"))
+        for name, expected in hashes.items():
+            if hash_file(checkpoint / name) != expected:
+                return f"{name} is damaged"
+        state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+        progress = read_progress(checkpoint)
+    except (OSError, ValueError, KeyError, TypeError):
+        return "it is incomplete"
+    theirs = state["fingerprints"]
+    other = sorted(key for key in {*theirs, *fingerprints} if theirs.get(key) != fingerprints.get(key))
+    if other:
+        return f"it was made with other {', '.join(other)}"
+    if progress.best_hash:
+        best = best_weights(checkpoint.parent, progress)
+        if not best.is_file() or hash_file(best) != progress.best_hash:
+            return "the best weights it names are missing or damaged"
+    return ""
+
+
+def _drop_old(folder: Path) -> None:
+    kept, old = _folders(folder)[:KEPT], _folders(folder)[KEPT:]
+    for found in old:
+        shutil.rmtree(found)
+    # The older of the two may name an older best: that file stays as long as it.
+    steps = [read_progress(found).best_step for found in kept if (found / MARKER).is_file()]
+    for best in set(folder.glob("best-*")) - {_best_path(folder, step) for step in steps}:
+        best.unlink()
+
+
+def _folders(folder: Path) -> list[Path]:
+    found = [path for path in folder.glob("*-*") if path.is_dir()]  # step-000012, or checkpoint-12 of transformers
+    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+
+
+def _best_path(folder: Path, step: int | None) -> Path:
+    return folder / f"best-{step or 0:06}.safetensors"
+
+
+def _numbered(parameters: Iterable[Tensor]) -> dict[str, Tensor]:
+    return {str(number): parameter.detach().contiguous() for number, parameter in enumerate(parameters)}
+
+
+def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    state = optimizer.state_dict()["state"]
+    return {
+        f"{number}.{key}": torch.as_tensor(value).contiguous()
+        for number, values in state.items()
+        for key, value in values.items()
+    }
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise StageFailed(
+            "E1204",
+            f"a checkpoint needs {needed / 1e6:.0f} MB and {folder} has {free / 1e6:.0f} MB free",
+            fix="free some space and run the same command again: it resumes",
+        )
