@@ -40,7 +40,7 @@ def draw_curves(block: CurvePlot, *, width: float) -> Drawing:
 def _reach(steps: Sequence[float]) -> tuple[float, float]:
     # The first step to the last, and no further: a round number would look like training that is still to come.
     low, high = (min(steps), max(steps)) if steps else (0.0, 1.0)
-    return (low, high) if low < high else nice_domain([low])
+    return (low, high) if low < high else (low, low + 1)
 
 
 def _describe(series: Series) -> str:

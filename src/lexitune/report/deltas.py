@@ -26,11 +26,9 @@ def draw_deltas(block: DeltaPlot, *, width: float) -> Drawing:
     """Draw the bar, and the steps where the gains have more than one size."""
     ordered = sorted(block.deltas, reverse=True)
     won, lost = sum(delta > 0 for delta in ordered), sum(delta < 0 for delta in ordered)
-    described = describe(won, lost, len(ordered))
+    described = _describe(won, lost, len(ordered))
     if not ordered:
-        marks = [rect("unchanged", x=0, y=BAR_TOP, width=width, height=BAR_HEIGHT)]
-        marks.append(write("label", described, x=0, y=30))
-        return Drawing(width, BAR_TOP + BAR_HEIGHT + 8, block.title, described, marks)
+        return Drawing(width, 28, block.title, described, [write("label", described, x=0, y=18)])
 
     graded = len({round(abs(delta), 9) for delta in ordered} - {0.0}) > 1
     scale = Scale(0.0, len(ordered), start=GUTTER if graded else 0.0, end=width)
@@ -44,7 +42,7 @@ def draw_deltas(block: DeltaPlot, *, width: float) -> Drawing:
     return Drawing(width, height, block.title, described, marks)
 
 
-def describe(won: int, lost: int, total: int) -> str:
+def _describe(won: int, lost: int, total: int) -> str:
     """The counts in words."""
     if not total:
         return "no queries were compared"

@@ -64,7 +64,7 @@ def ticks(low: float, high: float, *, count: int = 5) -> list[float]:
     """Round values from `low` to `high`, about `count` of them, at a distance of 1, 2 or 5 times a power of ten.
 
     Example:
-        >>> ticks(0.45, 0.7)
+        >>> ticks(0.5, 0.7)
         [0.5, 0.55, 0.6, 0.65, 0.7]
     """
     step = _step(low, high, count)
