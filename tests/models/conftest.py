@@ -10,10 +10,10 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules.normalize import Normalize
 from sentence_transformers.base.modules.transformer import Transformer
 from sentence_transformers.sentence_transformer.modules.pooling import Pooling
-from transformers import BertConfig, BertModel, BertTokenizerFast
+from transformers import BertConfig, BertModel, BertTokenizer
 
-WORDS = "how do i sort a list of names the cat sat on mat query passage find function returns".split()
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ":", *WORDS, *string.ascii_lowercase]
+WORDS = ["how", "do", "i", "sort", "a", "list", "of", "names", "the", "cat", "sat", "on", "mat", "find", "function"]
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "query", "passage", ":", *WORDS, *string.ascii_lowercase]
 PROMPTS = {"query": "query: ", "document": "passage: "}
 
 TEXTS = [
@@ -43,7 +43,7 @@ def trunk_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     BertModel(config).save_pretrained(folder)
     vocabulary = {word: number for number, word in enumerate(VOCABULARY)}
-    BertTokenizerFast(vocab=vocabulary, model_max_length=24).save_pretrained(folder)
+    BertTokenizer(vocab=vocabulary, model_max_length=24).save_pretrained(folder)
     return folder
 
 
@@ -54,7 +54,7 @@ def make_model(trunk_folder: Path) -> Callable[..., SentenceTransformer]:
     def make(
         pooling: str = "cls", *, normalise: bool = True, prompts: dict[str, str] | None = None
     ) -> SentenceTransformer:
-        modules: list[torch.nn.Module] = [Transformer(str(trunk_folder)), Pooling(32, pooling)]  # type: ignore[arg-type]
+        modules: list[torch.nn.Module] = [Transformer(str(trunk_folder)), Pooling(32, pooling)]
         if normalise:
             modules.append(Normalize())
         return SentenceTransformer(modules=modules, prompts=prompts, device="cpu")

@@ -1,5 +1,7 @@
 """Plain attention: the fused kernel's numbers, masks, groups and gradients."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional
@@ -52,7 +54,13 @@ def test_dropout_is_honoured_when_it_is_asked_for() -> None:
     assert float(dropped.detach().abs().max()) == 0.0
 
 
-SMALL = {"vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+SMALL: dict[str, Any] = {
+    "vocab_size": 50,
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+}
 
 
 @pytest.mark.parametrize("padded", [False, True])

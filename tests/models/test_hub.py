@@ -16,7 +16,7 @@ ABSENT = "lexitune-tests/no-such-model"
 
 
 class Answer(BaseHTTPRequestHandler):
-    def do_HEAD(self) -> None:  # noqa: N802  the name is the protocol's
+    def do_HEAD(self) -> None:
         self.send_response(200)
         self.end_headers()
 

@@ -49,7 +49,7 @@ def fetch(model_id: str, *, revision: str | None = None, code: bool = False, tal
         raise _missing(f"'{model_id}' is not on this machine, and {constants.ENDPOINT} cannot be reached")
     (talk or Silent()).say(f"fetching {model_id} from {constants.ENDPOINT}")
     try:
-        return Path(
+        folder = Path(
             snapshot_download(model_id, revision=revision, allow_patterns=_patterns(code), ignore_patterns=EXPORTS)
         )
     except RevisionNotFoundError as error:
@@ -69,6 +69,13 @@ def fetch(model_id: str, *, revision: str | None = None, code: bool = False, tal
     except Exception as error:  # whatever else goes wrong on the way has the types of the Hub's own HTTP client
         reason = str(error).strip().partition("\n")[0]
         raise _missing(f"'{model_id}' could not be fetched: {reason}") from error
+    if not any(folder.glob("*.safetensors")):
+        raise DataError(
+            "E3204",
+            f"'{model_id}' has no safetensors weights: a pickle can run code when it is read",
+            fix="take a --revision of the model with model.safetensors, or another model",
+        )
+    return folder
 
 
 def cached_folder(model_id: str, *, revision: str | None = None, code: bool = False) -> Path | None:
