@@ -8,10 +8,12 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -183,6 +185,16 @@ def test_heavy_packages_are_imported_at_top_level_by_their_leaves_only() -> None
     }
 
     assert found == LEAVES
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
+    project = tomllib.loads((SRC.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[<>=]", line)[0].lower() for line in project["dependencies"]}
+    packages = {module.partition(".")[0] for file in FILES for module, _ in imports_in(tree_of(file))}
+    owners = packages_distributions()
+
+    imported = {owners[package][0] for package in packages - sys.stdlib_module_names - {"lexitune"}}
+    assert {name.lower().replace("_", "-") for name in imported} == declared
 
 
 def test_options_import_the_standard_library_only() -> None:
