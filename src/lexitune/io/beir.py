@@ -102,7 +102,7 @@ def _read(
         first = found.setdefault(record_id, record)
         if first is record:
             lines[record_id] = number
-        elif _texts(first) == _texts(record):
+        elif _same_text(first, record):
             repeated += 1
         else:
             raise DataError(
@@ -121,8 +121,10 @@ def _read(
     return found
 
 
-def _texts(record: Doc | Query) -> tuple[str, str]:
-    return (record.title, record.text) if isinstance(record, Doc) else ("", record.text)
+def _same_text(first: Doc | Query, second: Doc | Query) -> bool:
+    # White space aside, as in the ids that are made of texts.
+    texts = [record.full_text if isinstance(record, Doc) else record.text for record in (first, second)]
+    return texts[0].split() == texts[1].split()
 
 
 def _id_of(row: Mapping[str, Any]) -> str:

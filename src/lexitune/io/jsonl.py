@@ -133,7 +133,7 @@ def read_jsonl(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, dict[s
             )
         first = False
         try:
-            yield number, _parse(line)
+            yield number, _parse(line.rstrip("\n"))
         except (ValueError, RecursionError) as error:
             cut = "" if line.endswith("\n") or not isinstance(error, json.JSONDecodeError) else "truncated: "
             quarantine.reject(path, number, cut + _reason(error), line.rstrip("\n"))
@@ -173,7 +173,7 @@ def _finite(text: str) -> float:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"broken JSON: {error.msg.lower()} at column {error.colno}"
+        return f"broken JSON: {error.msg.lower().removesuffix(' at')} at column {error.colno}"
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
 
 

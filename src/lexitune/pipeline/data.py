@@ -85,7 +85,9 @@ def import_data(
         StageFailed: Another process works in the workspace, or the disk is full.
     """
     options, talk = options or DataOptions(), talk or Silent()
-    wanted = {"hash": _source_hash(source, options), "options": {**asdict(options), "corpus": None}}
+    # The corpus is in the hash by its content, and what was borne in reading does not change what was read.
+    shaping = {name: value for name, value in asdict(options).items() if name not in ("corpus", "max_bad_share")}
+    wanted = {"hash": _source_hash(source, options), "options": shaping}
     with workspace.lock():
         if workspace.dataset.exists():
             _refuse_other_data(workspace, wanted)
@@ -247,7 +249,7 @@ def _write(workspace: Workspace, prepared: Prepared, quarantine: Quarantine) -> 
 
 
 def _facts(workspace: Workspace, prepared: Prepared, quarantine: Quarantine) -> dict[str, Any]:
-    files = [workspace.corpus, workspace.queries, *(workspace.qrels(name) for name in SPLITS), workspace.quarantine]
+    files = [workspace.corpus, workspace.queries, *(workspace.qrels(name) for name in SPLITS)]
     return {
         "counts": {
             "docs": len(prepared.raw.docs),
