@@ -9,13 +9,18 @@ from lexitune.splits.grouped import groups_of, split_by_group
 from lexitune.types import Doc, Qrels, Query
 
 
-def asked(*texts: str, families: dict[str, str] | None = None) -> dict[str, Query]:
-    """Queries a, b, c.. with these texts."""
-    ids = [chr(ord("a") + n) for n in range(len(texts))]
-    metadata = {query_id: {"family": family} for query_id, family in (families or {}).items()}
-    return {
-        query_id: Query(query_id, text, metadata.get(query_id, {})) for query_id, text in zip(ids, texts, strict=True)
-    }
+def asked(*texts: str) -> dict[str, Query]:
+    """Queries a, b, c.. with these texts; "who|f" is of family f."""
+    found = {}
+    for query_id, text in zip("abc", texts, strict=False):
+        words, bar, family = text.partition("|")
+        found[query_id] = Query(query_id, words, {"family": family} if bar else {})
+    return found
+
+
+def judged(pairs: str, grade: int = 1) -> dict[str, dict[str, int]]:
+    """ "ax by": query a with doc x, query b with doc y."""
+    return {pair[0]: {pair[1]: grade} for pair in pairs.split()}
 
 
 def many(count: int) -> tuple[dict[str, Query], dict[str, dict[str, int]]]:
@@ -38,29 +43,30 @@ def cut(qrels: Qrels, queries: dict[str, Query], docs: list[Doc], **options: flo
     return {name: sorted(split) for name, split in made.items()}
 
 
-TWO_DOCS = [Doc("x", "one text", metadata={"family": "book"}), Doc("y", "another", metadata={"family": "book"})]
+BOOK = [Doc("x", "one text", metadata={"family": "book"}), Doc("y", "another", metadata={"family": "book"})]
+SAME = [Doc("x", "Text"), Doc("y", " text ")]
 
 
 @pytest.mark.parametrize(
     ("case", "queries", "qrels", "docs", "strict", "groups"),
     [
-        ("equal texts", asked("Who?", "who", "when"), {"a": {"x": 1}, "b": {"y": 1}, "c": {"z": 1}}, [], False, ["ab", "c"]),
-        ("a family of docs", asked("1", "2", "3"), {"a": {"x": 1}, "b": {"y": 1}, "c": {"z": 1}}, TWO_DOCS, False, ["ab", "c"]),
-        ("a family of queries", asked("1", "2", "3", families={"a": "f", "c": "f"}), {"a": {"x": 1}, "b": {"y": 1}, "c": {"z": 1}}, [], False, ["ac", "b"]),
-        ("a shared passage is no tie", asked("1", "2"), {"a": {"x": 1}, "b": {"x": 1}}, [], False, ["a", "b"]),
-        ("unless strict", asked("1", "2"), {"a": {"x": 1}, "b": {"x": 1}}, [], True, ["ab"]),
-        ("strict: equal passages of two ids", asked("1", "2"), {"a": {"x": 1}, "b": {"y": 1}}, [Doc("x", "T"), Doc("y", " t ")], True, ["ab"]),
-        ("a doc judged 0 is no tie", asked("1", "2"), {"a": {"x": 0}, "b": {"x": 1}}, TWO_DOCS, True, ["a", "b"]),
-        ("ties of ties", asked("1", "1", "2", families={"b": "f", "c": "f"}), {"a": {"x": 1}, "b": {"y": 1}, "c": {"z": 1}}, [], False, ["abc"]),
-        ("an empty family is none", asked("1", "2", families={"a": "", "b": ""}), {"a": {"x": 1}, "b": {"y": 1}}, [], False, ["a", "b"]),
-        ("a query and a doc of one family", asked("1", "2", families={"b": "book"}), {"a": {"x": 1}, "b": {"z": 1}}, TWO_DOCS, False, ["ab"]),
+        ("equal texts", asked("Who?", "who", "when"), judged("ax by cz"), [], False, "ab c"),
+        ("a family of docs", asked("1", "2", "3"), judged("ax by cz"), BOOK, False, "ab c"),
+        ("a family of queries", asked("1|f", "2", "3|f"), judged("ax by cz"), [], False, "ac b"),
+        ("a query and a doc of one family", asked("1", "2|book"), judged("ax bz"), BOOK, False, "ab"),
+        ("an empty family is none", asked("1|", "2|"), judged("ax by"), [], False, "a b"),
+        ("ties of ties", asked("1", "1|f", "2|f"), judged("ax by cz"), [], False, "abc"),
+        ("a shared passage is no tie", asked("1", "2"), judged("ax bx"), [], False, "a b"),
+        ("unless strict", asked("1", "2"), judged("ax bx"), [], True, "ab"),
+        ("strict: equal passages of two ids", asked("1", "2"), judged("ax by"), SAME, True, "ab"),
+        ("a doc judged 0 is no tie", asked("1", "2"), judged("ax", 0) | judged("bx"), BOOK, True, "a b"),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)  # fmt: skip
+    ids=lambda value: value if isinstance(value, str) and len(value) > 5 else "",
+)
 def test_what_belongs_together(
-    case: str, queries: dict[str, Query], qrels: Qrels, docs: list[Doc], strict: bool, groups: list[str]
+    case: str, queries: dict[str, Query], qrels: Qrels, docs: list[Doc], strict: bool, groups: str
 ) -> None:
-    assert ["".join(group) for group in groups_of(qrels, queries, docs=docs, strict=strict)] == groups
+    assert ["".join(group) for group in groups_of(qrels, queries, docs=docs, strict=strict)] == groups.split(), case
 
 
 def test_queries_that_have_nothing_in_common_meet_the_shares_exactly() -> None:

@@ -54,10 +54,12 @@ def read(path: str | Path, *, corpus: str | Path | None = None, options: DataOpt
 
     Raises:
         DataError: A file is missing, empty, of another kind, or too much of it cannot be used.
+        UsageError: A corpus is given beside a folder that has one.
     """
     options = options or DataOptions()
     if corpus is not None:
         options = replace(options, corpus=str(corpus))
+    _refuse_second_corpus(Path(path), options)
     prepared = _prepare(Path(path), options, Quarantine(max_share=options.max_bad_share))
     test = prepared.splits.get("test")
     return prepared.dataset(SealedQrels(None, len(test), test) if test else None)
@@ -82,9 +84,11 @@ def import_data(
 
     Raises:
         DataError: The source cannot be used, or the folder holds other data.
+        UsageError: A corpus is given beside a source that has one.
         StageFailed: Another process works in the workspace, or the disk is full.
     """
     options, talk = options or DataOptions(), talk or Silent()
+    _refuse_second_corpus(source, options)
     # The corpus is in the hash by its content, and what was borne in reading does not change what was read.
     shaping = {name: value for name, value in asdict(options).items() if name not in ("corpus", "max_bad_share")}
     wanted = {"hash": _source_hash(source, options), "options": shaping}
@@ -112,6 +116,17 @@ def import_data(
 
 def _marker(workspace: Workspace) -> Path:
     return workspace.root / ".lexitune-importing"
+
+
+def _refuse_second_corpus(source: Path | Dataset, options: DataOptions) -> None:
+    if options.corpus is None or (isinstance(source, Path) and not source.is_dir()):
+        return
+    what = "a data set in memory" if isinstance(source, Dataset) else f"the folder {source}"
+    raise UsageError(
+        "E2002",
+        f"--corpus {options.corpus} goes with a file of pairs; {what} has its own corpus",
+        fix="leave --corpus out",
+    )
 
 
 def _prepare(source: Path | Dataset, options: DataOptions, quarantine: Quarantine) -> Prepared:
@@ -199,12 +214,6 @@ def _source_hash(source: Path | Dataset, options: DataOptions) -> str:
         test = source.test and {**asdict(source.test), "path": source.test.path and hash_file(source.test.path)}
         return hash_json([hash_texts(docs), queries, {name: dict(split) for name, split in source.qrels.items()}, test])
     if source.is_dir():
-        if options.corpus is not None:
-            raise UsageError(
-                "E2002",
-                f"--corpus {options.corpus} goes with a file of pairs; the folder {source} has its own corpus",
-                fix=f"lexitune tune {source}",
-            )
         return hash_json({name: hash_file(path) for name, path in data_files(source).items()})
     files = [source, *([Path(options.corpus)] if options.corpus else [])]
     # A file that is missing is named by its reader, in words.
