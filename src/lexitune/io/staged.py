@@ -76,6 +76,6 @@ def require_staged(workspace: Workspace, model_id: str | None) -> Staged:
 
 def newest_model(workspace: Workspace) -> str | None:
     """The challenger that was finished last; a folder without its meta record is not finished."""
-    finished = [meta_path(folder) for folder in workspace.models.glob("*") if meta_path(folder).is_file()]
+    finished = [meta_path(folder) for folder in workspace.models.glob("[!.]*") if meta_path(folder).is_file()]
     newest = max(finished, key=lambda path: (path.stat().st_mtime_ns, path.parent.name), default=None)
     return newest.parent.name if newest else None

@@ -211,7 +211,7 @@ def _power(figures: Figures) -> list[str]:
     gain = detectable_gain(figures.test_queries, changes)
     reasons = [
         f"{figures.test_queries:,} test queries can show a gain of +{100 * gain:.1f} points or more "
-        f"(80 % power, {changes:.0%} of queries changing: {source})"
+        f"(80 % power, {100 * changes:.0f} % of queries changing: {source})"
     ]
     if figures.test_queries < FEW_TEST:
         reasons.append(f"under {FEW_TEST} test queries the interval of the gain is wide: 300 or more are better")
@@ -255,6 +255,6 @@ def _interval(found: Interval) -> str:
 
 def _round_up(count: float) -> int:
     # Two figures: a planned number of labels is no measurement.
-    whole = int(np.ceil(count))
+    whole = int(np.ceil(round(count, 6)))
     step: int = 10 ** max(0, len(str(whole)) - 2)
     return -(-whole // step) * step

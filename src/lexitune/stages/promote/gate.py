@@ -140,7 +140,7 @@ def _notes(delta: Delta, unjudged: Mapping[str, float]) -> list[str]:
     stock, tuned = unjudged.get("stock", 0.0), unjudged.get("tuned", 0.0)
     if tuned - stock >= MORE_HOLES:
         notes.append(
-            f"unjudged in the first ten: stock {stock:.0%}, tuned {tuned:.0%}; "
+            f"unjudged in the first ten: stock {100 * stock:.0f} %, tuned {100 * tuned:.0f} %; "
             "unjudged counts as wrong, so the tuned model may be better than shown: label these first"
         )
     return notes

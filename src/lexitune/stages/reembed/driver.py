@@ -69,8 +69,8 @@ def _known(workspace: Workspace, model_id: str | None) -> str:
     found = model_id or newest_model(workspace)
     if found is None:
         raise UsageError("E2141", f"no finished model in {workspace.models}", fix="lexitune train")
-    if Path(found).name != found or not (workspace.models / found).is_dir():
-        names = [folder.name for folder in workspace.models.glob("*") if folder.is_dir()]
+    names = [folder.name for folder in workspace.models.glob("[!.]*") if folder.is_dir()]
+    if found not in names:
         raise UsageError("E2141", f"no model '{found}' in {workspace.models}", fix=did_you_mean(found, names))
     return found
 

@@ -1,0 +1,148 @@
+"""Assess: which answer the figures give, what is missing, and what the real measuring makes of a toy."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lexitune.metrics.statistics import Interval
+from lexitune.models.load import load
+from lexitune.models.options import ModelOptions
+from lexitune.stages.assess.advice import Figures, advise, assess, sample_queries
+from lexitune.stages.assess.options import AssessOptions
+from lexitune.types import Dataset, Doc, Query, SealedQrels
+
+FP32 = ModelOptions(precision="fp32", device="cpu")
+
+
+def figures(stock: Interval, *, hybrid: float = 0.5, pairs: int = 1000, tests: int = 300) -> Figures:
+    other = {"R@10": Interval(hybrid, hybrid - 0.05, hybrid + 0.05, 300)}
+    return Figures({"stock": {"R@10": stock}, "bm25": other, "hybrid": other}, 300, pairs, tests, 0.15)
+
+
+@pytest.mark.parametrize(
+    ("case", "given", "answer"),
+    [
+        ("all of the interval is below", figures(Interval(0.50, 0.45, 0.55, 300)), "TUNE"),
+        ("the upper bound touches the threshold", figures(Interval(0.65, 0.60, 0.70, 300)), "CANNOT TELL"),
+        ("the lower bound touches the threshold", figures(Interval(0.75, 0.70, 0.80, 300)), "NO"),
+        ("the interval spans it", figures(Interval(0.68, 0.62, 0.74, 300)), "CANNOT TELL"),
+        ("499 pairs", figures(Interval(0.50, 0.45, 0.55, 300), pairs=499), "CANNOT TELL"),
+        ("500 pairs", figures(Interval(0.50, 0.45, 0.55, 300), pairs=500), "TUNE"),
+        ("20 test queries", figures(Interval(0.50, 0.45, 0.55, 300), tests=20), "CANNOT TELL"),
+        ("no test queries", figures(Interval(0.50, 0.45, 0.55, 300), tests=0), "CANNOT TELL"),
+        ("good enough needs no pairs", figures(Interval(0.80, 0.75, 0.85, 300), pairs=0, tests=0), "NO"),
+        ("a good hybrid alone forbids nothing", figures(Interval(0.50, 0.45, 0.55, 300), hybrid=0.9), "TUNE"),
+        ("nothing to measure on", Figures({}, 0, 1000, 300, 0.3), "CANNOT TELL"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_answer(case: str, given: Figures, answer: str) -> None:
+    assert advise(given).answer == answer
+
+
+def test_twenty_test_queries_are_named_with_what_is_missing() -> None:
+    advice = advise(figures(Interval(0.50, 0.45, 0.55, 300), tests=20))
+
+    assert "20 test queries only; a verdict needs at least 50: label 30 more" in advice.reasons
+
+
+def test_missing_pairs_are_counted() -> None:
+    advice = advise(figures(Interval(0.50, 0.45, 0.55, 300), pairs=120))
+
+    assert "120 training pairs only; a tune needs about 500: collect 380 more" in advice.reasons
+
+
+def test_an_interval_that_spans_the_threshold_says_how_many_queries_settle_it() -> None:
+    # Half-width 0.06 must shrink to the distance 0.02, a third: nine times 300 queries, 2,400 more.
+    advice = advise(figures(Interval(0.68, 0.62, 0.74, 300)))
+
+    assert advice.reasons[0] == (
+        "stock R@10 0.68 [0.62, 0.74], n=300: the interval spans 0.70; label about 2400 more queries"
+    )
+
+
+def test_queries_that_are_there_and_were_not_sampled_need_no_labels() -> None:
+    given = replace(figures(Interval(0.68, 0.62, 0.74, 300)), available=5000)
+
+    assert advise(given).reasons[0].endswith("measure on about 2400 more queries: --max-queries 2700")
+
+
+def test_a_mean_on_the_threshold_is_settled_by_no_number_of_queries() -> None:
+    assert "decide by cost" in advise(figures(Interval(0.70, 0.65, 0.75, 300))).reasons[0]
+
+
+def test_a_hybrid_over_the_threshold_is_told_as_the_cheaper_fix() -> None:
+    advice = advise(figures(Interval(0.50, 0.45, 0.55, 300), hybrid=0.75))
+
+    assert advice.reasons[1].startswith("the hybrid of stock and BM25 reaches R@10 0.75 [0.70, 0.80]")
+    assert "the cheaper fix" in advice.reasons[1]
+
+
+def test_the_gain_that_the_test_queries_can_show_is_told() -> None:
+    # The table of detectable gains: 300 queries, 15 % changing: 6.2 points.
+    advice = advise(figures(Interval(0.50, 0.45, 0.55, 300)))
+
+    assert advice.reasons[-1] == (
+        "300 test queries can show a gain of +6.2 points or more "
+        "(80 % power, 15 % of queries changing: as between stock and BM25)"
+    )
+
+
+def test_a_share_of_changes_that_was_capped_is_called_a_guess() -> None:
+    given = replace(figures(Interval(0.50, 0.45, 0.55, 300)), discordance=0.45)
+
+    assert "30 % of queries changing: a guess" in advise(given).reasons[-1]
+    assert advise(given).evidence["discordance_measured"] == 0.45
+
+
+def test_a_ceiling_below_one_is_shown() -> None:
+    given = replace(figures(Interval(0.50, 0.45, 0.55, 300)), ceiling=0.62)
+
+    assert any(reason.startswith("no system can pass R@10 0.62") for reason in advise(given).reasons)
+
+
+def test_the_sample_holds_train_and_dev_queries_with_a_relevant_doc_and_is_seeded() -> None:
+    qrels = {"train": {f"t{n}": {"d": 1} for n in range(80)} | {"bad": {"d": 0}}, "dev": {"v": {"d": 1}}}
+    data = Dataset([Doc("d", "x")], {}, qrels)
+
+    chosen, available = sample_queries(data, most=50, seed=3)
+
+    assert (len(chosen), available) == (50, 81)
+    assert "bad" not in chosen
+    assert chosen == sample_queries(data, most=50, seed=3)[0]
+
+
+def test_a_poor_stock_model_is_told_to_tune(toy_data: Dataset, tiny_model_folder: Path, tmp_path: Path) -> None:
+    model = load(str(tiny_model_folder), options=FP32)
+
+    advice = assess(toy_data, model=model, vectors=tmp_path, options=AssessOptions(min_pairs=50))
+
+    assert advice.answer == "TUNE"
+    assert advice.evidence["systems"]["stock"]["R@10"]["n"] == 90  # 60 train and 30 dev queries
+    assert advice.evidence["systems"]["bm25"]["R@10"]["mean"] == 1.0  # a query's words are all in its doc
+    assert advice.evidence["test_queries"] == 60
+
+
+def test_the_test_judgements_stay_closed(toy_data: Dataset, tiny_model_folder: Path, tmp_path: Path) -> None:
+    nothing_there = replace(toy_data, test=SealedQrels(tmp_path / "absent.tsv", 60))
+    model = load(str(tiny_model_folder), options=FP32)
+
+    advice = assess(nothing_there, model=model, vectors=tmp_path, options=AssessOptions(min_pairs=50))
+
+    assert advice.answer == "TUNE"
+
+
+def test_a_filter_takes_away_candidates(tiny_model_folder: Path, tmp_path: Path) -> None:
+    # Without its filter q1 finds d1; the filter hides it.
+    docs = [Doc("d1", "w0 w1", metadata={"tenant": "a"}), Doc("d2", "w2 w3", metadata={"tenant": "b"})]
+    query = Query("q1", "w0 w1", {"filter": {"tenant": "b"}})
+    data = Dataset(docs, {"q1": query}, {"train": {"q1": {"d1": 1}}, "dev": {}})
+
+    advice = assess(data, model=load(str(tiny_model_folder), options=FP32), vectors=tmp_path)
+
+    assert {name: found["R@10"]["mean"] for name, found in advice.evidence["systems"].items()} == {
+        "stock": 0.0,
+        "bm25": 0.0,
+        "hybrid": 0.0,
+    }

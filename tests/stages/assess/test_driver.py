@@ -1,0 +1,45 @@
+"""Assess in a workspace: what is written, and when it is read back."""
+
+from pathlib import Path
+
+from lexitune.io.workspace import Workspace, read_meta
+from lexitune.models.options import ModelOptions
+from lexitune.stages.assess.driver import report_path, run
+from lexitune.stages.assess.options import AssessOptions
+from lexitune.types import Silent
+
+
+class Heard(Silent):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_the_advice_is_written_and_read_back_unless_an_option_changed(
+    toy_workspace: Workspace, tiny_model_folder: Path
+) -> None:
+    model = ModelOptions(model=str(tiny_model_folder), precision="fp32", device="cpu")
+    options = AssessOptions(min_pairs=50)
+    first, second, third = Heard(), Heard(), Heard()
+
+    advice = run(toy_workspace, model=model, options=options, talk=first)
+    again = run(toy_workspace, model=model, options=options, talk=second)
+    other = run(toy_workspace, model=model, options=AssessOptions(min_pairs=61), talk=third)
+
+    assert advice == again
+    assert "assess: skipped, same data, same model, same options" in second.lines
+    assert "assess: skipped, same data, same model, same options" not in first.lines + third.lines
+    assert (advice.answer, other.answer) == ("TUNE", "CANNOT TELL")  # 60 training pairs
+    meta = read_meta(report_path(toy_workspace))
+    assert meta is not None
+    assert meta.stage == "assess"
+
+
+def test_assess_leaves_no_opening_of_test(toy_workspace: Workspace, tiny_model_folder: Path) -> None:
+    run(toy_workspace, model=ModelOptions(model=str(tiny_model_folder), precision="fp32", device="cpu"))
+
+    assert not toy_workspace.openings.exists()

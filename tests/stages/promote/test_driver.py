@@ -1,0 +1,218 @@
+"""Promote and roll back: what is asked for, what is written, what serves."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from lexitune.errors import DataError, UsageError
+from lexitune.fingerprint import hash_file
+from lexitune.io.staged import Staged, staged_path, write_staged
+from lexitune.io.workspace import Workspace, read_meta
+from lexitune.stages.promote.driver import recover, rollback, run
+from lexitune.stages.promote.options import PromoteOptions
+from lexitune.stages.promote.serving import Serving, read_serving
+from lexitune.stages.promote.switch import history
+
+Evaluate = Callable[..., dict[str, Any]]
+Restage = Callable[[Workspace, str, dict[str, Any]], None]
+
+
+def serves(workspace: Workspace) -> str | None:
+    serving = read_serving(workspace)
+    return serving.model if serving else None
+
+
+def test_a_yes_makes_model_vectors_and_thresholds_serve_together(ready: Workspace) -> None:
+    result = run(ready)
+
+    serving = read_serving(ready)
+    assert result.answer == "PROMOTE"
+    assert serving is not None
+    assert replace(serving, at="") == Serving("models/m1", "vectors/tuned", {"relevant_p05": 0.4})
+    assert ready.serving.read_text(encoding="utf-8").count("\n") == 1
+    assert not (ready.root / "switch-intent.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "answer"), [(0, 40, "REFUSE"), (20, 20, "CANNOT DECIDE")], ids=["refused", "undecided"]
+)
+def test_anything_but_a_yes_leaves_what_serves_alone(
+    won: int, lost: int, answer: str, ready: Workspace, evaluation: Evaluate, restage: Restage
+) -> None:
+    restage(ready, "m1", evaluation(won=won, lost=lost, wrong=60))
+
+    result = run(ready)
+
+    assert result.answer == answer
+    assert serves(ready) is None
+    assert json.loads((ready.verdicts / "m1.json").read_text(encoding="utf-8"))["answer"] == answer
+
+
+def test_the_verdict_says_what_it_was_made_of(ready: Workspace) -> None:
+    run(ready, options=PromoteOptions(min_gain=0.02))
+
+    meta = read_meta(ready.verdicts / "m1.json")
+    assert meta is not None
+    assert meta.options["min_gain"] == 0.02
+    assert meta.inputs == {"evaluation": hash_file(ready.reports / "m1.json")}
+
+
+def test_promoting_twice_is_promoting_once(ready: Workspace) -> None:
+    run(ready)
+    line = ready.serving.read_text(encoding="utf-8")
+    run(ready)
+
+    assert ready.serving.read_text(encoding="utf-8") == line
+    assert len(history(ready)) == 1
+
+
+def test_rollback_goes_back_one_promotion_at_a_time_down_to_the_stock_model(
+    ready: Workspace, evaluation: Evaluate, restage: Restage
+) -> None:
+    run(ready)
+    restage(ready, "m2", evaluation(won=40, lost=0, wrong=60, model_id="m2"))
+    run(ready)
+
+    served = [serves(ready)]
+    for _ in range(2):
+        rollback(ready)
+        served.append(serves(ready))
+
+    assert served == ["models/m2", "models/m1", "minilm"]
+    with pytest.raises(UsageError) as raised:
+        rollback(ready)
+    assert (raised.value.code, raised.value.fix) == ("E2142", "lexitune status")
+
+
+def test_rollback_brings_back_the_thresholds_as_well(ready: Workspace) -> None:
+    run(ready)
+
+    back = rollback(ready)
+
+    assert (back.vectors, back.thresholds) == ("vectors/stock", {"relevant_p05": 0.3})
+
+
+def test_a_promotion_after_a_rollback_can_be_rolled_back_again(ready: Workspace) -> None:
+    run(ready)
+    rollback(ready)
+    run(ready)
+    again = serves(ready)
+    rollback(ready)
+
+    assert (again, serves(ready)) == ("models/m1", "minilm")
+
+
+def test_nothing_to_roll_back_to_before_the_first_promotion(ready: Workspace) -> None:
+    with pytest.raises(UsageError, match="nothing was promoted"):
+        rollback(ready)
+
+
+def test_rollback_to_an_index_that_is_gone_changes_nothing(ready: Workspace) -> None:
+    run(ready)
+    (ready.vectors / "stock" / "manifest.json").unlink()
+
+    with pytest.raises(DataError, match="vectors/stock gone or incomplete") as raised:
+        rollback(ready)
+
+    assert raised.value.code == "E3305"
+    assert serves(ready) == "models/m1"
+
+
+def test_nothing_staged(ready: Workspace) -> None:
+    staged_path(ready).unlink()
+
+    with pytest.raises(DataError) as raised:
+        run(ready)
+
+    assert (raised.value.code, raised.value.fix) == ("E3302", "lexitune reembed")
+
+
+def test_another_challenger_is_staged(ready: Workspace) -> None:
+    with pytest.raises(DataError) as raised:
+        run(ready, model_id="m2")
+
+    assert (raised.value.code, raised.value.fix) == ("E3302", "lexitune reembed m2")
+
+
+def test_not_evaluated(ready: Workspace) -> None:
+    (ready.reports / "m1.json").unlink()
+
+    with pytest.raises(DataError) as raised:
+        run(ready)
+
+    assert (raised.value.code, raised.value.fix) == ("E3303", "lexitune evaluate")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"sides": {}}'])
+def test_a_report_that_is_no_evaluation(text: str, ready: Workspace) -> None:
+    (ready.reports / "m1.json").write_text(text, encoding="utf-8")
+
+    with pytest.raises(DataError) as raised:
+        run(ready)
+
+    assert raised.value.code == "E3303"
+
+
+def test_an_index_staged_after_the_evaluation_was_not_evaluated(ready: Workspace) -> None:
+    write_staged(ready, Staged("m1", "vectors/stock", "f-stock", hash_file(ready.corpus)))
+
+    with pytest.raises(DataError) as raised:
+        run(ready)
+
+    assert (raised.value.code, raised.value.fix) == ("E3304", "lexitune evaluate")
+
+
+def test_an_incomplete_index(ready: Workspace) -> None:
+    (ready.vectors / "tuned" / "manifest.json").unlink()
+
+    with pytest.raises(DataError) as raised:
+        run(ready)
+
+    assert (raised.value.code, raised.value.fix) == ("E3012", "lexitune reembed")
+    assert serves(ready) is None
+
+
+def test_vectors_of_another_model_under_the_staged_name(ready: Workspace) -> None:
+    manifest = ready.vectors / "tuned" / "manifest.json"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("f-tuned", "f-other"), encoding="utf-8")
+
+    with pytest.raises(DataError) as raised:
+        run(ready)
+
+    assert (raised.value.code, raised.value.fix) == ("E3304", "lexitune reembed")
+
+
+def test_a_corpus_that_changed_since(ready: Workspace) -> None:
+    ready.corpus.write_text('{"_id": "d1", "text": "y"}\n', encoding="utf-8")
+
+    with pytest.raises(DataError, match="another corpus"):
+        run(ready)
+
+
+def test_a_model_that_is_gone_is_not_promoted(ready: Workspace) -> None:
+    (ready.models / "m1").rmdir()
+
+    with pytest.raises(DataError) as raised:
+        run(ready)
+
+    assert raised.value.code == "E3305"
+    assert serves(ready) is None
+
+
+def test_a_serving_line_that_somebody_edited_is_refused(ready: Workspace) -> None:
+    ready.serving.write_text("models/m1\n", encoding="utf-8")
+
+    with pytest.raises(DataError) as raised:
+        read_serving(ready)
+
+    assert raised.value.code == "E3306"
+
+
+def test_recover_with_nothing_to_recover_makes_no_file(ready: Workspace) -> None:
+    before = sorted(ready.root.iterdir())
+
+    assert recover(ready) == ""
+    assert sorted(ready.root.iterdir()) == before

@@ -1,0 +1,176 @@
+"""A fault at every step of a switch: afterwards the old or the new serves, never something between.
+
+A process dies before or after any rename or removal. Both are tried: the fault comes at the n-th such call,
+before it acts or after, for n from 1 until the command succeeds.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lexitune.io.workspace import Workspace
+from lexitune.stages.promote.driver import recover, rollback, run
+from lexitune.stages.promote.serving import read_serving
+from lexitune.stages.promote.switch import history
+
+
+class Killed(BaseException):
+    """Not an Exception: like a kill, it is caught by nobody."""
+
+
+CALLS = ("replace", "rename", "unlink")
+
+
+@contextmanager
+def fault_at(number: int, *, when: str) -> Iterator[list[str]]:
+    """Let the `number`-th rename or removal of this process fail, `before` or `after` it acts."""
+    made: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        for name in CALLS:
+            patch.setattr(Path, name, _counted(getattr(Path, name), made, number, when))
+            patch.setattr(os, name, _counted(getattr(os, name), made, number, when))
+        yield made
+
+
+def _counted(call: Callable[..., Any], made: list[str], number: int, when: str) -> Callable[..., Any]:
+    inside = False
+
+    def counted(*given: Any, **named: Any) -> Any:
+        nonlocal inside
+        if len(made) >= number:  # dead processes do nothing more
+            raise Killed
+        if inside:
+            return call(*given, **named)
+        inside = True
+        try:
+            if len(made) + 1 == number and when == "before":
+                made.append(str(given[0]))
+                raise Killed
+            result = call(*given, **named)
+            made.append(str(given[0]))
+            if len(made) == number:
+                raise Killed
+            return result
+        finally:
+            inside = False
+
+    return counted
+
+
+def serves(workspace: Workspace) -> str | None:
+    serving = read_serving(workspace)
+    return serving.model if serving else None
+
+
+def state(workspace: Workspace) -> tuple[str | None, list[str]]:
+    return serves(workspace), [one.model for one in history(workspace)]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("command", "old", "new"),
+    [
+        (run, (None, []), ("models/m1", ["minilm"])),
+        (rollback, ("models/m1", ["minilm"]), ("minilm", [])),
+    ],
+    ids=["promote", "rollback"],
+)
+def test_a_kill_at_any_step_leaves_old_or_new_and_a_second_run_finishes(
+    command: Callable[[Workspace], Any],
+    old: tuple[str | None, list[str]],
+    new: tuple[str | None, list[str]],
+    when: str,
+    ready: Workspace,
+    tmp_path: Path,
+) -> None:
+    if command is rollback:
+        run(ready)
+    assert state(ready) == old
+    seen = set()
+    for number in count(1):
+        workspace = Workspace(tmp_path / f"{number}")
+        shutil.copytree(ready.root, workspace.root)
+        try:
+            with fault_at(number, when=when):
+                command(workspace)
+        except Killed:
+            pass
+        else:
+            break
+        assert serves(workspace) in (old[0], new[0])
+
+        recover(workspace)
+
+        recovered = state(workspace)
+        assert recovered in (old, new)
+        assert not (workspace.root / "switch-intent.json").exists()
+        seen.add(recovered[0])
+        if recovered == old:
+            command(workspace)
+        assert state(workspace) == new
+
+    assert state(workspace) == new
+    assert seen == {old[0], new[0]}  # the faults fell on both sides of the switch
+    assert number > 6  # at least holder, verdict, its record, intent, serving, log and removal for promote
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kill_in_the_middle_of_recovering_is_recovered_too(when: str, ready: Workspace, tmp_path: Path) -> None:
+    interrupted = cut_off(ready, tmp_path / "cut")
+    for number in count(1):
+        workspace = Workspace(tmp_path / f"{number}")
+        shutil.copytree(interrupted.root, workspace.root)
+        try:
+            with fault_at(number, when=when):
+                recover(workspace)
+        except Killed:
+            pass
+        else:
+            break
+
+        recover(workspace)
+
+        assert state(workspace) == ("models/m1", ["minilm"])
+
+    assert state(workspace) == ("models/m1", ["minilm"])
+
+
+def cut_off(ready: Workspace, folder: Path) -> Workspace:
+    """A copy whose promotion died right after the intent was written."""
+    for number in count(1):
+        shutil.rmtree(folder, ignore_errors=True)
+        workspace = Workspace(folder)
+        shutil.copytree(ready.root, folder)
+        try:
+            with fault_at(number, when="after"):
+                run(workspace)
+        except Killed:
+            if (folder / "switch-intent.json").exists():
+                return workspace
+    raise AssertionError("unreachable")
+
+
+def test_a_switch_whose_target_is_gone_is_undone(ready: Workspace, tmp_path: Path) -> None:
+    interrupted = cut_off(ready, tmp_path / "cut")
+    shutil.rmtree(interrupted.vectors / "tuned")
+
+    told = recover(interrupted)
+
+    assert told == "undid an interrupted switch to models/m1: vectors/tuned gone"
+    assert state(interrupted) == (None, [])
+
+
+def test_the_log_has_one_line_for_each_switch_however_often_it_was_cut_off(ready: Workspace, tmp_path: Path) -> None:
+    interrupted = cut_off(ready, tmp_path / "cut")
+    recover(interrupted)
+    rollback(interrupted)
+
+    lines = (interrupted.root / "serving-log.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["action"] for line in lines] == ["promote", "rollback"]
