@@ -115,8 +115,9 @@ class Workspace:
                 fix="wait until it ends, or work in another folder with -C",
             ) from error
         try:
-            replace_text(holder, json.dumps({"pid": os.getpid(), "host": platform.node()}) + "\n")
-            _remove_leftovers(self.root)
+            if lock.lock_counter == 1:
+                replace_text(holder, json.dumps({"pid": os.getpid(), "host": platform.node()}) + "\n")
+                _remove_leftovers(self.root)
             yield
         finally:
             lock.release()
