@@ -151,18 +151,13 @@ def _place(names: Sequence[str], known: Sequence[str]) -> int | None:
 def _is_quoted(path: Path) -> bool:
     # In many TSV files a quotation mark is just a character. Only a file that is correct throughout
     # by the rules of CSV, and uses them, is read by them.
-    with open_text(path, newline="") as file:
-        try:
-            return any('"' in "".join(line) for line in file) and _parses(path)
-        except csv.Error:
-            return False
-
-
-def _parses(path: Path) -> bool:
-    with open_text(path, newline="") as file:
-        for _ in csv.reader(file, delimiter="\t", strict=True):
-            pass
-    return True
+    try:
+        with open_text(path, newline="") as file:
+            rows = sum(1 for _ in csv.reader(file, delimiter="\t", strict=True))
+        with open_text(path, newline="") as file:
+            return rows > 0 and any('"' in line for line in file)
+    except csv.Error:
+        return False
 
 
 def _plain_rows(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, list[str]]]:
