@@ -8,10 +8,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from lexitune.cli.options import SECTIONS, option_flags, read_options
+from lexitune.cli.options import option_flags, read_options
 from lexitune.errors import UsageError
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline.options import TuneOptions
+from lexitune.pipeline.sections import SECTIONS
 from lexitune.settings import read_toml, write_toml
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.train.options import TrainOptions

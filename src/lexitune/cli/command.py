@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lexitune.cli.options import SECTIONS, SectionOption, option_flags, read_options
+from lexitune.cli.options import SectionOption, option_flags, read_options
 from lexitune.errors import UsageError
+from lexitune.pipeline.sections import SECTIONS
 
 if TYPE_CHECKING:
     from lexitune.cli.talk import Screen
@@ -41,6 +42,7 @@ class State:
     quiet: bool = False
     workspace: Path | None = None
     screen: Screen | None = None
+    known: Callable[[], Mapping[str, Any]] = dict
 
 
 @dataclass(frozen=True)
@@ -87,15 +89,17 @@ class Call:
         self.state.workspace = found.root
         return found
 
-    def workspace_or_new(self, new: Path = NEW_FOLDER) -> Workspace:
-        """The same, or a new one in `new`; nothing is made on disk yet.
+    def workspace_or_new(self) -> Workspace:
+        """The same, or a new one in `./lexitune-work`; nothing is made on disk yet.
 
         Raises:
             UsageError: `-C` names a file.
         """
         from lexitune.io.workspace import Workspace, find_workspace
 
-        found = Workspace(self.state.folder) if self.state.folder else find_workspace(Path.cwd()) or Workspace(new)
+        found = (
+            Workspace(self.state.folder) if self.state.folder else find_workspace(Path.cwd()) or Workspace(NEW_FOLDER)
+        )
         if found.root.exists() and not found.root.is_dir():
             raise UsageError("E2013", f"{found.root} is a file, not a folder", fix="name another folder with -C")
         self.state.workspace = found.root
@@ -163,12 +167,13 @@ class Command(click.Command):
         """The command's own flags first, then each section under its name."""
         groups: dict[str, list[tuple[str, str]]] = {"": []}
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record:
                 groups.setdefault(param.section if isinstance(param, SectionOption) else "", []).append(record)
         for section, rows in groups.items():
-            title = f"[{section}] {SECTIONS[section].__doc__}" if section else "Options"
-            with formatter.section(title.removesuffix(".")):
+            with formatter.section(f"[{section}]" if section else "Options"):
+                if section:
+                    formatter.write_text(SECTIONS[section].__doc__ or "")
                 formatter.write_dl(rows)
 
 
@@ -205,7 +210,7 @@ def in_folder(text: str, root: Path | None) -> str:
     """Put `-C DIR` into the lexitune commands of a text, where they would otherwise look elsewhere."""
     from lexitune.io.workspace import find_workspace
 
-    if root is None:
+    if root is None or " -C " in text:
         return text
     found = find_workspace(Path.cwd())
     if found is not None and found.root == root.resolve():

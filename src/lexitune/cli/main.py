@@ -9,6 +9,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -65,7 +66,7 @@ class Lexitune(click.Group):
             error.show()
             code = error.exit_code
         except click.ClickException as error:
-            code = _fail(_restyled(error), state)
+            code = _fail(_restyled(error, given), state)
         except LexituneError as error:
             code = _fail(error, state)
         except Exception as error:  # the outermost place, where a fault gets its text
@@ -99,10 +100,13 @@ def _fail(error: LexituneError, state: State) -> int:
 
 
 def _echo_error(error: dict[str, str], state: State) -> None:
-    known: dict[str, Any] = {"error": error}
+    """One JSON object with the error and what the command knew before it."""
+    found: dict[str, Any] = {"error": error}
     if state.workspace is not None:
-        known["workspace"] = str(state.workspace)
-    click.echo(json.dumps(known))
+        found["workspace"] = str(state.workspace)
+    with suppress(Exception):  # the error is the message; what else is known must not stand in its way
+        found |= state.known()
+    click.echo(json.dumps(found))
 
 
 def _write_log(error: BaseException, state: State) -> Path | None:
@@ -133,10 +137,11 @@ def _fault(error: Exception) -> LexituneError:
     return fault
 
 
-def _restyled(error: click.ClickException) -> UsageError:
+def _restyled(error: click.ClickException, args: Sequence[str]) -> UsageError:
     """Click's complaint about the command line in our words, with the nearest name that exists."""
     context = getattr(error, "ctx", None)
-    path = context.command_path if context else "lexitune"
+    called = next((arg for arg in args if arg in COMMANDS), "")
+    path = context.command_path if context else f"lexitune {called}".strip()
     if isinstance(error, click.exceptions.NoSuchCommand):
         near = difflib.get_close_matches(error.command_name, COMMANDS, n=1)
         fix = f"did you mean 'lexitune {near[0]}'?" if near else "lexitune --help"

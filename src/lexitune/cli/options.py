@@ -11,32 +11,10 @@ from typing import Any
 
 import click
 
-from lexitune.io.options import DataOptions
-from lexitune.models.options import ModelOptions
-from lexitune.pipeline.options import TuneOptions
+from lexitune.pipeline.sections import SECTIONS
 from lexitune.settings import build, check_value, field_type, flag_of, read_toml, section_of
-from lexitune.stages.assess.options import AssessOptions
-from lexitune.stages.evaluate.options import EvaluateOptions
-from lexitune.stages.promote.options import PromoteOptions
-from lexitune.stages.reembed.options import ReembedOptions
-from lexitune.stages.train.options import TrainOptions
 
-__all__ = ["SECTIONS", "SectionOption", "option_flags", "read_options"]
-
-SECTIONS: dict[str, type] = {
-    section_of(kind): kind
-    for kind in (
-        TuneOptions,
-        DataOptions,
-        ModelOptions,
-        AssessOptions,
-        TrainOptions,
-        ReembedOptions,
-        EvaluateOptions,
-        PromoteOptions,
-    )
-}
-"""Every section of `lexitune.toml`, in the order in which help and file show them."""
+__all__ = ["SectionOption", "option_flags", "read_options"]
 
 METAVARS = {int: "N", float: "X", str: "TEXT"}
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from lexitune.cli.command import Call, Command, Result
+from lexitune.cli.options import read_options
 from lexitune.errors import UsageError
+from lexitune.models.options import ModelOptions
 
 if TYPE_CHECKING:
     from lexitune.pipeline.search import Found
@@ -25,7 +27,9 @@ def run(call: Call) -> Result:
     workspace = call.workspace()
     from lexitune.pipeline.search import search_serving
 
-    found = search_serving(workspace, text, k=k, filters=filters)
+    # Not flags of this command, but the workspace's own: a stock model that serves may be cut to a length there.
+    model = read_options({}, (ModelOptions,), config=workspace.config)["model"]
+    found = search_serving(workspace, text, k=k, filters=filters, model=model, talk=call.talk)
     width = shutil.get_terminal_size().columns
     lines = [draw(hit, width=width) for hit in found] or ["nothing found: the filter leaves no passage"]
     return Result(lines, {"query": text, "hits": [hit.to_json() for hit in found]}, "lexitune status")

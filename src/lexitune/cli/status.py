@@ -9,9 +9,12 @@ __all__ = ["command"]
 
 def run(call: Call) -> Result:
     """Show what is in the workspace, what is stale or unfinished, what serves, and the next command."""
+    workspace = call.workspace()
     from lexitune.pipeline.status import status
+    from lexitune.stages.promote.driver import recover
 
-    found = status(call.workspace())
+    recover(workspace, talk=call.talk)
+    found = status(workspace)
     return Result(found.lines(), found.to_json(), found.next_command)
 
 

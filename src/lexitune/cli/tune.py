@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 from lexitune.cli.command import Call, Command, Result
-from lexitune.cli.options import SECTIONS
 from lexitune.errors import UsageError
+from lexitune.pipeline.sections import SECTIONS
 
-__all__ = ["command"]
+__all__ = ["command", "so_far"]
 
 
 def run(call: Call) -> Result:
@@ -21,6 +23,7 @@ def run(call: Call) -> Result:
     """
     given = call.params["data"]
     workspace = call.workspace_or_new()
+    call.state.known = partial(so_far, workspace.root)
     if given is None and not workspace.dataset.exists():
         raise UsageError("E2012", f"no DATA given, and none in {workspace.root}", fix="lexitune tune pairs.csv")
     sections = call.sections(workspace)
@@ -28,6 +31,24 @@ def run(call: Call) -> Result:
 
     outcome = tune(workspace, given, sections=sections, talk=call.talk)
     return Result(outcome.lines, outcome.to_json(), outcome.next_command, outcome.exit_code)
+
+
+def so_far(root: Path) -> dict[str, Any]:
+    """The keys of a finished journey, for one that failed: the advice where it was given, else nothing."""
+    from lexitune.io.workspace import Workspace
+    from lexitune.pipeline.tune import peak_rss_mb
+    from lexitune.stages.assess.driver import read_advice, report_path
+
+    path = report_path(Workspace(root))
+    advice = read_advice(path) if path.exists() else None
+    return {
+        "advice": advice and {"answer": advice.answer, "reasons": list(advice.reasons)},
+        "gate": None,
+        "systems": {},
+        "gain": {},
+        "seconds": {},
+        "peak_rss_mb": round(peak_rss_mb(), 1),
+    }
 
 
 command = Command(

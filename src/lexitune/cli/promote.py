@@ -1,0 +1,53 @@
+"""lexitune promote: the gate, and the switch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from lexitune.cli.command import Call, Command, Result, ask
+from lexitune.stages.promote.options import PromoteOptions
+
+__all__ = ["command"]
+
+
+def run(call: Call) -> Result:
+    """Let the staged challenger serve, if the gate says yes: model, index and thresholds switch together.
+
+    MODEL_ID is a folder's name in models/; left out, the one that is staged. Exit code 4: a shown failure. 5: the
+    test queries do not tell.
+    """
+    workspace = call.workspace()
+    options = call.sections(workspace)["promote"]
+    from lexitune.io.staged import require_staged
+    from lexitune.stages.promote.driver import recover
+    from lexitune.stages.promote.driver import run as promote
+    from lexitune.stages.promote.gate import PROMOTE, exit_code
+    from lexitune.stages.promote.serving import read_serving
+
+    recover(workspace, talk=call.talk)
+    staged, before = require_staged(workspace, call.params["model_id"]), read_serving(workspace)
+    old = before.model if before else "the stock model"
+    click.echo(f"serves now:  {old}\nchallenger:  models/{staged.model_id}, index {staged.vectors}", err=True)
+    if not ask("Let the challenger serve, if the gate agrees?", yes=call.params["yes"], command="promote"):
+        return Result(["nothing was changed"], {"gate": None}, "lexitune status")
+    result = promote(workspace, model_id=staged.model_id, options=options, talk=call.talk)
+    lines = [f"{result.answer}: {result.reasons[0]}", *(f"  {reason}" for reason in result.reasons[1:])]
+    after = read_serving(workspace)
+    if result.answer == PROMOTE and after is not None:
+        lines += [f"{after.model} serves; before it {old}", "back again: lexitune rollback"]
+    data = {"gate": asdict(result), "serving": asdict(after) if after else None}
+    return Result(lines, data, result.next_command, exit_code(result))
+
+
+command = Command(
+    "promote",
+    run,
+    sections=(PromoteOptions,),
+    params=[
+        click.Argument(["model_id"], required=False),
+        click.Option(["--yes"], is_flag=True, help="Do not ask"),
+    ],
+    has_json=True,
+)

@@ -1,0 +1,29 @@
+"""lexitune rollback: what served before serves again."""
+
+from __future__ import annotations
+
+import click
+
+from lexitune.cli.command import Call, Command, Result, ask
+
+__all__ = ["command"]
+
+
+def run(call: Call) -> Result:
+    """Go back to what served before the last promotion. Nothing is downloaded or encoded."""
+    workspace = call.workspace()
+    from lexitune.stages.promote.driver import recover, rollback
+    from lexitune.stages.promote.serving import read_serving
+    from lexitune.stages.promote.switch import history
+
+    recover(workspace, talk=call.talk)
+    serving, earlier = read_serving(workspace), history(workspace)
+    if serving and earlier:
+        click.echo(f"serves now:  {serving.model}\nwill serve:  {earlier[-1].model}", err=True)
+        if not ask("Go back?", yes=call.params["yes"], command="rollback"):
+            return Result(["nothing was changed"], next_command="lexitune status")
+    now = rollback(workspace, talk=call.talk)
+    return Result([f"{now.model} serves"], next_command="lexitune status")
+
+
+command = Command("rollback", run, params=[click.Option(["--yes"], is_flag=True, help="Do not ask")])

@@ -1,0 +1,115 @@
+"""Search with what serves: one line names model and vectors, and nothing else is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from lexitune.errors import DataError, UsageError
+from lexitune.io.beir import read_docs
+from lexitune.io.quarantine import Quarantine
+from lexitune.io.vectors import Vectors, open_vectors
+from lexitune.io.workspace import Workspace
+from lexitune.models.options import ModelOptions
+from lexitune.search.exact import exact_search
+from lexitune.search.filters import allowed_docs
+from lexitune.stages.promote.driver import recover
+from lexitune.stages.promote.serving import Serving, locate, read_serving
+from lexitune.types import Doc, Query, Silent, Talk
+
+if TYPE_CHECKING:
+    from lexitune.models.embedder import Embedder
+
+__all__ = ["Found", "search_serving"]
+
+DEFAULT = ModelOptions()
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One passage that search returns; `rank` counts from 1, `score` is the model's similarity."""
+
+    rank: int
+    score: float
+    doc_id: str
+    title: str
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dict that `json.dumps` takes."""
+        return asdict(self)
+
+
+def search_serving(
+    workspace: Workspace,
+    text: str,
+    *,
+    k: int = 10,
+    filters: Mapping[str, Sequence[str]] | None = None,
+    model: ModelOptions = DEFAULT,
+    talk: Talk | None = None,
+) -> list[Found]:
+    """The first k passages for a query, by the model that serves, through the vectors that serve.
+
+    Args:
+        filters: Field of the passages' metadata -> the values allowed.
+        model: Device and remote code, and for a stock model its maximum length; a tuned model has its own.
+
+    Raises:
+        UsageError: Nothing serves yet.
+        DataError: The vectors are not the serving model's, or a filter names a field that no passage has.
+    """
+    talk = talk or Silent()
+    recover(workspace, talk=talk)
+    serving = read_serving(workspace)
+    if serving is None:
+        raise UsageError("E2015", f"nothing serves in {workspace.root} yet", fix="lexitune status tells what is next")
+    vectors = open_vectors(workspace.root / serving.vectors)
+    embedder = _load(workspace, serving, vectors, model, talk)
+    docs = read_docs(workspace.corpus, Quarantine(max_share=0.0))
+    query = Query("query", text, {"filter": dict(filters)} if filters else {})
+    hits = exact_search(
+        embedder.encode_queries([text]),
+        vectors,
+        min(k, len(vectors)),
+        query_ids=[query.query_id],
+        allowed=allowed_docs([query], docs),
+    )
+    by_id = {doc.doc_id: doc for doc in docs}
+    return [_found(rank, hit, by_id) for rank, hit in enumerate(hits.run(query.query_id), start=1)]
+
+
+def _found(rank: int, hit: tuple[str, float], docs: Mapping[str, Doc]) -> Found:
+    doc_id, score = hit
+    doc = docs.get(doc_id, Doc(doc_id, "(no longer in the corpus)"))
+    return Found(rank, score, doc_id, doc.title, doc.text)
+
+
+def _load(workspace: Workspace, serving: Serving, vectors: Vectors, options: ModelOptions, talk: Talk) -> Embedder:
+    """The serving model, computing as it did when it made the vectors.
+
+    Raises:
+        DataError: Whatever the precision, its fingerprint is not the one that the vectors bear.
+    """
+    from lexitune.models.embedder import Embedder
+    from lexitune.models.load import load
+
+    folder = locate(workspace, serving.model)
+    own = replace(options, precision="auto")
+    if folder is not None:
+        own = replace(own, max_length=None, revision=None)
+    embedder = load(str(folder or serving.model), options=own, talk=talk)
+    wanted = vectors.manifest.get("fingerprint")
+    for precision in (embedder.precision, *PRECISIONS):
+        # The vectors may come from a machine, or an option, that computed in another precision.
+        if precision != embedder.precision:
+            embedder = Embedder(embedder.model, embedder.spec, precision=precision, base=embedder.base)
+        if embedder.fingerprint == wanted:
+            return embedder
+    raise DataError(
+        "E3145",
+        f"{serving.vectors} was not made by {serving.model}: its scores would mean nothing",
+        fix="lexitune rollback, or lexitune reembed && lexitune evaluate && lexitune promote",
+    )

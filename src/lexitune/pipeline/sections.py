@@ -1,0 +1,28 @@
+"""The sections of `lexitune.toml`: every options record there is."""
+
+from lexitune.io.options import DataOptions
+from lexitune.models.options import ModelOptions
+from lexitune.pipeline.options import TuneOptions
+from lexitune.settings import section_of
+from lexitune.stages.assess.options import AssessOptions
+from lexitune.stages.evaluate.options import EvaluateOptions
+from lexitune.stages.promote.options import PromoteOptions
+from lexitune.stages.reembed.options import ReembedOptions
+from lexitune.stages.train.options import TrainOptions
+
+__all__ = ["SECTIONS"]
+
+SECTIONS: dict[str, type] = {
+    section_of(kind): kind
+    for kind in (
+        TuneOptions,
+        DataOptions,
+        ModelOptions,
+        AssessOptions,
+        TrainOptions,
+        ReembedOptions,
+        EvaluateOptions,
+        PromoteOptions,
+    )
+}
+"""Section -> options record, in the order in which help and file show them."""
