@@ -1,0 +1,237 @@
+"""The journey's report: what each stage found, as blocks, in `report.html`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lexitune.io.atomic import replace_text
+from lexitune.io.workspace import Meta, Workspace, installed_versions, read_meta
+from lexitune.metrics.comparison import Comparison
+from lexitune.metrics.report import Report
+from lexitune.pipeline.outcome import gain_text, verdict
+from lexitune.report.blocks import (
+    Block,
+    Cell,
+    CurvePlot,
+    DeltaPlot,
+    Estimate,
+    Facts,
+    IntervalPlot,
+    IntervalRow,
+    Number,
+    Panel,
+    Paragraph,
+    Table,
+    TextItem,
+    Texts,
+    Tone,
+    Verdict,
+)
+from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation
+from lexitune.types import Advice, Dataset, GateResult
+
+__all__ = ["write_advice_report", "write_report"]
+
+LABELS = {
+    "stock": "stock",
+    "bm25": "BM25",
+    "hybrid_stock": "stock + BM25",
+    "tuned": "tuned",
+    "hybrid_tuned": "tuned + BM25",
+    "hybrid": "stock + BM25",
+}
+TONES: Mapping[str, Tone] = {"BETTER": "good", "WORSE": "bad", "NOT SHOWN": "neutral"}
+SHOWN_CHANGES = 5
+
+
+def write_report(
+    workspace: Workspace,
+    data: Dataset,
+    *,
+    advice: Advice,
+    evaluation: Evaluation,
+    gate: GateResult,
+    remarks: Sequence[Block] = (),
+) -> Path:
+    """Write `report.html` of a finished journey, and say where.
+
+    Args:
+        remarks: Further blocks after the figures, such as what only the demo measures.
+    """
+    meta = read_meta(workspace.models / evaluation.model_id)
+    blocks = [
+        _verdict(evaluation, gate),
+        *_figures(evaluation),
+        *remarks,
+        *_queries(evaluation, data),
+        *(_training(meta) if meta else []),
+        _reasons("Why the gate said so", f"Gate: {gate.answer}", gate.reasons),
+        *_assessment(advice),
+        _facts(workspace, data, evaluation, meta),
+    ]
+    return _write(workspace, blocks, subtitle=f"{evaluation.model_id} against its stock model")
+
+
+def write_advice_report(workspace: Workspace, advice: Advice) -> Path:
+    """Write `report.html` of a journey that the advice stopped before training."""
+    word = {"NO": "NOT WORTH IT", "CANNOT TELL": "CANNOT TELL YET", "TUNE": "WORTH A TUNE"}[advice.answer]
+    blocks = [Verdict(word, advice.reasons[0] if advice.reasons else ""), *_assessment(advice)]
+    facts = Facts("How this was made", _versions(), [f"lexitune -C {workspace.root.name} assess"])
+    return _write(workspace, [*blocks, facts], subtitle="Is fine-tuning worth it here?")
+
+
+def _write(workspace: Workspace, blocks: Sequence[Block], *, subtitle: str) -> Path:
+    from lexitune.report.html import render
+
+    path = workspace.root / "report.html"
+    replace_text(path, render("lexitune report", blocks, subtitle=subtitle))
+    return path
+
+
+def _verdict(evaluation: Evaluation, gate: GateResult) -> Verdict:
+    delta = evaluation.comparison.delta(evaluation.primary)
+    word = verdict(delta)
+    sentence = (
+        f"{evaluation.primary} gains {gain_text(delta)} over the stock model on {delta.n:,} test queries: "
+        f"{delta.won:,} won, {delta.lost:,} lost, {delta.tied:,} unchanged. The gate says {gate.answer}."
+    )
+    return Verdict(word, sentence, TONES[word])
+
+
+def _figures(evaluation: Evaluation) -> list[Block]:
+    name = evaluation.primary
+    bounds = [(system, evaluation.systems[system].interval(name)) for system in SYSTEMS]
+    rows: list[IntervalRow] = [
+        (LABELS[system], found.mean, found.low, found.high, system == "tuned") for system, found in bounds
+    ]
+    blocks: list[Block] = [
+        IntervalPlot(f"{name} by system", rows, label=f"{name}, with 95 % intervals, n={bounds[0][1].n:,}"),
+        _measures_table(evaluation.systems),
+        _gains_table(evaluation.comparison),
+    ]
+    if evaluation.comparison.slices:
+        blocks.append(_slices_table(evaluation.comparison, name))
+    return blocks
+
+
+def _measures_table(systems: Mapping[str, Report]) -> Table:
+    measures = systems["stock"].measures
+    rows: list[list[Cell]] = []
+    for system in SYSTEMS:
+        found = [systems[system].interval(measure) for measure in measures]
+        rows.append([LABELS[system], *(Estimate(one.mean, one.low, one.high) for one in found)])
+    ties = max(report.ties for report in systems.values())
+    caption = "Means over the test queries with 95 % intervals. Unjudged passages count as wrong."
+    if ties > 0:
+        caption += f" Queries with a tie across rank 10: up to {ties:.1%} in a system."
+    return Table(["system", *measures], rows, caption=caption)
+
+
+def _gains_table(comparison: Comparison) -> Table:
+    rows: list[list[Cell]] = []
+    for name, delta in comparison.deltas.items():
+        points = Estimate(100 * delta.mean, 100 * delta.low, 100 * delta.high, "+.1f")
+        check = Estimate(100 * delta.mean, 100 * delta.bootstrap_low, 100 * delta.bootstrap_high, "+.1f")
+        relative = None if delta.relative is None else f"{100 * delta.relative:+.0f} %"
+        rows.append([name, points, relative, check, Number(delta.p_randomisation, ".4f"), delta.won, delta.lost])
+    return Table(
+        ["measure", "gain in points", "relative", "clustered bootstrap", "randomisation p", "won", "lost"],
+        rows,
+        caption="Tuned minus stock on the same queries: the paired t interval, and two checks of it.",
+    )
+
+
+def _slices_table(comparison: Comparison, name: str) -> Table:
+    rows: list[list[Cell]] = []
+    for label, part in comparison.slices.items():
+        delta = part.deltas.get(name)
+        points = None if delta is None else Estimate(100 * delta.mean, 100 * delta.low, 100 * delta.high, "+.1f")
+        rows.append([label, part.n, points, "too few to conclude from" if part.too_small else ""])
+    caption = f"Gain in {name} by slice. Seen: a relevant passage of the query also stood in training."
+    return Table(["slice", "queries", "gain in points", ""], rows, caption=caption)
+
+
+def _queries(evaluation: Evaluation, data: Dataset) -> list[Block]:
+    name = evaluation.primary
+    deltas = evaluation.comparison.per_query[name].tolist()
+    texts = {doc.doc_id: doc.full_text for doc in data.docs}
+    blocks: list[Block] = [DeltaPlot(f"Gain in {name}, query by query", deltas, label=f"gain in {name}")]
+    for title, changes in (("Five wins", evaluation.won), ("Five losses", evaluation.lost)):
+        items = [_item(change, data, texts) for change in changes[:SHOWN_CHANGES]]
+        if items:
+            blocks.append(Texts(title, items, label=name))
+    return blocks
+
+
+def _item(change: Change, data: Dataset, texts: Mapping[str, str]) -> TextItem:
+    rows = [("relevant", texts[change.relevant], change.rank_before, change.rank_after)]
+    # The first hits of either side, where they are not the relevant passage itself.
+    if change.top_before not in (None, change.relevant):
+        rows.append(("stock found first", texts[str(change.top_before)], 1, None))
+    if change.top_after not in (None, change.relevant, change.top_before):
+        rows.append(("tuned found first", texts[str(change.top_after)], None, 1))
+    return TextItem(data.queries[change.query_id].text, change.delta, rows)
+
+
+def _training(meta: Meta) -> list[Block]:
+    curve = meta.outputs.get("curve", [])
+    losses = [(row["step"], row["loss"]) for row in curve if "loss" in row]
+    dev = [(row["step"], row["dev"]) for row in curve if "dev" in row]
+    if not losses:
+        return []
+    second = Panel([("dev R@10", dev)], "dev R@10") if dev else None
+    best = meta.outputs.get("best_step")
+    pool = meta.outputs.get("dev_docs")
+    plot = CurvePlot("Training", [("loss", losses)], y_label="loss", second=second, mark=best)
+    words = f"{meta.outputs['pairs']:,} pairs, {meta.outputs['steps']:,} steps, {meta.cost_s:.0f} s."
+    if pool:
+        words += f" Dev R@10 is over {meta.outputs['dev_queries']:,} dev queries and a fixed pool of {pool:,} passages."
+    return [plot, Paragraph(words)]
+
+
+def _assessment(advice: Advice) -> list[Block]:
+    systems = advice.evidence.get("systems", {})
+    threshold = float(advice.evidence.get("options", {}).get("threshold", 0.7))
+    blocks: list[Block] = []
+    if systems:
+        rows: list[IntervalRow] = []
+        for name, found in systems.items():
+            recall = found["R@10"]
+            rows.append((LABELS[name], recall["mean"], recall["low"], recall["high"], name == "stock"))
+        blocks.append(
+            IntervalPlot(
+                "Before training: R@10 on train and dev queries",
+                rows,
+                label="R@10, with 95 % intervals",
+                reference=threshold,
+                reference_label=f"{threshold:.2f}: good enough",
+            )
+        )
+    return [_reasons("Was it worth trying?", f"Advice: {advice.answer}", advice.reasons), *blocks]
+
+
+def _reasons(heading: str, first: str, reasons: Sequence[str]) -> Paragraph:
+    return Paragraph("\n\n".join([first + ".", *(f"{one[:1].upper()}{one[1:]}." for one in reasons)]), heading=heading)
+
+
+def _facts(workspace: Workspace, data: Dataset, evaluation: Evaluation, meta: Meta | None) -> Facts:
+    rows = [
+        ("passages", f"{len(data.docs):,}"),
+        ("queries", ", ".join(f"{split} {len(qrels):,}" for split, qrels in data.qrels.items())),
+        ("test queries", f"{data.test.query_count:,}" if data.test else "none"),
+        *((f"{name} model", f"{side.model} ({side.fingerprint[:12]})") for name, side in evaluation.sides.items()),
+        *((f"{name} vectors", side.vectors) for name, side in evaluation.sides.items()),
+        *((f"hash of {name}", value[:12]) for name, value in (meta.inputs.items() if meta else ())),
+        *((f"train {name}", str(value)) for name, value in (meta.options.items() if meta else ())),
+        *_versions(),
+        *(("note", note) for note in (*data.notes, *evaluation.notes)),
+    ]
+    commands = [f"lexitune -C {workspace.root.name} {stage}" for stage in ("assess", "train", "reembed", "evaluate")]
+    return Facts("How this was made", rows, commands)
+
+
+def _versions() -> list[tuple[str, str]]:
+    versions: dict[str, Any] = installed_versions()
+    return [(name, str(value)) for name, value in versions.items()]
