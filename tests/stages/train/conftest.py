@@ -11,6 +11,9 @@ from sentence_transformers.base.modules.transformer import Transformer
 from sentence_transformers.sentence_transformer.modules.pooling import Pooling
 from transformers import BertConfig, BertModel, BertTokenizer
 
+from lexitune.fingerprint import sha256_file
+from lexitune.io.beir import write_docs, write_qrels, write_queries
+from lexitune.io.workspace import Workspace
 from lexitune.types import Dataset, Doc, Query
 
 WORDS = [f"w{number}" for number in range(40)]
@@ -53,15 +56,18 @@ def small_data() -> Dataset:
 
 
 @pytest.fixture
-def workspace_folder(tmp_path: Path, small_data: Dataset) -> Path:
-    """The small data as an imported workspace's files."""
-    root = tmp_path / "work"
-    (root / "qrels").mkdir(parents=True)
-    docs = [json.dumps({"_id": doc.doc_id, "title": "", "text": doc.text}) for doc in small_data.docs]
-    (root / "corpus.jsonl").write_text("\n".join(docs) + "\n", encoding="utf-8")
-    queries = [json.dumps({"_id": query.query_id, "text": query.text}) for query in small_data.queries.values()]
-    (root / "queries.jsonl").write_text("\n".join(queries) + "\n", encoding="utf-8")
+def workspace(tmp_path: Path, small_data: Dataset) -> Workspace:
+    """The small data as an imported workspace."""
+    made = Workspace(tmp_path / "work")
+    write_docs(made.corpus, small_data.docs)
+    write_queries(made.queries, small_data.queries.values())
     for split, qrels in small_data.qrels.items():
-        rows = [f"{query}\t{doc}\t{grade}" for query, docs_ in qrels.items() for doc, grade in docs_.items()]
-        (root / "qrels" / f"{split}.tsv").write_text("\n".join(["query-id\tcorpus-id\tscore", *rows]) + "\n")
-    return root
+        write_qrels(made.qrels(split), qrels)
+    files = [made.corpus, made.queries, *(made.qrels(split) for split in small_data.qrels)]
+    record = {
+        "files": {path.relative_to(made.root).as_posix(): sha256_file(path) for path in files},
+        "splits": {split: {"queries": len(qrels)} for split, qrels in small_data.qrels.items()},
+        "notes": [],
+    }
+    made.dataset.write_text(json.dumps(record), encoding="utf-8")
+    return made

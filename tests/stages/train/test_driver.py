@@ -1,0 +1,70 @@
+"""Train in a workspace: where the model lies, when it is made again, and what a kill leaves."""
+
+from pathlib import Path
+
+import pytest
+
+from lexitune.errors import DataError
+from lexitune.io.workspace import Workspace, meta_path, read_meta
+from lexitune.models.options import ModelOptions
+from lexitune.stages.train.driver import run
+from lexitune.stages.train.options import TrainOptions
+from lexitune.stages.train.training import building_of
+
+QUICK = TrainOptions(epochs=1, batch_size=4)
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
+        pass
+
+
+@pytest.fixture
+def tiny(tiny_folder: Path) -> ModelOptions:
+    return ModelOptions(model=str(tiny_folder), precision="fp32", device="cpu")
+
+
+def test_the_model_lies_under_its_base_name_and_a_hash(workspace: Workspace, tiny: ModelOptions) -> None:
+    out = run(workspace, model=tiny, options=QUICK)
+
+    name, _, digits = out.name.rpartition("-")
+    assert (out.parent, name, len(digits)) == (workspace.models, "model", 8)
+    assert [path.name for path in workspace.models.iterdir()] == [out.name]
+    meta = read_meta(out)
+    assert meta is not None
+    assert meta.outputs["base"]["name"] == "model"
+
+
+def test_the_same_again_is_skipped(workspace: Workspace, tiny: ModelOptions) -> None:
+    out = run(workspace, model=tiny, options=QUICK)
+    written = meta_path(out).read_bytes()
+    building_of(out).mkdir()  # what a kill leaves between publishing and tidying
+    heard = Heard()
+
+    again = run(workspace, model=tiny, options=QUICK, talk=heard)
+
+    assert again == out
+    assert meta_path(out).read_bytes() == written
+    assert heard.lines[-1] == f"train: skipped, {out.name} has the same data, model and options"
+    assert not building_of(out).exists()
+
+
+def test_other_options_make_another_model(workspace: Workspace, tiny: ModelOptions) -> None:
+    first = run(workspace, model=tiny, options=QUICK)
+    second = run(workspace, model=tiny, options=TrainOptions(epochs=1, batch_size=4, seed=14))
+
+    assert first != second
+    assert first.exists()
+
+
+def test_a_workspace_without_data_is_told(tmp_path: Path, tiny: ModelOptions) -> None:
+    with pytest.raises(DataError) as caught:
+        run(Workspace(tmp_path / "empty"), model=tiny, options=QUICK)
+
+    assert caught.value.code == "E3009"

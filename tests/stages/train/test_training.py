@@ -1,0 +1,222 @@
+"""Training from data to folder: it learns, picks the best, stops on NaN, and goes on where it was stopped."""
+
+import json
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lexitune.errors import DataError, StageFailed, UsageError
+from lexitune.io.workspace import read_meta
+from lexitune.models.embedder import Embedder
+from lexitune.models.load import load
+from lexitune.models.options import ModelOptions
+from lexitune.stages.train.options import TrainOptions
+from lexitune.stages.train.training import train
+from lexitune.types import Dataset, Doc, Query, Silent
+
+FP32 = ModelOptions(precision="fp32", device="cpu")
+QUICK = TrainOptions(epochs=3, batch_size=4, learning_rate=2e-3, checkpoint_s=0.0)  # 12 steps of 4 pairs
+
+
+class Stop(Exception):
+    """Stands for a kill: nothing catches it, nothing is tidied."""
+
+
+class At:
+    """Does something at one step, and hears the rest."""
+
+    def __init__(self, step: int, act: Callable[[], None]) -> None:
+        self.step, self.act = step, act
+        self.lines: list[str] = []
+        self.steps: list[float] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
+        self.steps.append(done)
+        if done == self.step:
+            self.act()
+
+
+def kill() -> None:
+    raise Stop
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def tiny(tiny_folder: Path) -> Embedder:
+    return load(str(tiny_folder), options=FP32)
+
+
+def losses(out: Path) -> list[float]:
+    meta = read_meta(out)
+    assert meta is not None
+    return [row["loss"] for row in meta.outputs["curve"] if "loss" in row]
+
+
+def weights(out: Path) -> bytes:
+    return (out / "model.safetensors").read_bytes()
+
+
+def test_it_learns_and_leaves_the_given_model_alone(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:
+    before = tiny.fingerprint
+
+    out = train(small_data, model=tiny, out=tmp_path / "tuned", options=QUICK)
+
+    found = losses(out)
+    assert len(found) == 12
+    assert np.mean(found[-4:]) < 0.7 * np.mean(found[:4])
+    assert tiny.fingerprint == before
+    assert load(str(out), options=FP32).fingerprint != before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tuned"]
+
+
+def test_the_record_tells_what_made_the_model(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:
+    meta = read_meta(train(small_data, model=tiny, out=tmp_path / "tuned", options=QUICK))
+
+    assert meta is not None
+    assert (meta.stage, meta.seed, meta.options["batch_size"]) == ("train", 13, 4)
+    assert sorted(meta.inputs) == ["corpus", "dev", "model", "queries", "train"]
+    assert meta.outputs["pairs"] == 16
+    assert meta.outputs["dev_queries"] == 8
+    assert [row["step"] for row in meta.outputs["curve"] if "dev" in row] == [0, 6, 12]
+    log = (tmp_path / "tuned" / "training-log.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in log] == meta.outputs["curve"]
+
+
+def test_no_pickle_is_published(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:
+    out = train(small_data, model=tiny, out=tmp_path / "tuned", options=QUICK)
+
+    assert [path for path in out.rglob("*") if path.suffix in {".bin", ".pt", ".pth", ".pkl"}] == []
+
+
+def test_twice_the_same_is_the_same(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:
+    first = train(small_data, model=tiny, out=tmp_path / "first", options=QUICK)
+    second = train(small_data, model=tiny, out=tmp_path / "second", options=QUICK)
+
+    assert losses(first) == losses(second)
+    assert weights(first) == weights(second)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "step"),
+    [("default", 1), ("default", 6), ("default", 7), ("default", 12), ("mnrl", 7)],  # dev is measured after 6 and 12
+)
+def test_a_killed_training_goes_on_and_ends_the_same(
+    tiny: Embedder, small_data: Dataset, tmp_path: Path, recipe: str, step: int
+) -> None:
+    options = replace(QUICK, recipe=recipe)
+    whole = train(small_data, model=tiny, out=tmp_path / "whole", options=options)
+    with pytest.raises(Stop):
+        train(small_data, model=tiny, out=tmp_path / "killed", options=options, talk=At(step, kill))
+    assert not (tmp_path / "killed").exists()
+
+    heard = At(-1, kill)
+    killed = train(small_data, model=tiny, out=tmp_path / "killed", options=options, talk=heard)
+
+    assert losses(killed) == losses(whole)
+    assert weights(killed) == weights(whole)
+    assert [done for done in heard.steps if 0 < done < step - 1] == []  # steps that a checkpoint holds are not redone
+
+
+@pytest.mark.parametrize("recipe", ["default", "mnrl"])
+def test_an_interrupt_finishes_the_step_and_resumes_after_it(
+    tiny: Embedder, small_data: Dataset, tmp_path: Path, recipe: str
+) -> None:
+    options = replace(QUICK, recipe=recipe, checkpoint_s=3600.0)  # so it is the interrupt that writes
+    whole = train(small_data, model=tiny, out=tmp_path / "whole", options=options)
+    with pytest.raises(KeyboardInterrupt):
+        train(small_data, model=tiny, out=tmp_path / "stopped", options=options, talk=At(3, interrupt))
+
+    heard = At(-1, kill)
+    stopped = train(small_data, model=tiny, out=tmp_path / "stopped", options=options, talk=heard)
+
+    assert min(heard.steps) in (4, 5)  # mnrl tells of a step only after it has looked for the signal
+    assert losses(stopped) == losses(whole)
+    assert weights(stopped) == weights(whole)
+
+
+@pytest.mark.parametrize("recipe", ["default", "mnrl"])
+def test_nan_stops_it_and_publishes_nothing(tiny: Embedder, small_data: Dataset, tmp_path: Path, recipe: str) -> None:
+    before = tiny.fingerprint
+
+    with pytest.raises(StageFailed) as caught:
+        train(
+            small_data,
+            model=tiny,
+            out=tmp_path / "tuned",
+            options=replace(QUICK, recipe=recipe, learning_rate=1e30, warmup_steps=0),
+        )
+
+    assert caught.value.code == "E1201"
+    assert not (tmp_path / "tuned").exists()
+    assert tiny.fingerprint == before
+
+
+def test_when_nothing_beats_stock_the_stock_weights_are_kept_and_it_is_said(
+    tiny_folder: Path, tiny: Embedder, tmp_path: Path
+) -> None:
+    # Dev queries are their docs' own words, so stock finds all: R@10 is 1 and cannot be beaten.
+    docs = [Doc(f"d{n:02}", f"w{n} w{n + 1} w{n + 2}") for n in range(30)]
+    queries = {f"q{n:02}": Query(f"q{n:02}", docs[n].text) for n in range(30)}
+    pairs = {f"q{n:02}": {f"d{n:02}": 1} for n in range(30)}
+    split = {"train": {k: pairs[k] for k in sorted(pairs)[:20]}, "dev": {k: pairs[k] for k in sorted(pairs)[20:]}}
+    heard = At(-1, kill)
+
+    out = train(Dataset(docs, queries, split), model=tiny, out=tmp_path / "tuned", options=QUICK, talk=heard)
+
+    meta = read_meta(out)
+    assert meta is not None
+    assert meta.outputs["best_step"] == 0
+    assert load(str(out), options=FP32).fingerprint == tiny.fingerprint
+    assert heard.lines[-1] == "no checkpoint beat the stock model on dev (R@10 1.00): its weights are kept"
+
+
+def test_without_dev_the_last_weights_are_taken_and_it_is_said(
+    tiny: Embedder, small_data: Dataset, tmp_path: Path
+) -> None:
+    heard = At(-1, kill)
+    data = replace(small_data, qrels={"train": small_data.qrels["train"]})
+
+    meta = read_meta(train(data, model=tiny, out=tmp_path / "tuned", options=QUICK, talk=heard))
+
+    assert meta is not None
+    assert (meta.outputs["best_step"], meta.outputs["best_dev"]) == (12, None)
+    assert heard.lines[0].startswith("no dev judgements: the last weights are taken")
+
+
+def test_checkpoints_of_other_data_are_told_and_not_used(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(Stop):
+        train(small_data, model=tiny, out=tmp_path / "tuned", options=QUICK, talk=At(7, kill))
+    heard = At(-1, kill)
+
+    train(small_data, model=tiny, out=tmp_path / "tuned", options=replace(QUICK, seed=14), talk=heard)
+
+    assert "checkpoint step-000006 is not used: it was made with other seed" in heard.lines
+    assert min(heard.steps) == 0
+
+
+def test_a_batch_that_is_one_query_only_teaches_nothing_and_is_refused(tiny: Embedder, tmp_path: Path) -> None:
+    docs = [Doc(f"d{n:02}", f"w{n} w{n + 1}") for n in range(30)]
+    data = Dataset(docs, {"q": Query("q", "w1")}, {"train": {"q": {doc.doc_id: 1 for doc in docs}}})
+
+    with pytest.raises(DataError) as caught:
+        train(data, model=tiny, out=tmp_path / "tuned", options=QUICK)
+
+    assert caught.value.code == "E3323"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_never_written_over(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        train(small_data, model=tiny, out=tmp_path, options=QUICK, talk=Silent())
+
+    assert caught.value.code == "E2122"
