@@ -145,3 +145,13 @@ def test_every_line_of_the_written_file_can_be_uncommented(tmp_path: Path) -> No
     file.write_text("\n".join(line.removeprefix("# ") if " = " in line else line for line in lines))
 
     assert build(ToyOptions, read_toml(file, SECTIONS)["toy"]) == ToyOptions()
+
+
+def test_what_differs_from_its_default_is_written_in_force(tmp_path: Path) -> None:
+    file = tmp_path / "lexitune.toml"
+    given = ToyOptions(batch_size=4, mask=False, note='a "quoted" \\ é')
+
+    file.write_text(write_toml(SECTIONS, {"toy": given}), encoding="utf-8")
+
+    assert read_toml(file, SECTIONS) == {"toy": {"batch_size": 4, "mask": False, "note": 'a "quoted" \\ é'}}
+    assert build(ToyOptions, read_toml(file, SECTIONS)["toy"]) == given

@@ -160,16 +160,24 @@ def _line_of(text: str, section: str, key: str) -> int:
     return 1
 
 
-def write_toml(sections: Mapping[str, type]) -> str:
-    """A complete `lexitune.toml`: every option with its default, commented out, and what it means."""
-    lines = ["# Every option of every stage. A line without # is in force; the values shown are the defaults."]
+def write_toml(sections: Mapping[str, type], given: Mapping[str, object] | None = None) -> str:
+    """A complete `lexitune.toml`: every option with what it means.
+
+    Args:
+        given: Section -> options record. What differs from its default there is written in force, so that later
+            commands need not be told again; everything else stands as a comment.
+    """
+    lines = ["# Every option of every stage. A line without # is in force; the others show the defaults."]
     for section, options in sections.items():
         lines += ["", f"[{section}]"]
+        record = (given or {}).get(section)
         for option in fields(options):
             meaning = option.metadata["help"]
             if choices := option.metadata.get("choices"):
                 meaning += f" ({', '.join(map(str, choices))})"
-            lines += [f"# {meaning}", f"# {option.name} = {_toml_value(option.default)}"]
+            value = getattr(record, option.name) if record is not None else option.default
+            mark = "" if value != option.default else "# "
+            lines += [f"# {meaning}", f"{mark}{option.name} = {_toml_value(value)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -9,7 +9,6 @@ import click
 
 from lexitune.cli.command import Call, Command, Result
 from lexitune.cli.tune import so_far
-from lexitune.models.options import ModelOptions
 
 __all__ = ["command"]
 
@@ -25,7 +24,7 @@ def run(call: Call) -> Result:
     call.state.workspace, call.state.known = folder, partial(so_far, folder)
     from lexitune.demo import run as demo
 
-    outcome = demo(folder, talk=call.talk, model=ModelOptions(model=call.params["model"]))
+    outcome = demo(folder, talk=call.talk, model=call.params["model"])
     return Result(outcome.lines, outcome.to_json(), outcome.next_command, outcome.exit_code)
 
 

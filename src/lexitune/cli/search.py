@@ -27,7 +27,7 @@ def run(call: Call) -> Result:
     workspace = call.workspace()
     from lexitune.pipeline.search import search_serving
 
-    # Not flags of this command, but the workspace's own: a stock model that serves may be cut to a length there.
+    # Not flags of this command, but the workspace's own: the device, and the revision of a stock model.
     model = read_options({}, (ModelOptions,), config=workspace.config)["model"]
     found = search_serving(workspace, text, k=k, filters=filters, model=model, talk=call.talk)
     width = shutil.get_terminal_size().columns

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Found", "search_serving"]
 
 DEFAULT = ModelOptions()
-PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def search_serving(
 
     Args:
         filters: Field of the passages' metadata -> the values allowed.
-        model: Device and remote code, and for a stock model its maximum length; a tuned model has its own.
+        model: Device, and for a stock model from the Hub its revision; all else is the serving model's own.
 
     Raises:
         UsageError: Nothing serves yet.
@@ -91,25 +90,19 @@ def _load(workspace: Workspace, serving: Serving, vectors: Vectors, options: Mod
     """The serving model, computing as it did when it made the vectors.
 
     Raises:
-        DataError: Whatever the precision, its fingerprint is not the one that the vectors bear.
+        DataError: Its fingerprint is not the one that the vectors bear.
     """
-    from lexitune.models.embedder import Embedder
     from lexitune.models.load import load
 
-    folder = locate(workspace, serving.model)
-    own = replace(options, precision="auto")
-    if folder is not None:
-        own = replace(own, max_length=None, revision=None)
-    embedder = load(str(folder or serving.model), options=own, talk=talk)
-    wanted = vectors.manifest.get("fingerprint")
-    for precision in (embedder.precision, *PRECISIONS):
-        # The vectors may come from a machine, or an option, that computed in another precision.
-        if precision != embedder.precision:
-            embedder = Embedder(embedder.model, embedder.spec, precision=precision, base=embedder.base)
-        if embedder.fingerprint == wanted:
-            return embedder
-    raise DataError(
-        "E3145",
-        f"{serving.vectors} was not made by {serving.model}: its scores would mean nothing",
-        fix="lexitune rollback, or lexitune reembed && lexitune evaluate && lexitune promote",
-    )
+    own = replace(options, precision=vectors.manifest.get("precision", "auto"), max_length=None, revision=None)
+    if not serving.model.startswith("models/"):
+        # A challenger's folder says its own length; a stock model may have been cut to one by an option.
+        own = replace(own, max_length=vectors.manifest.get("max_length"), revision=options.revision)
+    embedder = load(str(locate(workspace, serving.model) or serving.model), options=own, talk=talk)
+    if embedder.fingerprint != vectors.manifest.get("fingerprint"):
+        raise DataError(
+            "E3145",
+            f"{serving.vectors} was not made by {serving.model}: its scores would mean nothing",
+            fix="lexitune rollback, or lexitune reembed && lexitune evaluate && lexitune promote",
+        )
+    return embedder
