@@ -79,6 +79,14 @@ def test_a_hybrid_over_the_threshold_is_told_as_the_cheaper_fix() -> None:
     assert "the cheaper fix" in advice.reasons[1]
 
 
+def test_systems_that_need_no_training_are_told_also_below_the_threshold() -> None:
+    advice = advise(figures(Interval(0.50, 0.45, 0.55, 300), hybrid=0.60))
+
+    assert advice.reasons[1] == (
+        "without training: the hybrid of stock and BM25 0.60 [0.55, 0.65], n=300, BM25 alone 0.60 [0.55, 0.65], n=300"
+    )
+
+
 def test_the_gain_that_the_test_queries_can_show_is_told() -> None:
     # The table of detectable gains: 300 queries, 15 % changing: 6.2 points.
     advice = advise(figures(Interval(0.50, 0.45, 0.55, 300)))

@@ -29,7 +29,7 @@ def test_a_yes_makes_model_vectors_and_thresholds_serve_together(ready: Workspac
     result = run(ready)
 
     serving = read_serving(ready)
-    assert result.answer == "PROMOTE"
+    assert (result.answer, result.next_command) == ("PROMOTE", 'lexitune search "your query"')
     assert serving is not None
     assert replace(serving, at="") == Serving("models/m1", "vectors/tuned", {"relevant_p05": 0.4})
     assert ready.serving.read_text(encoding="utf-8").count("\n") == 1

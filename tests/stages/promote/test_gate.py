@@ -28,6 +28,7 @@ Evaluate = Callable[..., dict[str, Any]]
         ("nothing changed, under min_gain", {"won": 0, "lost": 0, "wrong": 500}, {"min_gain": 0.02}, "CANNOT DECIDE"),
         # t alone would say yes: mean 0.005, lower bound 0.0006. Of 2^5 ways to flip five signs 2 are as far: p = 0.06.
         ("five of a thousand changed", {"won": 5, "lost": 0, "wrong": 995}, {}, "CANNOT DECIDE"),
+        ("five of a thousand lost", {"won": 0, "lost": 5, "right": 995}, {}, "CANNOT DECIDE"),
         (
             "no loss is enough where min_gain allows one",
             {"won": 20, "lost": 20, "wrong": 960},
@@ -76,7 +77,16 @@ def test_bm25_ahead_is_told_and_alone_refuses_nothing(evaluation: Evaluate) -> N
     result = gate(evaluation(won=40, lost=0, wrong=160, bm25_right=120))
 
     assert result.answer == "PROMOTE"
-    assert result.reasons[-1] == "BM25 alone is ahead of the tuned model: serve them as a hybrid"
+    assert result.reasons[-1] == (
+        "BM25 is ahead of the tuned model and of its hybrid: serve BM25, or train on more pairs"
+    )
+
+
+def test_a_hybrid_that_beats_bm25_is_recommended(evaluation: Evaluate) -> None:
+    found = evaluation(won=40, lost=0, wrong=160, bm25_right=120)
+    found["against_bm25"]["hybrid_tuned"] = evaluation(won=40, lost=0, wrong=160)["against_bm25"]["tuned"]
+
+    assert gate(found).reasons[-1] == "BM25 is ahead of the tuned model alone: serve them as a hybrid"
 
 
 @pytest.mark.parametrize(
@@ -92,6 +102,12 @@ def test_beat_bm25_demands_an_interval_above_it(case: str, bm25_right: int, answ
     found = evaluation(won=40, lost=0, wrong=160, bm25_right=bm25_right)
 
     assert gate(found, options=PromoteOptions(beat_bm25=True)).answer == answer
+
+
+def test_bm25_ahead_on_too_few_queries_refuses_nothing(evaluation: Evaluate) -> None:
+    found = evaluation(won=10, lost=0, wrong=30, bm25_right=40)
+
+    assert gate(found, options=PromoteOptions(beat_bm25=True)).answer == "CANNOT DECIDE"
 
 
 def test_many_more_unjudged_hits_are_noted(evaluation: Evaluate) -> None:

@@ -33,6 +33,7 @@ RANK = 10
 DEPTH = 100  # of the rankings that a hybrid is made of
 MOST_CHANGES = 0.30  # guess of the share of queries that a tune changes, where stock and BM25 differ in more
 FEW_TEST = 200  # a verdict on fewer is possible, and wide
+UNTRAINED = {"hybrid": "the hybrid of stock and BM25", "bm25": "BM25 alone"}
 TOO_MANY = 10_000  # queries that nobody labels to settle one question
 DEFAULT = AssessOptions()
 
@@ -193,15 +194,16 @@ def _cheaper(figures: Figures, options: AssessOptions) -> list[str]:
         )
     if not figures.systems or figures.systems["stock"][RECALL].low >= options.threshold:
         return reasons
-    for name, words in (("hybrid", "the hybrid of stock and BM25"), ("bm25", "BM25 alone")):
+    for name, words in UNTRAINED.items():
         found = figures.systems[name][RECALL]
         if found.mean >= options.threshold:
             reasons.append(
                 f"{words} reaches {RECALL} {_interval(found)} without training: the cheaper fix; "
                 "a tune may still come on top of it"
             )
-            break
-    return reasons
+            return reasons
+    others = ", ".join(f"{words} {_interval(figures.systems[name][RECALL])}" for name, words in UNTRAINED.items())
+    return [*reasons, f"without training: {others}"]
 
 
 def _power(figures: Figures) -> list[str]:

@@ -217,5 +217,7 @@ def _notes(reports: Mapping[str, Report]) -> tuple[str, ...]:
     for name, report in reports.items():
         if report.expected:
             expected = ", ".join(f"{measure} {value:.3f}" for measure, value in report.expected.items())
-            notes.append(f"{name}: {100 * report.ties:.0f} % of queries tie across rank 10; in random order: {expected}")
+            notes.append(
+                f"{name}: {100 * report.ties:.0f} % of queries tie across rank 10; in random order: {expected}"
+            )
     return tuple(notes)

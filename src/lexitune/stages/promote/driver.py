@@ -55,6 +55,7 @@ def run(
         write_meta(verdict, Meta("promote", asdict(options), inputs))
         if result.answer == PROMOTE:
             _promote(workspace, evaluation, talk=talk)
+            return replace(result, next_command='lexitune search "your query"')
     return result
 
 

@@ -30,9 +30,10 @@ def gate(evaluation: Mapping[str, Any], *, options: PromoteOptions = DEFAULT) ->
     """Decide on the gain in the primary measure, with its uncertainty.
 
     The gain's interval is the wider, at each end, of the paired t interval and of the bootstrap that draws
-    families of queries together. PROMOTE when all of it lies above `min_gain` and the randomisation test agrees.
-    REFUSE is for a shown failure: all of it lies at or below `min_gain`. Everything else is CANNOT DECIDE, because
-    "not shown" is not "no gain".
+    families of queries together. PROMOTE when all of it lies above `min_gain`. REFUSE is for a shown
+    failure: all of it lies at or below `min_gain`. What is said of a gain or a loss, `min_gain` being 0 or beyond it,
+    must also be more than chance by the randomisation test. Everything else is CANNOT DECIDE, because "not shown" is
+    not "no gain".
 
     Args:
         evaluation: What `evaluate` wrote to `reports/<id>.json`.
@@ -53,8 +54,10 @@ def gate(evaluation: Mapping[str, Any], *, options: PromoteOptions = DEFAULT) ->
     reasons += _slices(comparison, primary) + _notes(delta, unjudged)
     rival_answer, rival_reason = _bm25(rivals, primary, demanded=options.beat_bm25)
     reasons += rival_reason
-    if rival_answer and answer != REFUSE:
-        answer = rival_answer if answer == PROMOTE or rival_answer == REFUSE else answer
+    if answer == PROMOTE:
+        answer = rival_answer or PROMOTE
+    elif rival_answer == REFUSE and delta.n >= options.min_queries:
+        answer = REFUSE
     low, high = _bounds(delta)
     evidence = {
         "primary": primary,
@@ -65,7 +68,7 @@ def gate(evaluation: Mapping[str, Any], *, options: PromoteOptions = DEFAULT) ->
     return GateResult(answer, tuple(reasons), evidence, NEXT[answer])
 
 
-NEXT = {PROMOTE: 'lexitune search "your query"', REFUSE: "lexitune status", CANNOT_DECIDE: "lexitune status"}
+NEXT = {PROMOTE: "lexitune promote", REFUSE: "lexitune status", CANNOT_DECIDE: "lexitune status"}
 
 
 def exit_code(result: GateResult) -> int:
@@ -88,15 +91,13 @@ def _primary(delta: Delta, comparison: Comparison, primary: str, options: Promot
         return CANNOT_DECIDE, [told, why]
     if delta.won + delta.lost == 0:
         return CANNOT_DECIDE, [told, "no test query changed, so they tell nothing; train on more pairs, or for longer"]
+    # With a handful of changes t is too sure of itself, either way; flipping signs is exact there.
+    chance = delta.p_randomisation >= SURE
+    if (low > options.min_gain >= 0 or high <= options.min_gain <= 0) and chance:
+        p = f"randomisation p {delta.p_randomisation:.2f}"
+        why = f"{delta.won + delta.lost} queries changed, which chance alone may do ({p})"
+        return CANNOT_DECIDE, [told, why, _more(comparison, primary, options)]
     if low > options.min_gain:
-        # With a handful of changes t is too sure of itself; flipping signs is exact there.
-        if options.min_gain >= 0 and delta.p_randomisation >= SURE:
-            why = f"only {delta.won + delta.lost} queries changed, which chance alone may do"
-            return CANNOT_DECIDE, [
-                told,
-                f"{why} (randomisation p {delta.p_randomisation:.2f})",
-                _more(comparison, primary, options),
-            ]
         return PROMOTE, [told, f"the lower bound lies above {line}"]
     if high <= options.min_gain:
         return REFUSE, [told, f"a shown failure: the upper bound does not reach beyond {line}"]
@@ -150,9 +151,12 @@ def _bm25(rivals: Mapping[str, Delta], primary: str, *, demanded: bool) -> tuple
     """An answer only where `beat_bm25` demands one: above by an interval, alone or in hybrid."""
     told = [f"{name.replace('_', ' ')} against BM25: {primary} {_gain(delta)}" for name, delta in rivals.items()]
     if not demanded:
-        alone = rivals.get("tuned")
-        behind = alone is not None and alone.mean < 0
-        return "", [*told, "BM25 alone is ahead of the tuned model: serve them as a hybrid"] if behind else []
+        behind = {name for name, delta in rivals.items() if delta.mean < 0}
+        if "tuned" not in behind:
+            return "", []
+        if behind == set(rivals):
+            return "", [*told, "BM25 is ahead of the tuned model and of its hybrid: serve BM25, or train on more pairs"]
+        return "", [*told, "BM25 is ahead of the tuned model alone: serve them as a hybrid"]
     bounds = [_bounds(delta) for delta in rivals.values()]
     if any(low > 0 for low, _ in bounds):
         return "", told
