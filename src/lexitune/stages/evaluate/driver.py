@@ -19,7 +19,7 @@ from lexitune.io.vectors import open_vectors
 from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
 from lexitune.splits.sealing import open_test
-from lexitune.stages.evaluate.evaluation import Evaluation, Side
+from lexitune.stages.evaluate.evaluation import Evaluation
 from lexitune.stages.evaluate.measuring import evaluate, seen_queries
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.types import Dataset, Qrels, Silent, Talk
@@ -44,7 +44,7 @@ def run(
 
     Args:
         model_id: The challenger; None: the staged one.
-        model: The stock model, and how both compute.
+        model: The stock model, and how both compute; prompts and length of the challenger are its own.
 
     Raises:
         DataError: Nothing staged, a staged index of another model or corpus, no test queries, test judgements that
@@ -58,17 +58,13 @@ def run(
     with workspace.lock():
         data = open_data(workspace)
         staged = require_staged(workspace, model_id)
-        path = report_path(workspace, staged.model_id)
         stock = load(options=model, talk=talk)
         own = replace(model, max_length=None, revision=None)
         tuned = load(str(workspace.models / staged.model_id), options=own, talk=talk)
         _refuse_stale(staged, tuned)
-        inputs = {
-            "data": hash_file(workspace.dataset),
-            "stock": stock.fingerprint,
-            "tuned": tuned.fingerprint,
-            "vectors": staged.vectors,
-        }
+        inputs = {"stock": stock.fingerprint, "tuned": tuned.fingerprint}
+        inputs |= {"data": hash_file(workspace.dataset), "vectors": staged.vectors}
+        path = report_path(workspace, staged.model_id)
         if is_finished(path, stage="evaluate", inputs=inputs, options=options):
             talk.say("evaluate: skipped, same data, same models, same options")
             return read_evaluation(path)
@@ -86,12 +82,10 @@ def run(
             options=options,
             talk=talk,
         )
-        found = replace(
-            found, sides=_sides(workspace, found, stock=stock), notes=(*_base_note(stock, tuned), *found.notes)
-        )
+        found = _named(workspace, found, stock=stock, tuned=tuned)
         _write(workspace, found, data, test)
-        cost_s = time.monotonic() - start
-        write_meta(path, Meta("evaluate", asdict(options), inputs, seed=options.seed, cost_s=cost_s))
+        meta = Meta("evaluate", asdict(options), inputs, seed=options.seed, cost_s=time.monotonic() - start)
+        write_meta(path, meta)
     return found
 
 
@@ -126,25 +120,22 @@ def _open(workspace: Workspace, data: Dataset, *, purpose: str) -> Qrels:
     return open_test(data.test, openings=workspace.openings, purpose=purpose, expected_sha256=sealed)
 
 
-def _base_note(stock: Embedder, tuned: Embedder) -> tuple[str, ...]:
-    trained_from, measured = tuned.base.get("name"), stock.base.get("name")
-    if tuned.base.get("weights") == stock.base.get("weights"):
-        return ()
-    return (f"the challenger was trained from {trained_from}; the stock model measured here is {measured}",)
-
-
-def _sides(workspace: Workspace, found: Evaluation, *, stock: Embedder) -> dict[str, Side]:
-    # Written so that the workspace may be moved, and so that `lexitune.load` finds either model again.
+def _named(workspace: Workspace, found: Evaluation, *, stock: Embedder, tuned: Embedder) -> Evaluation:
+    """Name both sides so that the workspace may be moved and `lexitune.load` finds either; note a foreign base."""
     source = Path(stock.spec.source)
     names = {
         "stock": str(source.resolve()) if source.is_dir() else stock.spec.name,
         "tuned": f"models/{found.model_id}",
     }
-    root = workspace.root
-    return {
-        name: replace(side, model=names[name], vectors=Path(side.vectors).relative_to(root).as_posix())
+    sides = {
+        name: replace(side, model=names[name], vectors=Path(side.vectors).relative_to(workspace.root).as_posix())
         for name, side in found.sides.items()
     }
+    if tuned.base.get("weights") == stock.base.get("weights"):
+        return replace(found, sides=sides)
+    trained_from, measured = tuned.base.get("name"), stock.base.get("name")
+    note = f"the challenger was trained from {trained_from}; the stock model measured here is {measured}"
+    return replace(found, sides=sides, notes=(note, *found.notes))
 
 
 def _write(workspace: Workspace, found: Evaluation, data: Dataset, test: Qrels) -> None:

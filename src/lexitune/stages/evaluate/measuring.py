@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from lexitune.errors import DataError
 from lexitune.io.hits import Hits
 from lexitune.io.vectors import Vectors
 from lexitune.metrics.comparison import Comparison, compare, compare_slices
-from lexitune.metrics.measures import measure_hits, parse_measures
+from lexitune.metrics.measures import Measure, measure_hits, parse_measures
 from lexitune.metrics.report import Report
 from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation, Side
 from lexitune.stages.evaluate.options import EvaluateOptions
@@ -64,24 +64,10 @@ def evaluate(
     # A measure beyond the depth would count docs as missed that nobody looked for.
     depth = max(options.depth, *(measure.cutoff for measure in measures))
     hits = rank(data, queries, models=models, depth=depth, clock=clock, talk=talk)
-    dev = data.qrels.get("dev", {})
-    sides = {
-        name: Side(
-            model.spec.name,
-            str(vectors.folder),
-            model.fingerprint,
-            relevant_scores(data, dev, model=model, vectors=vectors),
-        )
-        for name, (model, vectors) in models.items()
-    }
+    sides = _sides(data, models)
     clock.stop("thresholds")
     prints = {name: {"model": side.fingerprint} for name, side in sides.items()}
-    reports = {
-        name: measure_hits(
-            hits[name], test, measures, system=name, split="test", fingerprints=prints.get(name.removeprefix("hybrid_"))
-        )
-        for name in SYSTEMS
-    }
+    reports = _measure_all(hits, test, measures, prints)
     comparisons = _compare_all(data, judged, reports, primary, options)
     ranks = {name: _first_relevant(hits[name], judged) for name in ("stock", "tuned")}
     won, lost = _changes(comparisons["tuned"], primary, hits, ranks)
@@ -100,6 +86,31 @@ def evaluate(
         notes=_notes(reports),
         hits=hits,
     )
+
+
+def _sides(data: Dataset, models: Mapping[str, tuple[Embedder, Vectors]]) -> dict[str, Side]:
+    dev = data.qrels.get("dev", {})
+    return {
+        name: Side(
+            model.spec.name,
+            str(vectors.folder),
+            model.fingerprint,
+            relevant_scores(data, dev, model=model, vectors=vectors),
+        )
+        for name, (model, vectors) in models.items()
+    }
+
+
+def _measure_all(
+    hits: Mapping[str, Hits], test: Qrels, measures: Sequence[Measure], prints: Mapping[str, Mapping[str, str]]
+) -> dict[str, Report]:
+    # A hybrid is a product of its model, so it bears that model's fingerprint.
+    return {
+        name: measure_hits(
+            hits[name], test, measures, system=name, split="test", fingerprints=prints.get(name.removeprefix("hybrid_"))
+        )
+        for name in SYSTEMS
+    }
 
 
 def seen_queries(train: Qrels, test: Qrels) -> frozenset[str]:
