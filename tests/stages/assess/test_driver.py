@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
+from lexitune.errors import DataError
 from lexitune.io.workspace import Workspace, read_meta
 from lexitune.models.options import ModelOptions
-from lexitune.stages.assess.driver import report_path, run
+from lexitune.stages.assess.driver import read_advice, report_path, run
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.types import Silent
 
@@ -43,3 +46,12 @@ def test_assess_leaves_no_opening_of_test(toy_workspace: Workspace, tiny_model_f
     run(toy_workspace, model=ModelOptions(model=str(tiny_model_folder), precision="fp32", device="cpu"))
 
     assert not toy_workspace.openings.exists()
+
+
+def test_an_advice_that_somebody_edited_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "assess.json").write_text("{}", encoding="utf-8")
+
+    with pytest.raises(DataError) as raised:
+        read_advice(tmp_path / "assess.json")
+
+    assert raised.value.code == "E3307"

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from lexitune.errors import DataError
 from lexitune.fingerprint import hash_file
 from lexitune.io.atomic import replace_text
 from lexitune.io.dataset import open_data
@@ -56,6 +57,13 @@ def report_path(workspace: Workspace) -> Path:
 
 
 def read_advice(path: Path) -> Advice:
-    """The advice that `run` wrote."""
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return Advice(found["answer"], tuple(found["reasons"]), found["evidence"], found["next_command"])
+    """The advice that `run` wrote.
+
+    Raises:
+        DataError: The file is not what `run` writes.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Advice(found["answer"], tuple(found["reasons"]), found["evidence"], found["next_command"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError("E3307", f"{path} cannot be read: {error!r}", fix=f"rm {path} && lexitune assess") from error

@@ -100,7 +100,11 @@ def read_evaluation(path: Path) -> Evaluation:
     Raises:
         DataError: The file is not an evaluation.
     """
-    return Evaluation.from_json(json.loads(path.read_text(encoding="utf-8")))
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError("E3303", f"{path} cannot be read: {error}", fix=f"rm {path} && lexitune evaluate") from error
+    return Evaluation.from_json(found)
 
 
 def _refuse_stale(staged: Staged, tuned: Embedder) -> None:
