@@ -132,7 +132,7 @@ def test_a_command_of_one_stage_needs_no_numbers() -> None:
     run(made, clock, "train", seconds=10, units=100)
     made.close()
 
-    assert shown(made) == ["train  done in 0:10", ""]
+    assert shown(made) == ["train    done in 0:10", ""]
 
 
 def test_a_fact_stands_above_the_running_line() -> None:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from lexitune.cli.command import Call, Command, Result, ask
+from lexitune.cli.command import Call, Command, Result, ask, in_folder
 from lexitune.stages.promote.options import PromoteOptions
 
 __all__ = ["command"]
@@ -29,14 +29,15 @@ def run(call: Call) -> Result:
     recover(workspace, talk=call.talk)
     staged, before = require_staged(workspace, call.params["model_id"]), read_serving(workspace)
     old = before.model if before else "the stock model"
-    click.echo(f"serves now:  {old}\nchallenger:  models/{staged.model_id}, index {staged.vectors}", err=True)
+    call.talk.say(f"serves now:  {old}")
+    call.talk.say(f"challenger:  models/{staged.model_id}, index {staged.vectors}")
     if not ask("Let the challenger serve, if the gate agrees?", yes=call.params["yes"], command="promote"):
         return Result(["nothing was changed"], {"gate": None}, "lexitune status")
     result = promote(workspace, model_id=staged.model_id, options=options, talk=call.talk)
     lines = [f"{result.answer}: {result.reasons[0]}", *(f"  {reason}" for reason in result.reasons[1:])]
     after = read_serving(workspace)
-    if result.answer == PROMOTE and after is not None:
-        lines += [f"{after.model} serves; before it {old}", "back again: lexitune rollback"]
+    if result.answer == PROMOTE and after != before:
+        lines.append(f"before it {old} served; back again: {in_folder('lexitune rollback', workspace.root)}")
     data = {"gate": asdict(result), "serving": asdict(after) if after else None}
     return Result(lines, data, result.next_command, exit_code(result))
 

@@ -19,7 +19,8 @@ def run(call: Call) -> Result:
     recover(workspace, talk=call.talk)
     serving, earlier = read_serving(workspace), history(workspace)
     if serving and earlier:
-        click.echo(f"serves now:  {serving.model}\nwill serve:  {earlier[-1].model}", err=True)
+        call.talk.say(f"serves now:  {serving.model}")
+        call.talk.say(f"will serve:  {earlier[-1].model}")
         if not ask("Go back?", yes=call.params["yes"], command="rollback"):
             return Result(["nothing was changed"], next_command="lexitune status")
     now = rollback(workspace, talk=call.talk)

@@ -127,12 +127,12 @@ class Screen:
         self._erase()
         if stage.name in self.steps or not self.steps:
             took = f"done in {_minutes(stage.last - stage.started)}"
-            self._write(_fit(f"{self._name(stage)}  {took}", stage.note, width=self._width()) + "\n")
+            self._write(_fit(f"{self._name(stage)} {took}", stage.note, width=self._width()) + "\n")
 
     def _draw(self, stage: Stage) -> None:
         share = min(1.0, max(0.0, stage.done / stage.total)) if stage.total > 0 else 1.0
         full = int(share * BAR)
-        head = f"{self._name(stage)}  {'#' * full}{'-' * (BAR - full)} {int(share * 100):3d} %"
+        head = f"{self._name(stage)} {'#' * full}{'-' * (BAR - full)} {int(share * 100):3d} %"
         left = stage.left_s()
         eta = f"ETA {_minutes(left)}" if left is not None and share < 1 else ""
         line = _fit(head, stage.note, eta, HINT if self.live else "", width=self._width())
@@ -144,8 +144,10 @@ class Screen:
             self._write(line + "\n")
 
     def _name(self, stage: Stage) -> str:
-        step = stage.name.split(maxsplit=1)[0].rstrip(":") if stage.name else ""
-        return f"{self.steps.index(step) + 1}/{len(self.steps)} {stage.name:<7}" if step in self.steps else stage.name
+        words = stage.name.split(maxsplit=1)
+        step = words[0] if words else ""
+        number = f"{self.steps.index(step) + 1}/{len(self.steps)} " if step in self.steps else ""
+        return f"{number}{stage.name:<8}"
 
     def _width(self) -> int:
         return min(80, self.columns()) - 1  # a full last column would wrap on some terminals
