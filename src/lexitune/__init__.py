@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lexitune.pipeline.tune import tune as tune
     from lexitune.stages.assess.advice import assess as assess
     from lexitune.stages.evaluate.measuring import evaluate as evaluate
-    from lexitune.stages.promote.driver import run as promote
+    from lexitune.stages.promote.driver import run as promote  # noqa: F401  (public under this name)
     from lexitune.stages.reembed.staging import reembed as reembed
     from lexitune.stages.train.training import train as train
 

@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from lexitune.io.atomic import replace_text
+from lexitune.io.hits import Hits
+from lexitune.io.quarantine import Quarantine
+from lexitune.io.trec import read_run
 from lexitune.io.workspace import Meta, Workspace, installed_versions, read_meta
 from lexitune.metrics.comparison import Comparison
 from lexitune.metrics.report import Report
@@ -25,6 +28,7 @@ from lexitune.report.blocks import (
     Paragraph,
     Table,
     TextItem,
+    TextRow,
     Texts,
     Tone,
     Verdict,
@@ -65,7 +69,7 @@ def write_report(
         _verdict(evaluation, gate),
         *_figures(evaluation),
         *remarks,
-        *_queries(evaluation, data),
+        *_queries(workspace, evaluation, data),
         *(_training(meta) if meta else []),
         _reasons("Why the gate said so", f"Gate: {gate.answer}", gate.reasons),
         *_assessment(advice),
@@ -153,26 +157,43 @@ def _slices_table(comparison: Comparison, name: str) -> Table:
     return Table(["slice", "queries", "gain in points", ""], rows, caption=caption)
 
 
-def _queries(evaluation: Evaluation, data: Dataset) -> list[Block]:
+def _queries(workspace: Workspace, evaluation: Evaluation, data: Dataset) -> list[Block]:
     name = evaluation.primary
     deltas = evaluation.comparison.per_query[name].tolist()
     texts = {doc.doc_id: doc.full_text for doc in data.docs}
+    before, after = (_read_run(workspace, f"{evaluation.model_id}{suffix}") for suffix in ("-stock", ""))
     blocks: list[Block] = [DeltaPlot(f"Gain in {name}, query by query", deltas, label=f"gain in {name}")]
     for title, changes in (("Five wins", evaluation.won), ("Five losses", evaluation.lost)):
-        items = [_item(change, data, texts) for change in changes[:SHOWN_CHANGES]]
+        items = [
+            _item(
+                change, data.queries[change.query_id].text, texts, ranks=(_ranks(before, change), _ranks(after, change))
+            )
+            for change in changes[:SHOWN_CHANGES]
+        ]
         if items:
             blocks.append(Texts(title, items, label=name))
     return blocks
 
 
-def _item(change: Change, data: Dataset, texts: Mapping[str, str]) -> TextItem:
-    rows = [("relevant", texts[change.relevant], change.rank_before, change.rank_after)]
-    # The first hits of either side, where they are not the relevant passage itself.
-    if change.top_before not in (None, change.relevant):
-        rows.append(("stock found first", texts[str(change.top_before)], 1, None))
-    if change.top_after not in (None, change.relevant, change.top_before):
-        rows.append(("tuned found first", texts[str(change.top_after)], None, 1))
-    return TextItem(data.queries[change.query_id].text, change.delta, rows)
+def _read_run(workspace: Workspace, name: str) -> Hits:
+    return read_run(workspace.runs / f"{name}.trec", Quarantine())
+
+
+def _ranks(hits: Hits, change: Change) -> Mapping[str, int]:
+    return {doc_id: rank for rank, (doc_id, _) in enumerate(hits.run(change.query_id), start=1)}
+
+
+def _item(
+    change: Change, query: str, texts: Mapping[str, str], *, ranks: tuple[Mapping[str, int], Mapping[str, int]]
+) -> TextItem:
+    shown = {"relevant": change.relevant, "stock found first": change.top_before, "tuned found first": change.top_after}
+    rows: list[TextRow] = []
+    seen: set[str] = set()
+    for label, doc_id in shown.items():
+        if doc_id is not None and doc_id not in seen:  # the first hit may be the relevant passage itself
+            seen.add(doc_id)
+            rows.append((label, texts[doc_id], ranks[0].get(doc_id), ranks[1].get(doc_id)))
+    return TextItem(query, change.delta, rows)
 
 
 def _training(meta: Meta) -> list[Block]:

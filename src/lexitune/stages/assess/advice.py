@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lexitune.io.hits import Hits
+from lexitune.io.vectors import Vectors
 from lexitune.metrics.measures import measure_hits, parse_measures
 from lexitune.metrics.report import Report
 from lexitune.metrics.statistics import Interval, detectable_gain
@@ -60,7 +62,12 @@ class Figures:
 
 
 def assess(
-    data: Dataset, *, model: Embedder, vectors: Path, options: AssessOptions = DEFAULT, talk: Talk | None = None
+    data: Dataset,
+    *,
+    model: Embedder,
+    vectors: Path | None = None,
+    options: AssessOptions = DEFAULT,
+    talk: Talk | None = None,
 ) -> Advice:
     """Measure the stock systems on train and dev queries, and say whether a tune is worth it.
 
@@ -69,7 +76,7 @@ def assess(
     Args:
         data: Train and dev judgements; of the test judgements only their number is used.
         model: The stock model.
-        vectors: Folder of the encode cache: later stages find the corpus encoded there.
+        vectors: Folder of the encode cache: later stages find the corpus encoded there. None: nothing is kept.
 
     Raises:
         DataError: A query's filter cannot be read, or the model scores everything alike.
@@ -111,14 +118,19 @@ def sample_queries(data: Dataset, *, most: int, seed: int) -> tuple[Qrels, int]:
     return {query_id: judged[query_id] for query_id in chosen}, len(judged)
 
 
-def stock_systems(data: Dataset, qrels: Qrels, *, model: Embedder, vectors: Path, talk: Talk) -> dict[str, Hits]:
+def stock_systems(data: Dataset, qrels: Qrels, *, model: Embedder, vectors: Path | None, talk: Talk) -> dict[str, Hits]:
     """Rankings of the stock model, BM25 and their hybrid for the queries of `qrels`."""
     from lexitune.models.corpus import encode_corpus
 
     queries = [data.queries[query_id] for query_id in qrels]
     ids, texts = [query.query_id for query in queries], [query.text for query in queries]
     allowed = allowed_docs(queries, data.docs)
-    stored = encode_corpus(model, data.docs, vectors, talk=talk, stage="assess")
+    stored: Vectors | tuple[NDArray[np.float32], list[str]]
+    if vectors is None:
+        matrix = model.encode_docs([doc.full_text for doc in data.docs], talk=talk, stage="assess")
+        stored = (matrix, [doc.doc_id for doc in data.docs])
+    else:
+        stored = encode_corpus(model, data.docs, vectors, talk=talk, stage="assess")
     stock = exact_search(model.encode_queries(texts), stored, DEPTH, query_ids=ids, allowed=allowed)
     bm25 = BM25.build(data.docs).search(texts, query_ids=ids, k=DEPTH, allowed=allowed)
     return {"stock": stock, "bm25": bm25, "hybrid": fuse([stock, bm25], DEPTH)}
