@@ -57,7 +57,7 @@ def run(folder: Path, *, talk: Talk | None = None, model: str = MODEL) -> TuneOu
     data = demo_data(functions, train_share=share)
     _introduce(data, len(functions), embedder=embedder, share=share, talk=talk)
     with workspace.lock():
-        import_data(workspace, data, options=SPLIT, talk=Silent(), config=write_toml(SECTIONS))
+        import_data(workspace, data, options=SPLIT, talk=Silent(), config=write_toml(SECTIONS, {"model": options}))
         unmasked = _measure_unmasked(workspace, data, functions, embedder=embedder, talk=talk)
         talk.say(
             f"Before masking, the stock model found {interval_text(unmasked)} of them in its first ten: "

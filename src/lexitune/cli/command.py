@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "Command", "Result", "State", "ask", "global_flags", "in_folder"]
 
-NEW_FOLDER = Path("lexitune-work")
 STEPS = ("assess", "train", "reembed", "evaluate", "promote")
 """The steps of the journey, in order: the talk numbers them."""
 
@@ -83,8 +82,6 @@ class Call:
         if found is None or not (found.config.exists() or found.dataset.exists()):
             where = f"{folder} is no workspace" if folder else f"no workspace in {Path.cwd()} or above it"
             fix = f"lexitune -C {folder} tune DATA" if folder else "lexitune tune DATA makes one"
-            if not folder and (NEW_FOLDER / "lexitune.toml").exists():
-                fix = f"lexitune -C {NEW_FOLDER} {self.command}"
             raise UsageError("E2013", f"{where}: there is no lexitune.toml", fix=fix)
         self.state.workspace = found.root
         return found
@@ -95,11 +92,10 @@ class Call:
         Raises:
             UsageError: `-C` names a file.
         """
-        from lexitune.io.workspace import Workspace, find_workspace
+        from lexitune.io.workspace import NEW_WORKSPACE, Workspace, find_workspace
 
-        found = (
-            Workspace(self.state.folder) if self.state.folder else find_workspace(Path.cwd()) or Workspace(NEW_FOLDER)
-        )
+        folder = self.state.folder
+        found = Workspace(folder) if folder else find_workspace(Path.cwd()) or Workspace(Path(NEW_WORKSPACE))
         if found.root.exists() and not found.root.is_dir():
             raise UsageError("E2013", f"{found.root} is a file, not a folder", fix="name another folder with -C")
         self.state.workspace = found.root

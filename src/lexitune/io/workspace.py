@@ -19,6 +19,7 @@ from lexitune.fingerprint import hash_json
 from lexitune.io.atomic import TEMPORARY, replace_text
 
 __all__ = [
+    "NEW_WORKSPACE",
     "Meta",
     "Workspace",
     "find_workspace",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 VERSIONED = ("lexitune", "numpy", "torch", "transformers", "sentence-transformers", "tokenizers", "accelerate", "bm25s")
+NEW_WORKSPACE = "lexitune-work"  # what `tune` makes where there is none, and where later commands find it again
 FOLDERS = ("qrels", "reports", "models", "runs", "vectors", "verdicts")
 
 
@@ -141,11 +143,12 @@ def _remove_leftovers(root: Path) -> None:
 
 
 def find_workspace(start: Path) -> Workspace | None:
-    """The nearest folder upwards from `start` that holds `lexitune.toml`."""
+    """The nearest folder upwards from `start` that holds `lexitune.toml`, itself or in its `lexitune-work`."""
     here = start.resolve()
     for folder in (here, *here.parents):
-        if (folder / "lexitune.toml").is_file():
-            return Workspace(folder)
+        for place in (folder, folder / NEW_WORKSPACE):
+            if (place / "lexitune.toml").is_file():
+                return Workspace(place)
     return None
 
 

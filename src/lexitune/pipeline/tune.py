@@ -76,7 +76,8 @@ def run(workspace: Workspace, source: Dataset | Path | None, *, sections: Mappin
     with workspace.lock():
         recover(workspace, talk=talk)
         if source is not None:
-            config = write_toml(SECTIONS)
+            # Later commands find the model and the recipe of this journey in its lexitune.toml.
+            config = write_toml(SECTIONS, {k: v for k, v in sections.items() if k not in ("tune", "data")})
             options = sections["data"]
             timed("import", lambda: import_data(workspace, source, options=options, talk=talk, config=config))
         advice = timed("assess", lambda: assess(workspace, model=model, options=sections["assess"], talk=talk))
