@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 from lexitune.metrics import statistics
 from lexitune.metrics.statistics import (

@@ -114,7 +114,7 @@ def test_everything_is_shown(workspace: Workspace) -> None:
         f"workspace   {workspace.root}",
         "data        3 docs; queries: 1 train, 1 dev, 1 test",
         "advice      TUNE",
-        "model       m1: dev R@10 0.62, staged, gate: PROMOTE",
+        "model       m1: dev recall 0.62, staged, gate: PROMOTE",
         "            test R@10 0.60 [0.50, 0.70], stock 0.50 [0.40, 0.60], n=200",
         "serving     models/m1 (before it: minilm)",
     ]

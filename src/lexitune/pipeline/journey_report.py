@@ -202,13 +202,17 @@ def _training(meta: Meta) -> list[Block]:
     dev = [(row["step"], row["dev"]) for row in curve if "dev" in row]
     if not losses:
         return []
-    second = Panel([("dev R@10", dev)], "dev R@10") if dev else None
+    label = f"dev {meta.outputs.get('dev_measure')}"
+    second = Panel([(label, dev)], label) if dev else None
     best = meta.outputs.get("best_step")
     pool = meta.outputs.get("dev_docs")
     plot = CurvePlot("Training", [("loss", losses)], y_label="loss", second=second, mark=best)
     words = f"{meta.outputs['pairs']:,} pairs, {meta.outputs['steps']:,} steps, {meta.cost_s:.0f} s."
     if pool:
-        words += f" Dev R@10 is over {meta.outputs['dev_queries']:,} dev queries and a fixed pool of {pool:,} passages."
+        words += (
+            f" {label[:1].upper()}{label[1:]} is over {meta.outputs['dev_queries']:,} dev queries and a fixed pool of "
+            f"{pool:,} passages, at the depth that is the same share of the pool as ten is of the corpus."
+        )
     return [plot, Paragraph(words)]
 
 

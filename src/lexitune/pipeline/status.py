@@ -27,7 +27,7 @@ class ModelStatus:
     """One challenger and how far it got.
 
     Args:
-        best_dev: R@10 on dev of the checkpoint that was chosen; None: there was no dev set.
+        best_dev: Recall on dev of the checkpoint that was chosen; None: there was no dev set.
         staged: Its index is complete and the one that evaluate and promote use.
         test: `{"measure", "stock", "tuned"}` with {mean, low, high, n} each; None: not evaluated.
         verdict: The gate's answer, or empty.
@@ -90,7 +90,7 @@ def _data_line(data: Mapping[str, Any] | None) -> str:
 
 
 def _draw(model: ModelStatus) -> list[str]:
-    dev = f"dev R@10 {model.best_dev:.2f}" if model.best_dev is not None else "no dev figure"
+    dev = f"dev recall {model.best_dev:.2f}" if model.best_dev is not None else "no dev figure"
     lines = [f"{model.model_id}: {dev}{', staged' * model.staged}{f', gate: {model.verdict}' * bool(model.verdict)}"]
     if model.test:
         both = (model.test[name] for name in ("stock", "tuned"))

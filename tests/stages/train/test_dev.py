@@ -53,7 +53,7 @@ def test_the_pool_holds_every_answer_and_no_doc_twice(tiny: Embedder, small_data
     assert dev.query_ids == tuple(f"q{n}" for n in range(16, 24))
 
 
-def test_recall_is_the_share_of_answers_in_the_first_ten(tiny: Embedder) -> None:
+def test_recall_is_the_share_of_answers_found(tiny: Embedder) -> None:
     # Each query's text is its doc's, so it is found first; q1 has a second answer, which is in a pool of two as well.
     docs = [Doc("d1", "w1 w2 w3"), Doc("d2", "w9 w8"), *(Doc(f"x{n:02}", f"w{n} w{n + 7} w30") for n in range(10, 25))]
     queries = {"q1": Query("q1", "w1 w2 w3"), "q2": Query("q2", "w9 w8")}
@@ -61,6 +61,18 @@ def test_recall_is_the_share_of_answers_in_the_first_ten(tiny: Embedder) -> None
     dev = make_dev_set(data, model=tiny, plan=DevPlan(2, 17, 3), seed=1)
 
     assert dev_recall(tiny, dev, step=0) == 1.0
+
+
+@pytest.mark.parametrize(("pool", "cutoff"), [(20, 10), (10, 5), (8, 4)])
+def test_a_part_of_the_corpus_is_searched_to_the_same_part_of_its_first_ten(
+    pool: int, cutoff: int, tiny: Embedder
+) -> None:
+    docs = [Doc(f"d{n:02}", f"w{n}") for n in range(20)]
+    data = Dataset(docs, {"q": Query("q", "w1")}, {"dev": {"q": {"d01": 1}}})
+
+    dev = make_dev_set(data, model=tiny, plan=DevPlan(1, pool, 3), seed=1)
+
+    assert (len(dev.doc_ids), str(dev.measure)) == (pool, f"R@{cutoff}")
 
 
 def test_a_collapsed_model_is_stopped(tiny: Embedder, small_data: Dataset) -> None:

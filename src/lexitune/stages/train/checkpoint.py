@@ -49,7 +49,7 @@ class Progress:
         step: Steps done.
         curve: One row a step: step, loss, learning_rate, seconds; `dev` where it was measured. Step 0 is stock.
         best_step: Step whose weights are best on dev; 0 is the stock model, None where dev was never measured.
-        best_dev: Their R@10.
+        best_dev: Their dev recall.
         best_hash: Hash of the file with the best weights.
         seconds: Wall time spent so far, over all sessions.
     """

@@ -1,6 +1,8 @@
 """Held-out recall during training: cheap, always on the same queries and the same pool of docs.
 
-The pool is small, so "dev R@10" here is higher than R@10 over the corpus. It ranks checkpoints; it is no result.
+The pool is smaller than the corpus, so its first ten would be easier to reach: nearly every checkpoint would look alike
+there. Recall is taken at the depth that is the same share of the pool as ten is of the corpus (the mapping of Li et
+al. 2020, "On sampling top-k recommendation evaluation"). It ranks checkpoints; it is no result.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DevPlan", "DevSet", "dev_recall", "evaluation_steps", "make_dev_set", "plan_dev"]
 
-R10 = Measure("R", 10)
-DEPTH = 11  # one beyond the measure: shows ties across rank 10
+RANK = 10  # in the corpus
+COLLAPSE_DEPTH = 11  # hits that show whether a model tells docs apart at all
 SHARE = 0.1  # of the training's work that all evaluations together may take
 PASSES = 3  # a training step costs about three forward passes; an evaluation costs one
 MOST_DOCS, FEWEST_DOCS, FEWEST_QUERIES = 2000, 200, 50
@@ -40,13 +42,23 @@ class DevPlan:
 
 @dataclass(frozen=True, slots=True)
 class DevSet:
-    """Dev queries and their pool, tokenised once. Without queries there is nothing to measure."""
+    """Dev queries and their pool, tokenised once.
+
+    Attributes:
+        cutoff: Depth in the pool that stands for the first ten of the corpus.
+    """
 
     qrels: Qrels
     query_ids: tuple[str, ...]
     doc_ids: tuple[str, ...]
     queries: TokenIds
     docs: TokenIds
+    cutoff: int
+
+    @property
+    def measure(self) -> Measure:
+        """What ranks the checkpoints, such as `R@2`."""
+        return Measure("R", self.cutoff)
 
 
 def plan_dev(
@@ -99,6 +111,7 @@ def make_dev_set(data: Dataset, *, model: Embedder, plan: DevPlan, seed: int) ->
         doc_ids,
         model.tokenise_queries([data.queries[query_id].text for query_id in query_ids]),
         model.tokenise_docs([texts[doc_id] for doc_id in doc_ids]),
+        cutoff=max(1, round(RANK * len(doc_ids) / len(texts))),
     )
 
 
@@ -124,7 +137,7 @@ def evaluation_steps(steps: int, evaluations: int) -> frozenset[int]:
 
 
 def dev_recall(model: Embedder, dev: DevSet, *, step: int) -> float:
-    """R@10 of the dev queries over the pool, with the weights as they are now.
+    """Recall of the dev queries over the pool, with the weights as they are now.
 
     Raises:
         StageFailed: Vectors that are not numbers, or a model whose scores tie for most queries.
@@ -138,7 +151,7 @@ def dev_recall(model: Embedder, dev: DevSet, *, step: int) -> float:
             f"after step {step} the model's vectors are not numbers",
             fix="train with a lower --learning-rate; nothing was published",
         ) from error
-    hits = exact_search(queries, (docs, dev.doc_ids), min(DEPTH, len(dev.doc_ids)), query_ids=dev.query_ids)
+    hits = exact_search(queries, (docs, dev.doc_ids), min(COLLAPSE_DEPTH, len(dev.doc_ids)), query_ids=dev.query_ids)
     try:
         refuse_collapsed(hits)
     except DataError as error:
@@ -147,4 +160,4 @@ def dev_recall(model: Embedder, dev: DevSet, *, step: int) -> float:
             f"after step {step} the model has collapsed: {error.problem}",
             fix="train with a lower --learning-rate, or a larger --batch-size; nothing was published",
         ) from error
-    return measure_hits(hits, dev.qrels, [R10]).mean(R10)
+    return measure_hits(hits, dev.qrels, [dev.measure]).mean(dev.measure)

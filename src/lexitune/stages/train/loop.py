@@ -192,7 +192,7 @@ class _Loop:
         with (self.folder / LOG).open("a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
         self.progress.seconds = time.monotonic() - self.started
-        self.talk.progress("train", self.progress.step, self.steps, _note(self.progress))
+        self.talk.progress("train", self.progress.step, self.steps, _note(self.progress, self.work.dev))
 
     def is_due(self) -> bool:
         """Whether a checkpoint is due: after a dev evaluation, and when the last one is old."""
@@ -246,8 +246,11 @@ def _groups(parameters: list[torch.nn.Parameter], rate: float) -> list[dict[str,
     ]
 
 
-def _note(progress: Progress) -> str:
+def _note(progress: Progress, held_out: DevSet | None) -> str:
     loss = next((row["loss"] for row in reversed(progress.curve) if "loss" in row), None)
     dev = next((row["dev"] for row in reversed(progress.curve) if "dev" in row), None)
-    parts = [f"loss {loss:.2f}" if loss is not None else "", f"dev R@10 {dev:.2f}" if dev is not None else ""]
+    parts = [
+        f"loss {loss:.2f}" if loss is not None else "",
+        f"dev {held_out.measure} {dev:.2f}" if held_out and dev is not None else "",
+    ]
     return "  ".join(part for part in parts if part)

@@ -141,7 +141,7 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk) -> Path:
     write_meta(building / out.name, meta)
     (building / out.name).replace(out)
     shutil.rmtree(building)
-    _tell(progress, talk)
+    _tell(progress, dev and dev.measure, talk)
     return out
 
 
@@ -191,7 +191,9 @@ def _dev_set(plan: Plan, model: Embedder, queries: TokenIds, docs: TokenIds, tal
         most_queries=plan.recipe.dev_queries,
     )
     dev = make_dev_set(plan.data, model=model, plan=sizes, seed=plan.recipe.seed)
-    talk.say(f"dev R@10 is over {len(dev.query_ids)} queries and a pool of {len(dev.doc_ids)} passages")
+    talk.say(
+        f"dev {dev.measure} over {len(dev.query_ids)} queries and {len(dev.doc_ids)} passages stands for R@10 of the corpus"
+    )
     return dev, sizes.evaluations
 
 
@@ -226,6 +228,7 @@ def _facts(plan: Plan, progress: Progress, dev: DevSet | None, base: Mapping[str
         "steps": progress.step,
         "best_step": progress.step if progress.best_step is None else progress.best_step,
         "best_dev": None if dev is None else progress.best_dev,
+        "dev_measure": None if dev is None else str(dev.measure),
         "dev_queries": 0 if dev is None else len(dev.query_ids),
         "dev_docs": 0 if dev is None else len(dev.doc_ids),
     }
@@ -239,8 +242,8 @@ def _write_log(path: Path, progress: Progress) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in progress.curve), encoding="utf-8")
 
 
-def _tell(progress: Progress, talk: Talk) -> None:
+def _tell(progress: Progress, measure: object, talk: Talk) -> None:
     if progress.best_step == 0:
-        talk.say(f"no checkpoint beat the stock model on dev (R@10 {progress.best_dev:.2f}): its weights are kept")
+        talk.say(f"no checkpoint beat the stock model on dev ({measure} {progress.best_dev:.2f}): its weights are kept")
     elif progress.best_step is not None:
-        talk.say(f"best on dev: step {progress.best_step} of {progress.step}, R@10 {progress.best_dev:.2f}")
+        talk.say(f"best on dev: step {progress.best_step} of {progress.step}, {measure} {progress.best_dev:.2f}")
