@@ -29,6 +29,8 @@ SHARE = 0.1  # of the training's work that all evaluations together may take
 PASSES = 3  # a training step costs about three forward passes; an evaluation costs one
 MOST_DOCS, FEWEST_DOCS, FEWEST_QUERIES = 2000, 200, 50
 EVALUATIONS = (5, 4, 3)  # stock, the end, and what lies between
+LOWER = "train with a lower --learning-rate; nothing was published"
+OTHER = "that is the stock model: take another with --model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ def dev_recall(model: Embedder, dev: DevSet, *, step: int) -> float:
         raise StageFailed(
             "E1201",
             f"after step {step} the model's vectors are not numbers",
-            fix="train with a lower --learning-rate; nothing was published",
+            fix=LOWER if step else OTHER,
         ) from error
     hits = exact_search(queries, (docs, dev.doc_ids), min(COLLAPSE_DEPTH, len(dev.doc_ids)), query_ids=dev.query_ids)
     try:
@@ -158,6 +160,6 @@ def dev_recall(model: Embedder, dev: DevSet, *, step: int) -> float:
         raise StageFailed(
             "E1202",
             f"after step {step} the model has collapsed: {error.problem}",
-            fix="train with a lower --learning-rate, or a larger --batch-size; nothing was published",
+            fix=LOWER if step else OTHER,
         ) from error
     return measure_hits(hits, dev.qrels, [dev.measure]).mean(dev.measure)

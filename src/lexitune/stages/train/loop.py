@@ -75,6 +75,7 @@ def run_loop(model: Embedder, work: Work, *, recipe: Recipe, folder: Path, talk:
     with model.network.compute(), finishing_step() as interrupted:
         if loop.progress.step == 0:
             loop.measure_dev()
+            loop.tell()
         while loop.progress.step < loop.steps:
             loop.advance()
             stop = interrupted()
@@ -174,6 +175,7 @@ class _Loop:
         self.record({"loss": loss, "learning_rate": rate, "seconds": round(time.monotonic() - began, 4)})
         if self.progress.step in self.work.dev_steps:
             self.measure_dev()
+        self.tell()
 
     def measure_dev(self) -> None:
         """Dev recall of the weights as they are; the best so far are put aside."""
@@ -186,12 +188,15 @@ class _Loop:
             checkpoint.save_best(self.checkpoints, self.parameters, progress=self.progress)
 
     def record(self, values: Mapping[str, float]) -> None:
-        """Add to the curve, the log and the talk."""
+        """Add to the curve and the log."""
         row = {"step": float(self.progress.step), **values}
         self.progress.curve.append(row)
         with (self.folder / LOG).open("a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
         self.progress.seconds = time.monotonic() - self.started
+
+    def tell(self) -> None:
+        """Once a step, when all of it is done: the last call ends the line of progress."""
         self.talk.progress("train", self.progress.step, self.steps, _note(self.progress, self.work.dev))
 
     def is_due(self) -> bool:

@@ -122,7 +122,7 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk) -> Path:
         "torch": installed_versions().get("torch", ""),
         "device": model.network.device.type,
     }
-    stock = [parameter.detach().clone() for parameter in model.network.parameters()]
+    stock = [parameter.detach().to("cpu", copy=True) for parameter in model.network.parameters()]
     base = {"name": model.spec.name, "source": model.spec.source, "fingerprint": plan.inputs["model"]}
     prepared = time.monotonic()
     try:
@@ -192,7 +192,8 @@ def _dev_set(plan: Plan, model: Embedder, queries: TokenIds, docs: TokenIds, tal
     )
     dev = make_dev_set(plan.data, model=model, plan=sizes, seed=plan.recipe.seed)
     talk.say(
-        f"dev {dev.measure} over {len(dev.query_ids)} queries and {len(dev.doc_ids)} passages stands for R@10 of the corpus"
+        f"dev {dev.measure} over {len(dev.query_ids)} queries and {len(dev.doc_ids)} passages "
+        "stands for R@10 of the corpus"
     )
     return dev, sizes.evaluations
 
