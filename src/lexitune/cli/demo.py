@@ -16,8 +16,9 @@ FOLDER = Path("lexitune-demo")
 
 
 def run(call: Call) -> Result:
-    """See the whole journey in minutes, on the functions of your own Python. Nothing leaves this machine.
+    """See the journey on your Python's own functions.
 
+    It takes minutes, and nothing leaves this machine.
     Works in ./lexitune-demo, or in the folder of -C.
     """
     folder = call.state.folder or FOLDER

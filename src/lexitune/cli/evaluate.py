@@ -17,8 +17,9 @@ __all__ = ["command"]
 
 
 def run(call: Call) -> Result:
-    """Measure stock, BM25, tuned and hybrids on the test queries, through the staged index. Opens the test set.
+    """Compare tuned with stock on the test queries.
 
+    Measures stock, BM25, tuned and both hybrids, through the staged index. Opens the test set.
     MODEL_ID is a folder's name in models/; left out, the one that is staged.
     """
     workspace = call.workspace()

@@ -13,8 +13,9 @@ __all__ = ["command"]
 
 
 def run(call: Call) -> Result:
-    """Let the staged challenger serve, if the gate says yes: model, index and thresholds switch together.
+    """Let the challenger serve, if the gate says yes.
 
+    Model, index and thresholds switch together.
     MODEL_ID is a folder's name in models/; left out, the one that is staged. Exit code 4: a shown failure. 5: the
     test queries do not tell.
     """

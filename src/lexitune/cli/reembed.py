@@ -12,8 +12,9 @@ __all__ = ["command"]
 
 
 def run(call: Call) -> Result:
-    """Encode the corpus with a challenger into an index beside the live one, and verify it.
+    """Encode the corpus with a challenger.
 
+    The index is built beside the live one, verified, and staged.
     MODEL_ID is a folder's name in models/; left out, the newest.
     """
     workspace = call.workspace()

@@ -10,7 +10,10 @@ __all__ = ["command"]
 
 
 def run(call: Call) -> Result:
-    """Go back to what served before the last promotion. Nothing is downloaded or encoded."""
+    """Go back to what served before.
+
+    Nothing is downloaded or encoded.
+    """
     workspace = call.workspace()
     from lexitune.stages.promote.driver import recover, rollback
     from lexitune.stages.promote.serving import read_serving

@@ -19,7 +19,7 @@ __all__ = ["command"]
 
 
 def run(call: Call) -> Result:
-    """Search the corpus with the model that serves, through its own vectors."""
+    """Search with the model that serves."""
     text, k = call.params["text"], call.params["k"]
     if not text.strip():
         raise UsageError("E2012", "the query is empty", fix='lexitune search "your query"')

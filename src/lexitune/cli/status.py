@@ -8,7 +8,7 @@ __all__ = ["command"]
 
 
 def run(call: Call) -> Result:
-    """Show what is in the workspace, what is stale or unfinished, what serves, and the next command."""
+    """Show what is here, what serves and what is next."""
     workspace = call.workspace()
     from lexitune.pipeline.status import status
     from lexitune.stages.promote.driver import recover

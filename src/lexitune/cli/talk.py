@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,7 +96,8 @@ class Screen:
         if self.stage and self.stage.done >= self.stage.total:
             self._end_stage()
         self._erase()
-        self._write(line + "\n")
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        self._write(textwrap.fill(line, self._width(), subsequent_indent=indent, break_on_hyphens=False) + "\n")
 
     def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
         """Redraw the stage's line, or begin it. A full stage ends when something else comes."""

@@ -10,7 +10,10 @@ __all__ = ["command"]
 
 
 def run(call: Call) -> Result:
-    """Train a challenger on the train pairs; dev queries choose the checkpoint. An interrupted training goes on."""
+    """Train a challenger on the train pairs.
+
+    Dev queries choose the checkpoint. An interrupted training goes on where it was.
+    """
     workspace = call.workspace()
     options = call.sections(workspace)
     from lexitune.stages.train.driver import run as train

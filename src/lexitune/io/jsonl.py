@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import gzip
 import io
 import json
@@ -15,7 +16,6 @@ from typing import IO, Any
 from lexitune.errors import DataError
 from lexitune.io.atomic import replacing
 from lexitune.io.quarantine import NOT_UTF8, Quarantine
-from lexitune.settings import did_you_mean
 
 __all__ = ["UNDECODED", "open_lines", "open_text", "read_jsonl", "write_jsonl"]
 
@@ -71,8 +71,9 @@ def _check_exists(path: Path) -> None:
         return
     if path.is_dir():
         raise DataError("E3001", f"{path} is a folder; a file is needed", fix="name a file in it")
-    beside = [found.name for found in path.parent.iterdir()] if path.parent.is_dir() else []
-    fix = f"in {path.parent}: {did_you_mean(path.name, beside[:20])}" if beside else f"{path.parent} has no files"
+    beside = sorted(found.name for found in path.parent.iterdir()) if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, beside, n=1)
+    fix = f"did you mean '{path.parent / near[0]}'?" if near else f"check the path; it is looked up from {Path.cwd()}"
     raise DataError("E3001", f"no such file: {path}", fix=fix)
 
 

@@ -24,9 +24,9 @@ from lexitune.types import Silent, Talk
 
 __all__ = ["Embedder", "hash_tokenizer", "hash_weights"]
 
-# Padded tokens of one forward pass. On a CPU the activations of a batch should stay near the
-# caches, and bf16 ones are half as large; a GPU wants enough work to hide its launches.
-TOKEN_BUDGET = {("cpu", "fp32"): 2048, ("cpu", "bf16"): 4096, ("cuda", "fp32"): 32768, ("cuda", "bf16"): 32768}
+# Padded tokens of one forward pass. On a CPU the activations of a batch should stay near the caches, and small
+# batches pad less (docs/decisions.md has the times); a GPU wants enough work to hide its launches.
+TOKEN_BUDGET = {"cpu": 2048, "cuda": 32768}
 
 Matrix = NDArray[np.float32]
 
@@ -52,7 +52,7 @@ class Embedder:
         model.max_seq_length = spec.max_length
         self.model, self.spec, self.precision = model, spec, precision
         self.network = Network(model, precision=precision)
-        self.token_budget = TOKEN_BUDGET.get((self.network.device.type, precision), 4096)
+        self.token_budget = TOKEN_BUDGET.get(self.network.device.type, TOKEN_BUDGET["cpu"])
         self._tokenizer_hash = hash_tokenizer(model.tokenizer)
         self.base: Mapping[str, str] = base or {
             "name": spec.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from lexitune.metrics.statistics import Interval
     from lexitune.stages.evaluate.evaluation import Evaluation
 
-__all__ = ["TuneOutcome", "gain_text", "interval_text", "table_lines", "verdict"]
+__all__ = ["TuneOutcome", "fold", "gain_text", "interval_text", "table_lines", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,11 @@ def gain_text(delta: Delta) -> str:
     """A gain in points, relative, and with its interval: `+8.9 points (+17 %) [+6.9, +11.0]`."""
     relative = "" if delta.relative is None else f" ({100 * delta.relative:+.0f} %)"
     return f"{100 * delta.mean:+.1f} points{relative} [{100 * delta.low:+.1f}, {100 * delta.high:+.1f}]"
+
+
+def fold(line: str) -> str:
+    """A line in at most 79 columns, wrapped where it is longer."""
+    return textwrap.fill(line, 79, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def table_lines(found: Evaluation) -> list[str]:

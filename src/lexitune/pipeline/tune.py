@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from lexitune.io.workspace import Workspace, read_meta
 from lexitune.pipeline.data import import_data, open_data
-from lexitune.pipeline.outcome import TuneOutcome, table_lines
+from lexitune.pipeline.outcome import TuneOutcome, fold, table_lines
 from lexitune.pipeline.sections import SECTIONS
 from lexitune.settings import section_of, write_toml
 from lexitune.types import Advice, Dataset, GateResult, Silent, Talk
@@ -112,7 +112,7 @@ def _stopped(workspace: Workspace, advice: Advice, seconds: Mapping[str, float])
 
     report = write_advice_report(workspace, advice)
     said = {"NO": "Not worth it", "CANNOT TELL": "Cannot tell yet whether it is worth it"}[advice.answer]
-    lines = [f"{said}: {advice.reasons[0]}", f"No training was done. Report: {_shown(report)}"]
+    lines = [fold(f"{said}: {advice.reasons[0]}"), f"No training was done. Report: {_shown(report)}"]
     return TuneOutcome(
         advice=advice,
         gate=None,
@@ -135,7 +135,7 @@ def _arrived(
 
     folder = workspace.models / found.model_id
     report = write_report(workspace, open_data(workspace), advice=advice, evaluation=found, gate=gate)
-    lines = [*table_lines(found), f"Gate: {gate.answer}. {gate.reasons[1]}.", f"Report: {_shown(report)}"]
+    lines = [*table_lines(found), fold(f"Gate: {gate.answer}. {gate.reasons[1]}."), f"Report: {_shown(report)}"]
     return TuneOutcome(
         advice=advice,
         gate=gate,

@@ -154,7 +154,7 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
     reasons += _cheaper(figures, options)
     if missing and answer != NO:
         answer = CANNOT_TELL
-        reasons += missing
+        reasons = missing + reasons
     reasons += _power(figures)
     return Advice(answer, tuple(reasons), _evidence(figures, options), NEXT[answer])
 
