@@ -12,7 +12,8 @@ from lexitune.stages.train.recipe import identity, settle
 def test_the_default_recipe() -> None:
     recipe = settle(TrainOptions(), token_budget=4096)
 
-    assert (recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.warmup_steps) == (1, 256, 2e-4, None)
+    assert (recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.warmup_steps) == (1, 128, 2e-4, None)
+    assert recipe.blend == 0.5
     assert (recipe.loss, recipe.mask, recipe.temperature, recipe.token_budget) == (
         "infonce-symmetric", "relevant", 0.05, 4096,
     )  # fmt: skip
@@ -30,8 +31,8 @@ def test_a_value_that_is_given_wins() -> None:
     assert (recipe.batch_size, recipe.warmup_steps) == (64, 0)
 
 
-@pytest.mark.parametrize("given", [{"loss": "infonce"}, {"mask": "relevant"}, {"token_budget": 512}])
-def test_mnrl_refuses_what_it_could_only_ignore(given: dict[str, str | int]) -> None:
+@pytest.mark.parametrize("given", [{"loss": "infonce"}, {"mask": "relevant"}, {"blend": 0.5}, {"token_budget": 512}])
+def test_mnrl_refuses_what_it_could_only_ignore(given: dict[str, str | float]) -> None:
     options = replace(TrainOptions(recipe="mnrl"), **given)  # type: ignore[arg-type]
 
     with pytest.raises(UsageError) as caught:

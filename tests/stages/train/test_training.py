@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from lexitune.errors import DataError, StageFailed, UsageError
 from lexitune.io.workspace import read_meta
@@ -191,6 +192,20 @@ def test_without_dev_the_last_weights_are_taken_and_it_is_said(
     assert meta is not None
     assert (meta.outputs["best_step"], meta.outputs["best_dev"]) == (12, None)
     assert heard.lines[0].startswith("no dev judgements: the last weights are taken")
+
+
+def test_published_weights_lie_between_stock_and_trained(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:
+    stock = [parameter.detach().clone() for parameter in tiny.network.parameters()]
+    data = replace(small_data, qrels={"train": small_data.qrels["train"]})
+
+    ends = {}
+    for blend in (1.0, 0.25):
+        out = train(data, model=tiny, out=tmp_path / str(blend), options=replace(QUICK, blend=blend))
+        ends[blend] = list(load(str(out), options=FP32).network.parameters())
+
+    for start, trained, published in zip(stock, ends[1.0], ends[0.25], strict=True):
+        assert torch.allclose(published, start + 0.25 * (trained - start), atol=1e-6)
+    assert any(not torch.equal(start, published) for start, published in zip(stock, ends[0.25], strict=True))
 
 
 def test_checkpoints_of_other_data_are_told_and_not_used(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -115,6 +115,7 @@ class _Loop:
         self.accelerator = _accelerator(self.network.device)
         self.optimizer = torch.optim.AdamW(_groups(self.parameters, recipe.learning_rate), fused=True)
         self.checkpoints = folder / "checkpoints"
+        self.stock = [parameter.detach().clone() for parameter in self.parameters]
         self.progress = self._resume()
         # LambdaLR counts from the step it is told, and needs the peak rate in the groups to resume.
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -178,14 +179,31 @@ class _Loop:
         self.tell()
 
     def measure_dev(self) -> None:
-        """Dev recall of the weights as they are; the best so far are put aside."""
+        """Dev recall of the weights as they would be published; the best so far are put aside."""
         if self.work.dev is None:
             return
+        trained = [parameter.detach().clone() for parameter in self.parameters]
+        self.blend()
         value = dev_recall(self.model, self.work.dev, step=self.progress.step)
         self.record({"dev": value})
         if value > self.progress.best_dev:
             self.progress.best_step, self.progress.best_dev = self.progress.step, value
             checkpoint.save_best(self.checkpoints, self.parameters, progress=self.progress)
+        self.put(trained)
+
+    def blend(self) -> None:
+        """Go back part of the way to the stock weights: what is measured on dev, and what is published."""
+        share = self.recipe.blend
+        if share < 1:
+            pairs = zip(self.stock, self.parameters, strict=True)
+            self.put([torch.lerp(stock, own.detach(), share) for stock, own in pairs])
+
+    def put(self, weights: Sequence[Tensor]) -> None:
+        """Give the network these weights."""
+        with torch.no_grad():
+            for parameter, value in zip(self.parameters, weights, strict=True):
+                parameter.copy_(value)
+        self.network.refresh()
 
     def record(self, values: Mapping[str, float]) -> None:
         """Add to the curve and the log."""
@@ -221,10 +239,11 @@ class _Loop:
         self.saved = time.monotonic()
 
     def take_best(self) -> None:
-        """Put the best weights into the model; without dev queries the last ones stay."""
-        best = self.progress.best_step
-        if best is not None and best < self.steps:
-            checkpoint.load_weights(checkpoint.best_weights(self.checkpoints, self.progress), self.parameters)
+        """Put the best weights into the model; without dev queries these are the last ones, blended."""
+        if self.progress.best_step is None:
+            self.blend()
+            return
+        checkpoint.load_weights(checkpoint.best_weights(self.checkpoints, self.progress), self.parameters)
         self.network.refresh()
 
 

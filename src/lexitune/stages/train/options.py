@@ -18,7 +18,7 @@ class TrainOptions:
     )
     epochs: int | None = field(default=None, metadata={"help": "Passes over the pairs (default 1, mnrl 3)", "least": 1})
     batch_size: int | None = field(
-        default=None, metadata={"help": "Pairs in a batch (default 256, mnrl 16)", "least": 2}
+        default=None, metadata={"help": "Pairs in a batch (default 128, mnrl 16)", "least": 2}
     )
     learning_rate: float | None = field(default=None, metadata={"help": "Peak learning rate (default 2e-4, mnrl 2e-5)"})
     warmup_steps: int | None = field(
@@ -33,6 +33,14 @@ class TrainOptions:
         metadata={
             "help": "relevant (default): other queries' known positives are no negatives; none: they are",
             "choices": ("relevant", "none"),
+        },
+    )
+    blend: float | None = field(
+        default=None,
+        metadata={
+            "help": "Share of the trained weights in the published ones, the rest is stock (default 0.5, mnrl 1.0)",
+            "least": 0.0,
+            "most": 1.0,
         },
     )
     token_budget: int | None = field(

@@ -27,6 +27,7 @@ class Recipe:
     loss: str
     temperature: float
     mask: str
+    blend: float
     token_budget: int
     dev_queries: int
     checkpoint_s: float
@@ -37,10 +38,11 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     # A large batch has many negatives, so each pair teaches more; it bears a higher learning rate.
     "default": {
         "epochs": 1,
-        "batch_size": 256,
+        "batch_size": 128,
         "learning_rate": 2e-4,
         "loss": "infonce-symmetric",
         "mask": "relevant",
+        "blend": 0.5,
     },
     # What most tutorials do. The yardstick: never tuned, never sped up.
     "mnrl": {
@@ -50,11 +52,12 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "warmup_steps": 100,
         "loss": "mnrl",
         "mask": "none",
+        "blend": 1.0,
         "token_budget": 0,
     },
 }
 
-FIXED = {"mnrl": ("loss", "mask", "token_budget")}
+FIXED = {"mnrl": ("loss", "mask", "blend", "token_budget")}
 """Recipe -> options that it could only ignore."""
 
 
