@@ -13,7 +13,7 @@ def test_the_default_recipe() -> None:
     recipe = settle(TrainOptions(), token_budget=4096)
 
     assert (recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.warmup_steps) == (1, 128, 2e-4, None)
-    assert recipe.blend == 0.5
+    assert recipe.blend == 0.7
     assert (recipe.loss, recipe.mask, recipe.temperature, recipe.token_budget) == (
         "infonce-symmetric", "relevant", 0.05, 4096,
     )  # fmt: skip

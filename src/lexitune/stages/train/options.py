@@ -38,7 +38,7 @@ class TrainOptions:
     blend: float | None = field(
         default=None,
         metadata={
-            "help": "Share of the trained weights in the published ones, the rest is stock (default 0.5, mnrl 1.0)",
+            "help": "Share of the trained weights in the published ones, the rest is stock (default 0.7, mnrl 1.0)",
             "least": 0.0,
             "most": 1.0,
         },
