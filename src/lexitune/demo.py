@@ -55,7 +55,7 @@ def run(folder: Path, *, talk: Talk | None = None, model: str = MODEL) -> TuneOu
     functions = documented_functions(library_folder())
     share = 1.0 if embedder.precision == "bf16" else SHARE_WITHOUT_BF16
     data = demo_data(functions, train_share=share)
-    _introduce(data, len(functions), embedder=embedder, share=share, talk=talk)
+    _introduce(data, embedder, share=share, talk=talk)
     with workspace.lock():
         import_data(workspace, data, options=SPLIT, talk=Silent(), config=write_toml(SECTIONS, {"model": options}))
         unmasked = _measure_unmasked(workspace, data, functions, embedder=embedder, talk=talk)
@@ -84,11 +84,13 @@ def demo_data(functions: list[Function], *, train_share: float = 1.0) -> Dataset
     return Dataset(docs, queries, {"train": train, "dev": splits["dev"]}, SealedQrels(None, len(test), test))
 
 
-def _introduce(data: Dataset, pairs: int, *, embedder: Embedder, share: float, talk: Talk) -> None:
+def _introduce(data: Dataset, embedder: Embedder, *, share: float, talk: Talk) -> None:
     import torch
 
+    tests = data.test.judgements or {} if data.test else {}
+    pairs = sum(len(judged) for split in (*data.qrels.values(), tests) for judged in split.values())
     million = sum(parameter.numel() for parameter in embedder.network.parameters()) / 1e6
-    talk.say(f"Demo: Python's own library. {pairs:,} pairs, split by file. Nothing leaves this machine.")
+    talk.say(f"Demo: Python's own library. {pairs:,} pairs, split by file. No data leaves here.")
     talk.say(
         f"Machine: {torch.get_num_threads()} cores, {embedder.precision}. "
         f"Model: {embedder.spec.name} ({million:.0f}M). About {_estimate_min(data, embedder)} min."

@@ -50,6 +50,13 @@ def test_a_sentence_shared_by_many_functions_asks_for_none_of_them(tmp_path: Pat
     assert documented_functions(tmp_path) == []
 
 
+def test_a_sentence_that_stands_in_two_files_would_tie_them_together_and_is_left_out(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(f'def {name}(x):\n    """Return the value asked for."""\n    return x\n')
+
+    assert documented_functions(tmp_path) == []
+
+
 def test_the_unmasked_docs_keep_their_ids_so_that_one_split_serves_both(library: Path) -> None:
     functions = documented_functions(library)
 

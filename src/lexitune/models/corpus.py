@@ -74,7 +74,7 @@ def encode_corpus(
         done += size
     talk.progress(stage, total, total)
     if truncated:
-        talk.say(f"{truncated} passages are longer than {embedder.spec.max_length} tokens: their end was not encoded")
+        talk.say(f"{truncated:,} passages are longer than {embedder.spec.max_length} tokens: their end was not encoded")
     # The fingerprint says whether a model is the one; precision and length say how to load it so that it is.
     how = {"precision": embedder.precision, "max_length": embedder.spec.max_length}
     return writer.finish({"key": key, "fingerprint": fingerprint, "side": "docs", "model": embedder.spec.name, **how})

@@ -36,7 +36,8 @@ DROPPED = {"distutils", "lib2to3"}  # gone from newer Pythons: without them the 
 SKIPPED_FOLDERS = INSTALLED | TESTS | APPLICATIONS | DROPPED
 MOST_LINES = 60  # a longer function is cut: what follows would be truncated by the model anyway
 FEWEST_WORDS, MOST_WORDS = 3, 60  # "See base." asks for nothing; a longer "sentence" is a paragraph without full stop
-MOST_SHARERS = 3  # a sentence that more functions share ("Return self.") names none of them
+MOST_SHARERS = 3  # a sentence that more functions share ("Return self.") names none of them; and all in one file:
+# equal queries stay on one side of a split, so sentences shared between files would chain the files together
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,14 @@ def documented_functions(library: Path) -> list[Function]:
     """Every documented function under `library` that makes a fair question, in the order of file and line."""
     found = [function for file in _source_files(library) for function in _functions_of(file, library)]
     sharers = Counter(function.sentence.casefold() for function in found)
-    return [function for function in found if sharers[function.sentence.casefold()] <= MOST_SHARERS]
+    files: dict[str, set[str]] = {}
+    for function in found:
+        files.setdefault(function.sentence.casefold(), set()).add(function.file)
+    return [
+        function
+        for function in found
+        if sharers[function.sentence.casefold()] <= MOST_SHARERS and len(files[function.sentence.casefold()]) == 1
+    ]
 
 
 def as_dataset_parts(

@@ -216,7 +216,7 @@ def _refuse_empty_batches(examples: Examples, recipe: Recipe) -> None:
 def _tell_truncated(docs: TokenIds, max_length: int, talk: Talk) -> None:
     share = docs.truncated / len(docs)
     if share > 0.01:
-        talk.say(f"{share:.0%} of the training passages are longer than {max_length} tokens and lose their end")
+        talk.say(f"{100 * share:.0f} % of the training passages are longer than {max_length} tokens and lose their end")
 
 
 def _facts(plan: Plan, progress: Progress, dev: DevSet | None, base: Mapping[str, str]) -> dict[str, Any]:
