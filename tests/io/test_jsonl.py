@@ -152,7 +152,7 @@ def test_a_missing_file_is_refused_with_what_is_beside_it(tmp_path: Path) -> Non
         rows(tmp_path / "pair.csv")
 
     assert caught.value.code == "E3001"
-    assert "did you mean 'pairs.csv'?" in caught.value.fix
+    assert caught.value.fix == f"did you mean '{tmp_path / 'pairs.csv'}'?"
 
 
 def test_a_folder_in_place_of_a_file_is_refused(tmp_path: Path) -> None:

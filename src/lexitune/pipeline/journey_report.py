@@ -127,9 +127,9 @@ def _measures_table(systems: Mapping[str, Report]) -> Table:
         found = [systems[system].interval(measure) for measure in measures]
         rows.append([LABELS[system], *(Estimate(one.mean, one.low, one.high) for one in found)])
     ties = max(report.ties for report in systems.values())
-    caption = "Means over the test queries with 95 % intervals. Unjudged passages count as wrong."
+    caption = "Every measure over the test queries, with 95 % intervals; unjudged passages count as wrong"
     if ties > 0:
-        caption += f" Queries with a tie across rank 10: up to {ties:.1%} in a system."
+        caption += f"; up to {100 * ties:.1f} % of queries tie across rank 10"
     return Table(["system", *measures], rows, caption=caption)
 
 
@@ -143,7 +143,8 @@ def _gains_table(comparison: Comparison) -> Table:
     return Table(
         ["measure", "gain in points", "relative", "clustered bootstrap", "randomisation p", "won", "lost"],
         rows,
-        caption="Tuned minus stock on the same queries: the paired t interval, and two checks of it.",
+        caption="Tuned minus stock on the same queries: the paired t interval, and two checks of it",
+        align=["left", *["right"] * 6],
     )
 
 
@@ -153,7 +154,7 @@ def _slices_table(comparison: Comparison, name: str) -> Table:
         delta = part.deltas.get(name)
         points = None if delta is None else Estimate(100 * delta.mean, 100 * delta.low, 100 * delta.high, "+.1f")
         rows.append([label, part.n, points, "too few to conclude from" if part.too_small else ""])
-    caption = f"Gain in {name} by slice. Seen: a relevant passage of the query also stood in training."
+    caption = f"Gain in {name} by slice; seen: a relevant passage of the query also stood in training"
     return Table(["slice", "queries", "gain in points", ""], rows, caption=caption)
 
 
