@@ -15,6 +15,7 @@ from lexitune.io.quarantine import Quarantine
 from lexitune.types import Doc, Qrels, Query
 
 __all__ = [
+    "add_grade",
     "made_id",
     "read_docs",
     "read_grade",
@@ -168,12 +169,10 @@ def read_qrels(
             continue
         try:
             query_id, doc_id, grade = _judgement(cells, queries, docs)
-            if found.get(query_id, {}).get(doc_id, grade) != grade:
-                raise ValueError(f"'{query_id}', '{doc_id}' was judged {found[query_id][doc_id]} before, {grade} here")
+            add_grade(found, query_id, doc_id=doc_id, grade=grade)
         except ValueError as error:
             quarantine.reject(path, number, str(error), line)
             continue
-        found.setdefault(query_id, {})[doc_id] = grade
     quarantine.check(path)
     if not found:
         raise DataError("E3003", f"{path} holds no judgements", fix=f"fill {path.name} with lines of {HEADER!r}")
@@ -197,6 +196,18 @@ def _is_grade(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def add_grade(found: dict[str, dict[str, int]], query_id: str, *, doc_id: str, grade: int) -> None:
+    """Add a judgement to those found so far; the same one may come again.
+
+    Raises:
+        ValueError: The pair was judged otherwise before.
+    """
+    before = found.get(query_id, {}).get(doc_id, grade)
+    if before != grade:
+        raise ValueError(f"'{query_id}', '{doc_id}' was judged {before} before, {grade} here")
+    found.setdefault(query_id, {})[doc_id] = grade
 
 
 def read_grade(cell: str) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lexitune.errors import DataError
 from lexitune.io.atomic import replacing
-from lexitune.io.beir import read_grade
+from lexitune.io.beir import add_grade, read_grade
 from lexitune.io.hits import Hits
 from lexitune.io.ids import read_id
 from lexitune.io.jsonl import open_lines
@@ -80,12 +80,10 @@ def read_trec_qrels(path: Path, quarantine: Quarantine) -> dict[str, dict[str, i
         try:
             query_id, doc_id = read_id(cells[0]), read_id(cells[2])
             grade = 0 if re.fullmatch(r"-\d+", cells[3]) else read_grade(cells[3])
-            if found.get(query_id, {}).get(doc_id, grade) != grade:
-                raise ValueError(f"'{query_id}', '{doc_id}' was judged {found[query_id][doc_id]} before, {grade} here")
+            add_grade(found, query_id, doc_id=doc_id, grade=grade)
         except ValueError as error:
             quarantine.reject(path, number, str(error), line)
             continue
-        found.setdefault(query_id, {})[doc_id] = grade
     quarantine.check(path)
     if not found:
         raise DataError("E3003", f"{path} holds no judgements", fix="write lines of: query 0 doc grade")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lexitune.io.workspace import Workspace, read_meta
+from lexitune.io.workspace import NEW_WORKSPACE, Workspace, read_meta
 from lexitune.pipeline.data import import_data, open_data
 from lexitune.pipeline.outcome import TuneOutcome, fold, table_lines
 from lexitune.pipeline.sections import SECTIONS
@@ -27,7 +27,7 @@ T = TypeVar("T")
 def tune(
     data: Dataset | Path | str,
     *,
-    workspace: Path | str = "lexitune-work",
+    workspace: Path | str = NEW_WORKSPACE,
     options: Sequence[object] = (),
     talk: Talk | None = None,
 ) -> TuneOutcome:
