@@ -115,6 +115,27 @@ def test_only_allowed_docs_are_hits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert hits.index.tolist() == [[1, 2], [0, 1], [-1, -1]]
 
 
+def test_an_excluded_cell_is_no_hit_and_the_next_best_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact, "DOC_BLOCK", 2)
+    docs = np.array([[4], [3], [2], [1]], dtype=np.float32)
+    # The first query may see neither d1 nor d3, the second not d2; one cell is named twice.
+    cells = (np.array([1, 0, 0, 0]), np.array([1, 2, 0, 2]))
+
+    hits = exact_search(
+        np.ones((3, 1)), (docs, ["d1", "d2", "d3", "d4"]), 2, query_ids=["q1", "q2", "q3"], exclude=cells
+    )
+
+    assert hits.index.tolist() == [[1, 3], [0, 2], [0, 1]]
+
+
+@pytest.mark.parametrize("cell", [(0, 2), (1, 0), (-1, 0), (0, -1)])
+def test_an_excluded_cell_outside_the_matrix_is_a_mistake_of_the_caller(cell: tuple[int, int]) -> None:
+    cells = (np.array([cell[0]]), np.array([cell[1]]))
+
+    with pytest.raises(ValueError, match="excluded"):
+        exact_search(np.ones((1, 1)), (np.ones((2, 1)), ["d1", "d2"]), 1, query_ids=["q1"], exclude=cells)
+
+
 def test_stored_vectors_are_searched_part_by_part(tmp_path: Path) -> None:
     writer = VectorWriter(tmp_path, dim=2, dtype="float16")
     writer.append(["d3", "d1"], ["h3", "h1"], np.array([[1, 0], [0, 1]]))

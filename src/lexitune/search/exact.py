@@ -18,6 +18,7 @@ __all__ = ["exact_search"]
 
 Matrix = NDArray[np.floating[Any]]
 Doubles = NDArray[np.float64]
+Cells = tuple[NDArray[np.int64], NDArray[np.int64]]
 QUERY_BLOCK, DOC_BLOCK = 256, 4096  # 8 MiB of scores at a time, whatever the corpus
 
 
@@ -28,6 +29,7 @@ def exact_search(
     *,
     query_ids: Sequence[str],
     allowed: Allowed | None = None,
+    exclude: Cells | None = None,
 ) -> Hits:
     """Rank docs by dot product (cosine, where the vectors have unit length), ties by the tie rule.
 
@@ -41,6 +43,8 @@ def exact_search(
         docs: Stored vectors, or a matrix [docs, dim] with its ids.
         k: Hits a query gets. Where fewer docs are allowed, the empty places have index -1.
         allowed: What each query may see; None: everything.
+        exclude: (rows of queries, rows of docs), both int64 [cells] and in the order given here: a query's known
+            positives, say. Such a doc is no hit of that query, and the next best takes its place.
 
     Raises:
         DataError: NaN or infinity in a vector, or vectors of two widths: two models have met.
@@ -51,6 +55,7 @@ def exact_search(
     permitted = allowed.aligned(query_ids, doc_ids) if allowed is not None else None
     queries = _doubles(query_vectors, query_ids, "query")
     order = DocOrder(doc_ids)
+    hidden = _by_doc(exclude, len(queries), len(doc_ids)) if exclude is not None else None
     best = np.full((len(queries), k), NO_HIT, dtype=np.int64)
     for start, block in _blocks(docs, doc_ids):
         if block.shape[1] != queries.shape[1]:
@@ -65,6 +70,8 @@ def exact_search(
             keys = pack(queries[rows] @ block.T, ranks)
             if permitted is not None:
                 _hide(keys, permitted, first, start)
+            if hidden is not None:
+                _cut_out(keys, hidden, first, start)
             best[rows] = top(np.hstack([best[rows], top(keys, k)]), k)
     index, score = order.unpack(best)
     return Hits(tuple(query_ids), doc_ids, index, score)
@@ -94,3 +101,23 @@ def _hide(keys: NDArray[np.int64], permitted: Allowed, first: int, start: int) -
     limited = np.flatnonzero(which >= 0)
     seen = permitted.masks[which[limited], start : start + keys.shape[1]]
     keys[limited] = np.where(seen, keys[limited], NO_HIT)
+
+
+def _by_doc(exclude: Cells, queries: int, docs: int) -> Cells:
+    """The cells in ascending order of docs, so that those of a block lie together."""
+    rows, columns = (np.asarray(part, dtype=np.int64) for part in exclude)
+    for part, size, what in ((rows, queries, "query"), (columns, docs, "doc")):
+        if part.size and not 0 <= part.min() <= part.max() < size:
+            raise ValueError(f"excluded {what} rows from {part.min()} to {part.max()}, of {size}")
+    if rows.shape != columns.shape:
+        raise ValueError(f"{rows.shape} excluded query rows, {columns.shape} doc rows")
+    order = np.argsort(columns, kind="stable")
+    return rows[order], columns[order]
+
+
+def _cut_out(keys: NDArray[np.int64], hidden: Cells, first: int, start: int) -> None:
+    """Empty the excluded cells of the block whose first query is `first` and whose first doc is `start`."""
+    rows, columns = hidden
+    near = slice(*np.searchsorted(columns, [start, start + keys.shape[1]]))
+    here = (rows[near] >= first) & (rows[near] < first + len(keys))
+    keys[rows[near][here] - first, columns[near][here] - start] = NO_HIT
