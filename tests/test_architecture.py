@@ -50,6 +50,7 @@ LEAVES = {
     "models/network.py": {"sentence_transformers", "torch"},
     "models/precision.py": {"torch"},
     "models/quiet.py": {"transformers"},
+    "stages/mine/reranker.py": {"sentence_transformers", "torch"},
     "stages/train/checkpoint.py": {"torch"},
     "stages/train/gradients.py": {"torch"},
     "stages/train/loop.py": {"accelerate", "torch"},

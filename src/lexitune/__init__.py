@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lexitune.pipeline.tune import tune as tune
     from lexitune.stages.assess.advice import assess as assess
     from lexitune.stages.evaluate.measuring import evaluate as evaluate
+    from lexitune.stages.mine.mining import mine as mine
     from lexitune.stages.promote.driver import run as promote  # noqa: F401  (public under this name)
     from lexitune.stages.reembed.staging import reembed as reembed
     from lexitune.stages.train.training import train as train
@@ -26,6 +27,7 @@ PUBLIC = {
     "assess": "lexitune.stages.assess.advice",
     "evaluate": "lexitune.stages.evaluate.measuring",
     "load": "lexitune.models.load",
+    "mine": "lexitune.stages.mine.mining",
     "promote": "lexitune.stages.promote.driver:run",
     "read": "lexitune.pipeline.data",
     "reembed": "lexitune.stages.reembed.staging",

@@ -27,6 +27,7 @@ COMMANDS = (
     "demo",
     "tune",
     "assess",
+    "mine",
     "train",
     "reembed",
     "evaluate",

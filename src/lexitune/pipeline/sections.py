@@ -6,6 +6,7 @@ from lexitune.pipeline.options import TuneOptions
 from lexitune.settings import section_of
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.evaluate.options import EvaluateOptions
+from lexitune.stages.mine.options import MineOptions
 from lexitune.stages.promote.options import PromoteOptions
 from lexitune.stages.reembed.options import ReembedOptions
 from lexitune.stages.train.options import TrainOptions
@@ -19,6 +20,7 @@ SECTIONS: dict[str, type] = {
         DataOptions,
         ModelOptions,
         AssessOptions,
+        MineOptions,
         TrainOptions,
         ReembedOptions,
         EvaluateOptions,

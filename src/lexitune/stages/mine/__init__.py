@@ -1,0 +1,1 @@
+"""Find passages that look relevant and are not."""

@@ -1,0 +1,211 @@
+"""Mine: negatives for the train queries of a data set, and how far they can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexitune.errors import UsageError
+from lexitune.stages.mine.ground import Ground, Rescore, Stored, lay_out, one_row_a_text
+from lexitune.stages.mine.holdout import FalseNegatives, estimate
+from lexitune.stages.mine.known import Known, gather_known, held_out, mined_queries
+from lexitune.stages.mine.negatives import JUDGED, Negatives, mine_in_blocks, mine_queries
+from lexitune.stages.mine.options import MineOptions
+from lexitune.types import Dataset, Doc, Example, Query, Silent, Talk
+
+if TYPE_CHECKING:
+    from lexitune.models.embedder import Embedder
+
+__all__ = ["Mined", "mine", "mine_ground"]
+
+DEFAULT = MineOptions()
+MUCH_OF_CORPUS, MANY_WITHOUT = 0.30, 0.30
+
+
+@dataclass(frozen=True, eq=False)
+class Mined:
+    """What mining found.
+
+    Attributes:
+        queries: The train queries with a right passage, in order.
+        docs: Passages, in the order of the numbers in `negatives`.
+        positives: Right passages of each query with their grades, in the judgements' order.
+        negatives: Numbers of queries and passages.
+        suspects: Rows of `negatives`, the most suspect first.
+        false_negatives: How many of them are likely right.
+        kept_out: Share of the corpus that no query may be given.
+    """
+
+    queries: Sequence[Query]
+    docs: Sequence[Doc]
+    positives: Sequence[dict[str, int]]
+    negatives: Negatives
+    suspects: NDArray[np.int64]
+    false_negatives: FalseNegatives
+    kept_out: float
+    options: MineOptions
+
+    def examples(self) -> Iterator[Example]:
+        """One a query. One without negatives is among them: it still trains against the passages of its batch."""
+        ends = np.searchsorted(self.negatives.query, np.arange(len(self.queries) + 1))
+        for row, (query, grades) in enumerate(zip(self.queries, self.positives, strict=True)):
+            found = self.negatives.doc[ends[row] : ends[row + 1]]
+            ids = tuple(self.docs[doc].doc_id for doc in found)
+            yield Example(query.query_id, tuple(grades), ids, tuple(grades.values()), source="mine")
+
+    def summary(self) -> dict[str, Any]:
+        """Counts, for people and for JSON."""
+        counts = np.bincount(self.negatives.query, minlength=len(self.queries))
+        return {
+            "queries": len(self.queries),
+            "negatives": len(self.negatives),
+            "judged": int((self.negatives.rank == JUDGED).sum()),
+            "without": int((counts == 0).sum()),
+            "left_out": dict(self.negatives.left_out),
+            "kept_out": self.kept_out,
+            "false_negatives": self.false_negatives.to_json(),
+        }
+
+
+def mine(
+    data: Dataset,
+    *,
+    model: Embedder,
+    vectors: Path | None = None,
+    openings: Path | None = None,
+    sealed: str | None = None,
+    reranker: Rescore | None = None,
+    options: MineOptions = DEFAULT,
+    talk: Talk | None = None,
+) -> Mined:
+    """Find hard negatives for each train query: passages that this model ranks high and that are likely wrong.
+
+    The test judgements are opened for one purpose, to keep passages that are relevant to test queries out of the
+    negatives, and the opening is recorded in `openings`. Their queries and grades go no further.
+
+    Args:
+        model: Whose mistakes are sought: the stock model, or the current one.
+        vectors: Folder of the encode cache, keyed by the weights; None: nothing is kept.
+        openings: Journal of openings of the test set; needed where the data has one and the options keep it out.
+        sealed: SHA-256 of the test judgements when they were sealed.
+        reranker: In place of the one that `options` names.
+
+    Raises:
+        DataError: No training pairs, a judgement without a text, test judgements that changed since they were sealed.
+        UsageError: Options that contradict each other, or no journal.
+        StageFailed: A text encodes to NaN.
+
+    Example:
+        >>> from lexitune.models.load import load
+        >>> docs = [Doc("d1", "sort a list in place"), Doc("d2", "reverse a list"), Doc("d3", "open a socket")]
+        >>> data = Dataset(docs, {"q1": Query("q1", "order the items of a list")}, {"train": {"q1": {"d1": 1}}})
+        >>> [example.negatives for example in mine(data, model=load("minilm")).examples()]
+        [('d2', 'd3')]
+    """
+    talk = talk or Silent()
+    _refuse_contradictions(options)
+    query_ids = mined_queries(data)
+    kept_out = held_out(data, options=options, openings=openings, sealed=sealed)
+    stored = _encode(model, data.docs, vectors, talk)
+    rows = {doc.doc_id: doc for doc in data.docs}
+    docs = [rows[doc_id] for doc_id in (stored[1] if isinstance(stored, tuple) else stored.doc_ids)]
+    stands_for = one_row_a_text(docs)
+    row_of = {doc.doc_id: int(row) for doc, row in zip(docs, stands_for, strict=True)}
+    known = gather_known(data, query_ids, row_of, near=options.near)
+    if reranker is None and options.reranker is not None:
+        from lexitune.stages.mine.reranker import load_reranker
+
+        reranker = load_reranker(options.reranker, device=str(model.network.device))
+    ground = lay_out(
+        data,
+        query_ids,
+        docs=docs,
+        stands_for=stands_for,
+        stored=stored,
+        query_vectors=model.encode_queries([data.queries[query_id].text for query_id in query_ids]),
+        kept_out=kept_out,
+        rescore=reranker,
+        options=options,
+    )
+    train = data.qrels["train"]
+    positives = [{doc_id: grade for doc_id, grade in train[query_id].items() if grade > 0} for query_id in query_ids]
+    found = mine_ground(ground, known, positives=positives, kept_out=len(kept_out) / len(docs), talk=talk)
+    tell(found, talk)
+    return found
+
+
+def mine_ground(
+    ground: Ground, known: Known, *, positives: Sequence[dict[str, int]], kept_out: float, talk: Talk
+) -> Mined:
+    """Mine where everything is laid out: search, guards, picks, then the estimate and the order of suspicion."""
+    negatives = mine_in_blocks(ground, known, talk=talk, stage="mine")
+    options = ground.options
+    share = estimate(known, lambda rows, left: mine_queries(ground.of_rows(rows), left), seed=options.seed)
+    suspects = most_suspect(negatives, options.suspects)
+    return Mined(ground.queries, ground.docs, positives, negatives, suspects, share, kept_out, options)
+
+
+def most_suspect(negatives: Negatives, most: int) -> NDArray[np.int64]:
+    """Rows of the negatives that are most likely right after all, by two signs together.
+
+    The margin only just let it through (its score is close to p, in proportion to p), and it ranks high. Neither is
+    enough: the second passage of a ranking may be far below the first, and where the right passage itself ranks
+    sixtieth, the sixty-first is as close to p as it is wrong. The order is that of the gap times log2(1 + rank), a
+    rule of thumb. Judged ones are not suspect.
+    """
+    size = np.maximum(np.abs(negatives.positive_score), np.finfo(np.float32).tiny)
+    gap = (negatives.positive_score - negatives.score) / size
+    order = np.argsort(gap * np.log2(1.0 + negatives.rank), kind="stable")
+    found: NDArray[np.int64] = order[negatives.rank[order] != JUDGED][:most]
+    return found
+
+
+def tell(found: Mined, talk: Talk) -> None:
+    """Say what was found, what was kept out, and what is doubtful."""
+    counts, options = found.summary(), found.options
+    share = counts["without"] / counts["queries"]
+    judged = f", {counts['judged']:,} of them judged" if counts["judged"] else ""
+    talk.say(
+        f"mine: {counts['negatives']:,} negatives{judged} for {counts['queries']:,} queries, "
+        f"{options.candidates} ranks {options.first} to {options.last}"
+    )
+    talk.say("mine: left out " + ", ".join(f"{count:,} {guard}" for guard, count in counts["left_out"].items()))
+    if counts["without"]:
+        advice = "; a smaller --margin or a greater --last leaves fewer" if share > MANY_WITHOUT else ""
+        talk.say(
+            f"mine: {counts['without']:,} queries ({share:.0%}) are left without negatives and still train against "
+            f"the passages of their batch{advice}"
+        )
+    if found.kept_out:
+        talk.say(f"mine: {found.kept_out:.0%} of the corpus is relevant to dev or test queries and kept out")
+    if found.kept_out > MUCH_OF_CORPUS:
+        talk.say(
+            "mine: that is much of it: in a closed catalogue, where every passage answers some query, it leaves little "
+            "to mine; --keep-out none takes them in, and the test figures then stand for known passages"
+        )
+    talk.say(f"mine: {found.false_negatives}")
+
+
+def _encode(model: Embedder, docs: Sequence[Doc], vectors: Path | None, talk: Talk) -> Stored:
+    from lexitune.models.corpus import encode_corpus
+
+    if vectors is not None:
+        return encode_corpus(model, docs, vectors, talk=talk, stage="mine")
+    texts = [doc.full_text for doc in docs]
+    return model.encode_docs(texts, talk=talk, stage="mine"), tuple(doc.doc_id for doc in docs)
+
+
+def _refuse_contradictions(options: MineOptions) -> None:
+    window = options.last - options.first + 1
+    if window < options.count:
+        raise UsageError(
+            "E2012",
+            f"--first {options.first} and --last {options.last} leave {max(window, 0)} candidates, "
+            f"fewer than --count {options.count}",
+            fix=f"--last {options.first + max(options.count, 20) - 1}",
+        )
