@@ -50,6 +50,7 @@ LEAVES = {
     "models/network.py": {"sentence_transformers", "torch"},
     "models/precision.py": {"torch"},
     "models/quiet.py": {"transformers"},
+    "search/device.py": {"torch"},
     "stages/mine/reranker.py": {"sentence_transformers", "torch"},
     "stages/train/checkpoint.py": {"torch"},
     "stages/train/gradients.py": {"torch"},
@@ -63,6 +64,8 @@ LEAVES = {
 # Functions whose signature another library prescribes: click, transformers' attention and its trainer's callbacks.
 HOOKS = {
     "cli/main.py main",
+    "models/attention.py no_mask",
+    "models/attention.py packed_attention",
     "models/attention.py plain_attention",
     "models/attention.py plain_mask",
     "stages/train/mnrl.py on_log",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_HIT", "DocOrder", "pack", "top"]
+__all__ = ["NO_HIT", "DocOrder", "pack", "top", "unpack"]
 
 Keys = NDArray[np.int64]
 NO_HIT = np.iinfo(np.int64).min
@@ -35,19 +35,22 @@ class DocOrder:
 
     def unpack(self, keys: Keys) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Rows (-1 for an empty place) and scores (minus infinity there) of keys, sorted within each query."""
-        keys = np.sort(keys, axis=-1)[..., ::-1]
-        empty = keys == NO_HIT
-        bits = (keys >> 32).astype(np.int32)
-        scores = _flip(bits).view(np.float32)
-        rank = np.where(empty, 0, LOW_BITS - (keys & LOW_BITS))
-        rows = self.row_by_rank[rank] if len(self.row_by_rank) else np.zeros(keys.shape, np.int32)
-        return np.where(empty, np.int32(-1), rows), np.where(empty, np.float32(-np.inf), scores)
+        scores, rank = unpack(np.sort(keys, axis=-1)[..., ::-1])
+        # A rank of -1 takes the row at the end.
+        return np.append(self.row_by_rank, np.int32(-1))[rank], scores
 
 
 def pack(scores: NDArray[np.floating], rank: NDArray[np.int64]) -> Keys:
     """Keys of finite scores, compared as float32; `rank` is the docs' `rank_by_row`, broadcast against the scores."""
     single = scores.astype(np.float32) + np.float32(0)  # -0.0 becomes 0.0: they are one score
     return (_flip(single.view(np.int32)).astype(np.int64) << 32) | (LOW_BITS - rank)
+
+
+def unpack(keys: Keys) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Scores and ranks of keys, in their order; minus infinity and -1 for an empty place."""
+    empty = keys == NO_HIT
+    scores = _flip((keys >> 32).astype(np.int32)).view(np.float32)
+    return np.where(empty, np.float32(-np.inf), scores), np.where(empty, -1, LOW_BITS - (keys & LOW_BITS))
 
 
 def top(keys: Keys, k: int) -> Keys:
