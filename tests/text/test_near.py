@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lexitune.text.near import clusters, near_matches, near_pairs
+from lexitune.text.near import clusters, near_clusters, near_cover, near_matches, near_pairs
 from lexitune.text.normalise import normalise
 
 
@@ -101,3 +101,38 @@ def test_a_chain_is_one_cluster_and_the_rest_are_alone() -> None:
     assert clusters(5, np.array([[0, 2], [2, 4]])).tolist() == [0, 1, 0, 2, 0]
     assert clusters(2, np.empty((0, 2), dtype=np.int64)).tolist() == [0, 1]
     assert clusters(0, np.empty((0, 2), dtype=np.int64)).tolist() == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(texts=st.lists(st.text("ab ", max_size=14), max_size=25), cut=st.integers(0, 25))
+def test_clusters_and_the_cover_are_those_of_the_pairs(texts: list[str], cut: int) -> None:
+    left, right = texts[:cut], texts[cut:]
+    matches = near_matches(left, right).tolist()
+
+    pairs, likeness = near_cover(left, right)
+
+    assert near_clusters(texts).tolist() == clusters(len(texts), near_pairs(texts)).tolist()
+    assert [[i, j] for i, j in pairs.tolist() if [i, j] not in matches] == []
+    assert {i for i, _ in pairs.tolist()} == {i for i, _ in matches}
+    assert {j for _, j in pairs.tolist()} == {j for _, j in matches}
+    assert likeness.tolist() == [jaccard(left[i], right[j]) for i, j in pairs.tolist()]
+
+
+def test_copies_are_all_in_the_cover_but_not_with_each_other() -> None:
+    pairs, likeness = near_cover(["Who?", "who", "when"], ["WHO", "who!", "who"])
+
+    assert pairs.tolist() == [[0, 0], [0, 1], [0, 2], [1, 0]]
+    assert likeness.tolist() == [1.0] * 4
+
+
+def test_lists_made_from_one_template_do_not_fill_the_memory() -> None:
+    # 3,000 texts, 4.5 million near pairs.
+    texts = [f"please tell me the state of my order with the number {n:05} that i gave you today" for n in range(3000)]
+
+    pairs, likeness = near_cover(texts[:1000], texts[1000:])
+
+    assert set(near_clusters(texts).tolist()) == {0}
+    assert len(pairs) <= 3000
+    assert set(pairs[:, 0].tolist()) == set(range(1000))
+    assert set(pairs[:, 1].tolist()) == set(range(2000))
+    assert (likeness >= 0.8).all()

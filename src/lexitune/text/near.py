@@ -11,7 +11,7 @@ less than once in 200.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -23,7 +23,7 @@ from scipy.sparse.csgraph import connected_components
 
 from lexitune.text.normalise import normalise
 
-__all__ = ["clusters", "near_matches", "near_pairs"]
+__all__ = ["clusters", "near_clusters", "near_cover", "near_matches", "near_pairs"]
 
 SHINGLE = 5  # characters
 PERMUTATIONS, SEED = 128, 13
@@ -32,6 +32,8 @@ MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd and without pattern: shingles 
 PAIRS_AT_ONCE, SHINGLES_AT_ONCE = 1_000_000, 10_000_000  # memory: about 500 MB
 
 Indices = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Codes = NDArray[np.uint64]
 
 
 def near_pairs(texts: Sequence[str], *, threshold: float = 0.8) -> Indices:
@@ -68,6 +70,70 @@ def near_matches(left: Sequence[str], right: Sequence[str], *, threshold: float 
     others, rights = _distinct(right)
     found = _near(_shingles([*keys, *others]), len(keys), threshold=threshold, other=len(others))
     return _sorted(_members(found, lefts, rights))
+
+
+def near_cover(left: Sequence[str], right: Sequence[str], *, threshold: float = 0.8) -> tuple[Indices, Floats]:
+    """Enough of `near_matches` that each text of either list that has a near one is in a pair.
+
+    Lists made from one template have millions of pairs; these are never more than there are texts. An equal text is
+    preferred to a near one.
+
+    Returns:
+        int64 (n, 2), sorted, and float64 (n,): the Jaccard similarity of each pair.
+
+    Example:
+        >>> pairs, likeness = near_cover(["what is tort", "who"], ["Why?", "What is tort?"])
+        >>> pairs.tolist(), likeness.tolist()
+        ([[0, 1]], [1.0])
+    """
+    keys, lefts = _distinct(left)
+    others, rights = _distinct(right)
+    place = {key: number for number, key in enumerate(others)}
+    found = np.array([(row, place[key]) for row, key in enumerate(keys) if key in place], dtype=np.int64).reshape(-1, 2)
+    alone = [np.ones(len(list_of), dtype=np.bool_) for list_of in (keys, others)]
+    alone[0][found[:, 0]] = alone[1][found[:, 1]] = False
+    shingled = _shingles([*keys, *others])
+    candidates = _candidates(
+        shingled, len(keys), threshold=threshold, other=len(others), wanted=lambda i, j: alone[0][i] | alone[1][j]
+    )
+    kept = [found]
+    for i, j in candidates:
+        near = _jaccard(shingled.sets, i, j + len(keys)) >= threshold
+        for side, column in enumerate((i[near], j[near])):
+            new, first = np.unique(column, return_index=True)
+            first = first[alone[side][new]]
+            kept.append(np.stack([i[near][first], j[near][first]], axis=1))
+        alone[0][i[near]] = alone[1][j[near]] = False
+    found = np.concatenate(kept)
+    first_left, first_right = (np.unique(places, return_index=True)[1] for places in (lefts, rights))
+    by_left, by_right = (found[np.unique(column, return_index=True)[1]] for column in found.T)
+    some, more = _members(by_left, lefts, rights[first_right]), _members(by_right, lefts[first_left], rights)
+    some[:, 1], more[:, 0] = first_right[some[:, 1]], first_left[more[:, 0]]
+    pairs = np.unique(np.concatenate([some, more]), axis=0)
+    return pairs, _jaccard(shingled.sets, lefts[pairs[:, 0]], rights[pairs[:, 1]] + len(keys))
+
+
+def near_clusters(texts: Sequence[str], *, threshold: float = 0.8) -> Indices:
+    """Labels of the clusters of near texts, int64: what `clusters` makes of `near_pairs`, without making all pairs.
+
+    Example:
+        >>> near_clusters(["abcdefghijk", "why", "abcdefghijkl", "Why?"]).tolist()
+        [0, 1, 0, 1]
+    """
+    keys, places = _distinct(texts)
+    shingled, labels = _shingles(keys), np.arange(len(keys), dtype=np.int64)
+    candidates = _candidates(
+        shingled,
+        len(keys),
+        threshold=threshold,
+        rows=lambda codes: _of_two_labels(codes, labels),
+        wanted=lambda i, j: labels[i] != labels[j],
+    )
+    for i, j in candidates:
+        near = _jaccard(shingled.sets, i, j) >= threshold
+        if near.any():
+            labels = clusters(len(keys), np.stack([labels[i[near]], labels[j[near]]], axis=1))[labels]
+    return labels[places]
 
 
 def clusters(count: int, pairs: Indices) -> Indices:
@@ -139,25 +205,52 @@ def _shingles(keys: Sequence[str]) -> Shingled:
 
 
 def _near(shingled: Shingled, count: int, *, threshold: float, other: int | None = None) -> Indices:
-    """Near pairs among the first `count` rows, i < j; or, given `other`, between them and the `other` rows after."""
+    """Near pairs among the rows that `_candidates` pairs."""
+    shift = 0 if other is None else count
+    kept = [np.empty((0, 2), dtype=np.int64)]
+    for i, j in _candidates(shingled, count, threshold=threshold, other=other):
+        near = _jaccard(shingled.sets, i, j + shift) >= threshold
+        kept.append(np.stack([i[near], j[near]], axis=1))
+    return np.concatenate(kept)
+
+
+def _candidates(
+    shingled: Shingled,
+    count: int,
+    *,
+    threshold: float,
+    other: int | None = None,
+    rows: Callable[[Codes], Indices] = lambda codes: np.arange(len(codes)),
+    wanted: Callable[[Indices, Indices], NDArray[np.bool_]] = lambda i, j: np.ones(len(i), dtype=np.bool_),
+) -> Iterator[tuple[Indices, Indices]]:
+    """Pairs worth counting, each once, in portions: among the first `count` rows, i < j; or, given `other`, between
+    them and the `other` rows after, which are numbered from 0. `rows` (asked before each band, with its codes) and
+    `wanted` (asked for each portion) leave out what is known by then."""
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold {threshold} is not above 0 and at most 1")
     bands = _bands(shingled, _rows_of_a_band(threshold))
-    left, right = (bands, bands) if other is None else (bands[:count], bands[count:])
-    shift = 0 if other is None else count
     sizes = np.diff(shingled.sets.indptr)
-    kept = [np.empty((0, 2), dtype=np.int64)]
+    shift = 0 if other is None else count
+    left, right = bands[:count], bands[shift:]
     for band in range(bands.shape[1]):
-        for i, j in _joined(left[:, band], right[:, band]):
-            # Met in an earlier band: judged there. Too unlike in size: no overlap could suffice.
+        asked = rows(left[:, band])
+        for place, j in _joined(left[asked, band], right[:, band]):
+            i = asked[place]
+            kept = wanted(i, j) if other is not None else (i < j) & wanted(i, j)
+            i, j = i[kept], j[kept]
+            # Met in an earlier band: given there. Too unlike in size: no overlap could suffice.
             fresh = ~(left[i, :band] == right[j, :band]).any(axis=1)
             fresh &= np.minimum(sizes[i], sizes[j + shift]) >= threshold * np.maximum(sizes[i], sizes[j + shift])
-            if other is None:
-                fresh &= i < j
-            i, j = i[fresh], j[fresh]
-            near = _jaccard(shingled.sets, i, j + shift) >= threshold
-            kept.append(np.stack([i[near], j[near]], axis=1))
-    return np.concatenate(kept)
+            yield i[fresh], j[fresh]
+
+
+def _of_two_labels(codes: Codes, labels: Indices) -> Indices:
+    """Rows that share their code with a row of another label."""
+    _, place = np.unique(codes, return_inverse=True)
+    lowest, highest = np.full(place.max(initial=0) + 1, len(labels)), np.zeros(place.max(initial=0) + 1, dtype=np.int64)
+    np.minimum.at(lowest, place, labels)
+    np.maximum.at(highest, place, labels)
+    return np.flatnonzero((lowest < highest)[place])
 
 
 def _rows_of_a_band(threshold: float) -> int:
@@ -166,7 +259,7 @@ def _rows_of_a_band(threshold: float) -> int:
     return max([1, *(r for r in rows if (1 - threshold**r) ** (PERMUTATIONS // r) <= MOST_MISSED)])
 
 
-def _bands(shingled: Shingled, rows: int) -> NDArray[np.uint64]:
+def _bands(shingled: Shingled, rows: int) -> Codes:
     """One number for each text and band, uint64 (texts, bands): equal where all `rows` minima of the band are."""
     ends = shingled.sets.indptr
     sets = (shingled.hashes[start:end].tolist() for start, end in pairwise(ends))
@@ -181,7 +274,7 @@ def _bands(shingled: Shingled, rows: int) -> NDArray[np.uint64]:
     return codes
 
 
-def _joined(left: NDArray[np.uint64], right: NDArray[np.uint64]) -> Iterator[tuple[Indices, Indices]]:
+def _joined(left: Codes, right: Codes) -> Iterator[tuple[Indices, Indices]]:
     """Positions of equal numbers, in portions of about PAIRS_AT_ONCE."""
     order = np.argsort(right, kind="stable")
     ordered = right[order]
@@ -199,7 +292,7 @@ def _portions(weights: Indices, most: int) -> Iterator[slice]:
         yield slice(start, stop)
 
 
-def _jaccard(sets: csr_array, first: Indices, second: Indices) -> NDArray[np.float64]:
+def _jaccard(sets: csr_array, first: Indices, second: Indices) -> Floats:
     sizes = np.diff(sets.indptr)
     common = np.zeros(len(first), dtype=np.int64)
     for part in _portions(sizes[first] + sizes[second], SHINGLES_AT_ONCE):
