@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lexitune.errors import DataError
-from lexitune.splits.grouped import groups_of, split_by_group
+from lexitune.splits.grouped import groups_of, known_times, split_by_group, time_decides
+from lexitune.text.near import near_pairs
+from lexitune.text.normalise import normalise
 from lexitune.types import Doc, Qrels, Query
 
 
@@ -51,6 +53,8 @@ SAME = [Doc("x", "Text"), Doc("y", " text ")]
     ("case", "queries", "qrels", "docs", "strict", "groups"),
     [
         ("equal texts", asked("Who?", "who", "when"), judged("ax by cz"), [], False, "ab c"),
+        ("nearly equal texts", asked("abcdefghijk", "abcdefghijkl", "abcdefg"), judged("ax by cz"), [], False, "ab c"),
+        ("a chain of near texts", asked("aabbccdd", "aabbccdde", "aabbccddef"), judged("ax by cz"), [], False, "abc"),
         ("a family of docs", asked("1", "2", "3"), judged("ax by cz"), BOOK, False, "ab c"),
         ("a family of queries", asked("1|f", "2", "3|f"), judged("ax by cz"), [], False, "ac b"),
         ("a query and a doc of one family", asked("1", "2|book"), judged("ax bz"), BOOK, False, "ab"),
@@ -124,11 +128,94 @@ def test_too_few_groups_are_refused() -> None:
     assert caught.value.problem.startswith("20 queries make 2 groups")
 
 
+def dated(days: dict[str, str | None]) -> tuple[dict[str, Query], dict[str, dict[str, int]]]:
+    """Queries with a time of January 2024, or with none; each has a doc of its own."""
+    queries = {
+        query_id: Query(query_id, f"text {query_id}", {} if day is None else {"at": f"2024-01-{day}"})
+        for query_id, day in days.items()
+    }
+    return queries, {query_id: {f"d-{query_id}": 1} for query_id in days}
+
+
+def test_where_times_are_known_the_newest_are_tested_and_the_oldest_trained_on() -> None:
+    queries, qrels = dated({f"q{n}": f"{n + 1:02}" for n in range(20)})
+
+    made = cut(qrels, queries, [])
+
+    # 4 of 20 are the test set, 2 dev.
+    assert made["test"] == sorted(["q19", "q18", "q17", "q16"])
+    assert made["dev"] == ["q14", "q15"]
+    assert cut(qrels, queries, [], seed=14) == made
+
+
+def test_a_group_is_as_new_as_its_newest_query() -> None:
+    # q0 (oldest) and q19 (newest) ask the same.
+    queries, qrels = dated({f"q{n}": f"{n + 1:02}" for n in range(20)})
+    queries["q0"] = Query("q0", "text Q19!", {"at": "2024-01-01"})
+
+    assert cut(qrels, queries, [])["test"] == sorted(["q19", "q0", "q18", "q17"])
+
+
+def test_by_time_no_older_group_takes_the_place_that_a_newer_one_left() -> None:
+    # Test has room for 4, dev for 2. q19 and q18 go in; q15 to q17, one family, do not fit, though 4 would take them:
+    # test is closed. Nor do they fit dev. So q14 and q13 are dev, and no older query is in test.
+    queries, qrels = dated({f"q{n}": f"{n + 1:02}" for n in range(20)})
+    docs = [Doc(f"d-q{n}", "x", metadata={"family": "one"}) for n in (15, 16, 17)]
+
+    made = cut(qrels, queries, docs)
+
+    assert made["test"] == ["q18", "q19"]
+    assert made["dev"] == ["q13", "q14"]
+
+
+@pytest.mark.parametrize(
+    ("case", "days", "decides"),
+    [
+        ("all known", [f"{n + 1:02}" for n in range(20)], True),
+        ("one of twenty is not", [None, *[f"{n + 1:02}" for n in range(19)]], True),
+        ("two of twenty are not", [None, None, *[f"{n + 1:02}" for n in range(18)]], False),
+        ("all on one day", ["07"] * 20, False),
+        ("not a time", ["xx"] * 20, False),
+        ("none", [None] * 20, False),
+    ],
+)
+def test_when_times_decide(case: str, days: list[str | None], decides: bool) -> None:
+    queries, qrels = dated({f"q{n}": day for n, day in enumerate(days)})
+
+    assert time_decides(known_times(qrels, queries), len(qrels)) == decides, case
+
+
+def test_a_query_without_a_time_counts_as_oldest() -> None:
+    queries, qrels = dated({f"q{n}": None if n == 19 else f"{n + 1:02}" for n in range(20)})
+
+    assert "q19" in cut(qrels, queries, [])["train"]
+
+
+def test_times_with_and_without_an_offset_are_compared_in_utc() -> None:
+    at = {"a": "2024-01-01T12:00:00", "b": "2024-01-01T13:30:00+02:00", "c": "2024-01-01T11:45Z", "d": 1704110400}
+    queries = {query_id: Query(query_id, "", {"at": value}) for query_id, value in at.items()}
+
+    times = known_times(queries, queries)
+
+    assert sorted(times, key=times.__getitem__) == ["b", "c", "a"]
+
+
+TEXTS = [
+    "who",
+    "Who?",
+    "when",
+    "why",
+    "how",
+    "what is the meaning of it",
+    "What is the meaning of it all?",
+    "is it all",
+]
 QUERIES = st.lists(
     st.tuples(
-        st.sampled_from(["who", "Who?", "when", "where", "why", "how"]),  # text
+        st.sampled_from(TEXTS),
         st.sampled_from(["", "f", "g"]),  # family
         st.sets(st.integers(0, 30), min_size=1, max_size=3),  # relevant docs
+        st.integers(1, 28),  # day
     ),
     min_size=3,
     max_size=40,
@@ -136,22 +223,43 @@ QUERIES = st.lists(
 
 
 @settings(max_examples=100, deadline=None)
-@given(rows=QUERIES, strict=st.booleans(), seed=st.integers(0, 9))
+@given(rows=QUERIES, strict=st.booleans(), timed=st.booleans(), seed=st.integers(0, 9))
 def test_a_split_never_shares_a_group_and_never_loses_a_query(
-    rows: list[tuple[str, str, set[int]]], strict: bool, seed: int
+    rows: list[tuple[str, str, set[int], int]], strict: bool, timed: bool, seed: int
 ) -> None:
-    queries = {f"q{n}": Query(f"q{n}", text, {"family": family}) for n, (text, family, _) in enumerate(rows)}
-    qrels = {f"q{n}": {f"d{doc}": 1 for doc in docs} for n, (_, _, docs) in enumerate(rows)}
+    queries = {
+        f"q{n}": Query(f"q{n}", text, {"family": family} | ({"at": f"2024-01-{day:02}"} if timed else {}))
+        for n, (text, family, _, day) in enumerate(rows)
+    }
+    qrels = {f"q{n}": {f"d{doc}": 1 for doc in docs} for n, (_, _, docs, _) in enumerate(rows)}
     docs = [Doc(f"d{n}", f"text {n // 2}", metadata={"family": f"book {n // 4}"} if n > 20 else {}) for n in range(31)]
-    groups = groups_of(qrels, queries, docs=docs, strict=strict)
-    if len(groups) < 3:
+    if len(groups_of(qrels, queries, docs=docs, strict=strict)) < 3:
         return  # refused, as tested above
 
     made = split_by_group(qrels, queries, docs=docs, dev_share=0.2, test_share=0.3, seed=seed, strict=strict)
 
-    side = {query_id: name for name, split in made.items() for query_id in split}
-    assert side.keys() == qrels.keys()
-    assert sum(len(split) for split in made.values()) == len(qrels)
-    assert all(len({side[query_id] for query_id in group}) == 1 for group in groups)
-    assert all(made[name] for name in ("train", "dev", "test"))
     assert {query_id: grades for split in made.values() for query_id, grades in split.items()} == qrels
+    assert sum(len(split) for split in made.values()) == len(qrels)
+    assert all(made[name] for name in ("train", "dev", "test"))
+    side = {query_id: name for name, split in made.items() for query_id in split}
+    ids = list(queries)
+    near = near_pairs([queries[query_id].text for query_id in ids]).tolist()
+    assert [(ids[i], ids[j]) for i, j in near if side[ids[i]] != side[ids[j]]] == []
+    for ties in (text_ties, family_ties, *([passage_ties] if strict else [])):
+        of_tie: dict[str, set[str]] = {}
+        for query_id in ids:
+            for tie in ties(queries[query_id], [docs[int(doc_id[1:])] for doc_id in qrels[query_id]]):
+                of_tie.setdefault(tie, set()).add(side[query_id])
+        assert [tie for tie, sides in of_tie.items() if len(sides) > 1] == []
+
+
+def text_ties(query: Query, relevant: list[Doc]) -> set[str]:
+    return {normalise(query.text)}
+
+
+def family_ties(query: Query, relevant: list[Doc]) -> set[str]:
+    return {query.metadata["family"], *(doc.metadata.get("family", "") for doc in relevant)} - {""}
+
+
+def passage_ties(query: Query, relevant: list[Doc]) -> set[str]:
+    return {normalise(doc.text) for doc in relevant}

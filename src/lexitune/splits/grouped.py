@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_text
+from lexitune.text.near import near_clusters
 from lexitune.text.normalise import normalise
 from lexitune.types import Doc, Qrels, Query
 
-__all__ = ["groups_of", "split_by_group"]
+__all__ = ["families_of", "groups_of", "known_times", "split_by_group", "time_decides"]
+
+MOST_UNDATED = 0.05  # share of the queries; what bears no time counts as oldest
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+Group = tuple[str, ...]
 
 
 def split_by_group(
@@ -26,13 +32,14 @@ def split_by_group(
 ) -> dict[str, Qrels]:
     """Divide judged queries into train, dev and test so that no group is on two sides.
 
-    Groups come in an order that depends on the seed and their ids alone, not on the order of the
-    input, and fill test, then dev, then train. A group too large for the room left in test or dev
-    goes on to the next, so one huge family cannot become the test set.
+    Groups fill test, then dev, then train. Where the queries bear times (`time_decides`), the newest come first, as a
+    model that is trained today meets tomorrow's questions; else the order depends on the seed and the ids alone, not on
+    the order of the input. A group too large for the room left in test or dev goes on to the next, so one huge family
+    cannot become the test set; by time, no older group then takes the place that it left.
 
     Args:
         qrels: The judgements to divide.
-        queries: Their texts, and `metadata["family"]` where a query has one.
+        queries: Their texts, and `metadata["family"]` and `metadata["at"]` (ISO 8601) where a query has them.
         docs: The corpus, for `metadata["family"]` and, when strict, the texts.
         dev_share: Share of the queries for dev; 0 makes none.
         test_share: Share of the queries for test; 0 makes none.
@@ -46,7 +53,6 @@ def split_by_group(
         DataError: Fewer groups than splits.
     """
     groups = groups_of(qrels, queries, docs=docs, strict=strict)
-    order = sorted(groups, key=lambda group: (hash_text(f"{seed}\n{group[0]}"), group[0]))
     room = {
         name: max(1, round(share * len(qrels)))
         for name, share in (("test", test_share), ("dev", dev_share))
@@ -59,12 +65,13 @@ def split_by_group(
             f"train, {' and '.join(sorted(room))} need {len(room) + 1}",
             fix="give more queries, or write the splits yourself: qrels/train.tsv, dev.tsv and test.tsv",
         )
-    placed: dict[str, list[tuple[str, ...]]] = {"train": [], **{name: [] for name in sorted(room)}}
-    for group in order:
-        name = next((name for name, left in room.items() if len(group) <= left), "train")
-        placed[name].append(group)
-        if name in room:
-            room[name] -= len(group)
+    order = sorted(groups, key=lambda group: (hash_text(f"{seed}\n{group[0]}"), group[0]))
+    times = known_times(qrels, queries)
+    dated = time_decides(times, len(qrels))
+    if dated:
+        # By its newest query: then no train query is newer than the newest one of any test group.
+        order.sort(key=lambda group: max(times.get(query_id, LONG_AGO) for query_id in group), reverse=True)
+    placed = _place(order, room, in_order=dated)
     for name in room:
         _fill_if_empty(placed, name)
     _fill_if_empty(placed, "train")
@@ -74,7 +81,45 @@ def split_by_group(
     }
 
 
-def _fill_if_empty(placed: dict[str, list[tuple[str, ...]]], name: str) -> None:
+def known_times(query_ids: Iterable[str], queries: Mapping[str, Query]) -> dict[str, datetime]:
+    """The times that queries bear in `metadata["at"]`, ISO 8601; without an offset it is UTC. Others are left out.
+
+    Example:
+        >>> queries = {"a": Query("a", "", {"at": "2024-05-01T10:00Z"}), "b": Query("b", "", {"at": "May"})}
+        >>> {query_id: at.isoformat() for query_id, at in known_times("ab", queries).items()}
+        {'a': '2024-05-01T10:00:00+00:00'}
+    """
+    found = {}
+    for query_id in query_ids:
+        try:
+            at = datetime.fromisoformat(str(queries[query_id].metadata.get("at")))
+        except ValueError:
+            continue
+        found[query_id] = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return found
+
+
+def time_decides(times: Mapping[str, datetime], count: int) -> bool:
+    """Whether times order the groups: at most one query in twenty bears none, and not all are the same."""
+    return count - len(times) <= MOST_UNDATED * count and len(set(times.values())) > 1
+
+
+def _place(order: Sequence[Group], room: Mapping[str, int], *, in_order: bool) -> dict[str, list[Group]]:
+    left = dict(room)
+    placed: dict[str, list[Group]] = {"train": [], **{name: [] for name in sorted(room)}}
+    for group in order:
+        name = next((name for name in left if len(group) <= left[name]), "train")
+        placed[name].append(group)
+        for passed in left:
+            if passed == name:
+                left[name] -= len(group)
+                break
+            if in_order and len(group) <= room[passed]:
+                left[passed] = 0
+    return placed
+
+
+def _fill_if_empty(placed: dict[str, list[Group]], name: str) -> None:
     # With a few large groups none may fit, or tiny data may leave none for train: the smallest group of
     # the side that has most of them moves over.
     if placed[name]:
@@ -85,13 +130,11 @@ def _fill_if_empty(placed: dict[str, list[tuple[str, ...]]], name: str) -> None:
     placed[name].append(smallest)
 
 
-def groups_of(
-    qrels: Qrels, queries: Mapping[str, Query], *, docs: Iterable[Doc], strict: bool = False
-) -> list[tuple[str, ...]]:
+def groups_of(qrels: Qrels, queries: Mapping[str, Query], *, docs: Iterable[Doc], strict: bool = False) -> list[Group]:
     """The queries that belong together, as sorted ids; groups by their first id.
 
-    Two queries are tied by an equal text (normalised), a family (their own, or that of a relevant doc)
-    and, when strict, a relevant doc or its text; ties of ties count.
+    Two queries are tied by equal or nearly equal texts (`lexitune.text.near`), a family (their own, or that of a
+    relevant doc) and, when strict, a relevant doc or its text; ties of ties count.
 
     Example:
         >>> queries = {"a": Query("a", "Who?"), "b": Query("b", "who"), "c": Query("c", "when")}
@@ -109,9 +152,10 @@ def groups_of(
         return query_id
 
     first: dict[tuple[str, Any], str] = {}
-    for query_id, grades in qrels.items():
+    alike = near_clusters([queries[query_id].text for query_id in qrels]).tolist()
+    for (query_id, grades), cluster in zip(qrels.items(), alike, strict=True):
         relevant = [doc_id for doc_id, grade in grades.items() if grade > 0]
-        for tie in _ties(queries[query_id], relevant, by_id, strict=strict):
+        for tie in {("text", str(cluster)), *_ties(queries[query_id], relevant, by_id, strict=strict)}:
             parent[root(query_id)] = root(first.setdefault(tie, query_id))
     members: defaultdict[str, list[str]] = defaultdict(list)
     for query_id in sorted(qrels):
@@ -120,11 +164,15 @@ def groups_of(
 
 
 def _ties(query: Query, relevant: list[str], docs: Mapping[str, Doc], *, strict: bool) -> set[tuple[str, str]]:
-    ties = {("text", normalise(query.text))}
     known = [docs[doc_id] for doc_id in relevant if doc_id in docs]
-    families = [query.metadata.get("family"), *(doc.metadata.get("family") for doc in known)]
-    ties |= {("family", str(family)) for family in families if family not in (None, "")}
+    ties = {("family", family) for family in families_of(query, known)}
     if strict:
         ties |= {("doc", doc_id) for doc_id in relevant}
         ties |= {("passage", normalise(doc.full_text)) for doc in known}
     return ties
+
+
+def families_of(query: Query, relevant: Iterable[Doc]) -> set[str]:
+    """The families of a query: its own and those of its relevant docs. An empty one is none."""
+    families = [query.metadata.get("family"), *(doc.metadata.get("family") for doc in relevant)]
+    return {str(family) for family in families if family not in (None, "")}
