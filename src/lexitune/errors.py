@@ -54,6 +54,8 @@ CODES = {
     "E2102": "remote code without a revision",
     "E2103": "a maximum length beyond what the model can take",
     "E2104": "a device that is not there",
+    "E2105": "a number format that this device cannot compute in",
+    "E2106": "a memory limit below what the model needs",
     "E2121": "training in several processes",
     "E2122": "an output folder that exists already",
     "E2123": "an option that the recipe cannot honour",
@@ -76,6 +78,7 @@ CODES = {
     # E31xx  data sets: ids, splits, leaks
     "E3101": "queries that cannot be split",
     "E3102": "test judgements changed since they were sealed",
+    "E3103": "test queries that leak",
     "E3121": "no query has a relevant doc",
     "E3122": "a score is not a number",
     "E3123": "a doc stands twice in one ranking",

@@ -121,17 +121,6 @@ def test_two_imports_make_the_same_split(tmp_path: Path) -> None:
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
-def test_a_leak_is_repaired_on_the_side_of_train_and_dev_and_told(tmp_path: Path) -> None:
-    # q0 (train) and q70 (dev) ask what q80 (test) asks; q1 (train) asks what q71 (dev) asks.
-    texts = {0: "Query 80?", 70: "query  80", 1: "QUERY 71"}
-
-    data = import_data(Workspace(tmp_path / "w"), beir(tmp_path / "d", THREE, texts=texts))
-
-    assert sizes(data) == (68, 9, 20)
-    assert {"q0", "q1"}.isdisjoint(data.qrels["train"])
-    assert data.notes[-1] == ("3 train or dev queries equal a test or dev query: dropped; the test set is as it was")
-
-
 def test_pairs_become_a_workspace_with_ids_made_of_texts(tmp_path: Path) -> None:
     path = tmp_path / "pairs.csv"
     with path.open("w", newline="") as file:
@@ -372,7 +361,7 @@ def test_a_missing_source_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_real_set_comes_in_whole(tmp_path: Path, shared_data: Callable[[str], Path], name: str) -> None:
     source, workspace = shared_data(name), Workspace(tmp_path / "w")
 
-    data = import_data(workspace, source)
+    data = import_data(workspace, source, options=DataOptions(allow_leaks=True))
 
     assert read_docs(workspace.corpus, Quarantine()) == list(data.docs)
     for split in ("train", "dev", "test"):

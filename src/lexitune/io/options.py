@@ -38,9 +38,13 @@ class DataOptions:
     split: str = field(
         default="grouped",
         metadata={
-            "help": "grouped keeps equal queries and one family on one side; "
+            "help": "grouped keeps equal and nearly equal queries and one family on one side; "
             "strict also keeps every shared passage on one side",
             "choices": ("grouped", "strict"),
         },
     )
     split_seed: int = field(default=13, metadata={"help": "Seed of the split"})
+    allow_leaks: bool = field(
+        default=False,
+        metadata={"help": "Keep the splits as they come, leaks and all; they are told, and measured apart"},
+    )

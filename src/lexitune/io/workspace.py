@@ -76,6 +76,11 @@ class Workspace:
         return self.reports / "test-openings.jsonl"
 
     @property
+    def leaks(self) -> Path:
+        """Queries that gave a test query away, or would have: what the import found."""
+        return self.reports / "leaks.jsonl"
+
+    @property
     def models(self) -> Path:
         return self.root / "models"
 

@@ -14,26 +14,35 @@ from lexitune.fingerprint import hash_file, hash_json, hash_texts, sha256_file
 from lexitune.io.atomic import replace_text
 from lexitune.io.beir import read_qrels, write_docs, write_qrels, write_queries
 from lexitune.io.dataset import SPLITS, Raw, data_files, open_data, read_folder, read_pairs_data, read_record
+from lexitune.io.jsonl import write_jsonl
 from lexitune.io.options import DataOptions
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.workspace import Workspace
-from lexitune.splits.audit import repair
-from lexitune.splits.grouped import split_by_group
+from lexitune.splits.audit import Leak, find_leaks, repair, tell, that_stop
+from lexitune.splits.grouped import known_times, split_by_group, time_decides
 from lexitune.types import Dataset, Qrels, SealedQrels, Silent, Talk
 
 __all__ = ["import_data", "open_data", "read"]
 
+SHOWN = 3
 STUB = "# This folder is a lexitune workspace.\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Data that is ready to be used or written: split, and with leaks repaired."""
+    """Data that is ready to be used or written: split, and with leaks repaired.
+
+    Attributes:
+        dropped: Train and dev queries that were left out, each with the query that it would have given away.
+        leaks: What gives test queries away all the same.
+    """
 
     raw: Raw
     splits: Mapping[str, Qrels]
     rule: str
     notes: tuple[str, ...]
+    dropped: tuple[Leak, ...]
+    leaks: tuple[Leak, ...]
 
     def dataset(self, test: SealedQrels | None) -> Dataset:
         """The face that stages see; the two open splits are always there, if need be empty."""
@@ -53,7 +62,7 @@ def read(path: str | Path, *, corpus: str | Path | None = None, options: DataOpt
         Test judgements are sealed; `notes` say what was left out, merged or split.
 
     Raises:
-        DataError: A file is missing, empty, of another kind, or too much of it cannot be used.
+        DataError: A file is missing, empty, of another kind, too much of it cannot be used, or test queries leak.
         UsageError: A corpus is given beside a folder that has one.
     """
     options = options or DataOptions()
@@ -61,6 +70,7 @@ def read(path: str | Path, *, corpus: str | Path | None = None, options: DataOpt
         options = replace(options, corpus=str(corpus))
     _refuse_second_corpus(Path(path), options)
     prepared = _prepare(Path(path), options, Quarantine(max_share=options.max_bad_share))
+    _refuse_leaks(prepared, options)
     test = prepared.splits.get("test")
     return prepared.dataset(SealedQrels(None, len(test), test) if test else None)
 
@@ -83,7 +93,7 @@ def import_data(
         config: Text for `lexitune.toml` where there is none yet.
 
     Raises:
-        DataError: The source cannot be used, or the folder holds other data.
+        DataError: The source cannot be used, test queries leak, or the folder holds other data.
         UsageError: A corpus is given beside a source that has one.
         StageFailed: Another process works in the workspace, or the disk is full.
     """
@@ -100,6 +110,8 @@ def import_data(
         _refuse_foreign_files(workspace)
         quarantine = Quarantine(workspace.quarantine, max_share=options.max_bad_share)
         prepared = _prepare(source, options, quarantine)
+        _write_leaks(workspace.leaks, prepared)
+        _refuse_leaks(prepared, options, listed=workspace.leaks)
         # From here on the folder is ours, also when we are killed before the manifest stands.
         replace_text(_marker(workspace), "")
         if not workspace.config.exists():
@@ -137,11 +149,51 @@ def _prepare(source: Path | Dataset, options: DataOptions, quarantine: Quarantin
     else:
         raw = read_pairs_data(source, Path(options.corpus) if options.corpus else None, quarantine)
     splits, rule = _divide(raw, options)
-    splits, dropped = repair(splits, raw.queries)
+    splits, dropped = (splits, []) if options.allow_leaks else repair(splits, raw.queries)
+    leaks = find_leaks(splits, raw.queries, docs=raw.docs)
     notes = [*raw.notes, *([rule] if rule else [])]
     if dropped:
-        notes.append(f"{dropped:,} train or dev queries equal a test or dev query: dropped; the test set is as it was")
-    return Prepared(raw, {name: split for name, split in splits.items() if split}, rule, tuple(notes))
+        pairs = ", ".join(f"{leak.other_id} ~ {leak.query_id}" for leak in dropped[:SHOWN])
+        notes.append(
+            f"{len(dropped):,} train or dev queries equal a test or dev query, or nearly: dropped "
+            f"({pairs}{', ...' if len(dropped) > SHOWN else ''}); the test set is as it was"
+        )
+    notes += tell(leaks, len(splits.get("test", {})))
+    kept = {name: split for name, split in splits.items() if split}
+    return Prepared(raw, kept, rule, tuple(notes), tuple(dropped), tuple(leaks))
+
+
+def _refuse_leaks(prepared: Prepared, options: DataOptions, *, listed: Path | None = None) -> None:
+    count = len(prepared.splits.get("test", {}))
+    stop = that_stop(prepared.leaks, count)
+    if not stop or options.allow_leaks:
+        return
+    where = f" (all are in {listed})" if listed else ""
+    raise DataError(
+        "E3103",
+        f"the test set leaks, so a gain on it would prove nothing{where}: {'; '.join(tell(stop, count))}",
+        fix="take these queries out of the test set, or their like out of train and dev; "
+        "to keep all and measure them apart: lexitune tune DATA --allow-leaks",
+    )
+
+
+def _write_leaks(path: Path, prepared: Prepared) -> None:
+    """All of them, with texts, for a person to look through."""
+    docs = {leak.other_id for leak in prepared.leaks if leak.split == "corpus"}
+    texts = {doc.doc_id: doc.full_text for doc in prepared.raw.docs if doc.doc_id in docs}
+    rows = [
+        {
+            **asdict(leak),
+            "dropped": number < len(prepared.dropped),
+            "query": prepared.raw.queries[leak.query_id].text,
+            "other": texts[leak.other_id] if leak.split == "corpus" else prepared.raw.queries[leak.other_id].text,
+        }
+        for number, leak in enumerate((*prepared.dropped, *prepared.leaks))
+    ]
+    if rows:
+        write_jsonl(path, rows)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _divide(raw: Raw, options: DataOptions) -> tuple[dict[str, Qrels], str]:
@@ -158,9 +210,9 @@ def _divide(raw: Raw, options: DataOptions) -> tuple[dict[str, Qrels], str]:
             strict=options.split == "strict",
         )
 
-    how = f"by group ({options.split}, seed {options.split_seed})"
     if len(raw.qrels) == 1:
         (qrels,) = raw.qrels.values()
+        how = _how(qrels, raw, options)
         made = cut(qrels, options.dev_share, options.test_share)
         counts = ", ".join(f"{len(split):,} {name}" for name, split in made.items())
         return made, f"the data has one set of judgements: its {len(qrels):,} queries were split {how} into {counts}"
@@ -168,10 +220,22 @@ def _divide(raw: Raw, options: DataOptions) -> tuple[dict[str, Qrels], str]:
     if missing is None:
         return dict(raw.qrels), ""
     giver = "dev" if missing == "train" else "train"
+    how = _how(raw.qrels[giver], raw, options)
     shares = (0.0, options.test_share) if missing == "test" else (options.dev_share, 0.0)
     made = cut(raw.qrels[giver], *shares)
     rule = f"the data has no {missing} split: {len(made.get(missing, {})):,} queries of {giver} were cut off {how}"
     return {**raw.qrels, **made}, rule
+
+
+def _how(qrels: Qrels, raw: Raw, options: DataOptions) -> str:
+    """By what `split_by_group` orders these groups, and which times it could not use."""
+    times = known_times(qrels, raw.queries)
+    missing = f"{len(qrels) - len(times):,} of {len(qrels):,} queries bear no time"
+    if time_decides(times, len(qrels)):
+        oldest = f"; {missing} and count as oldest" if len(times) < len(qrels) else ""
+        return f"by group and time ({options.split}, the newest are held out{oldest})"
+    unused = f"; {missing}, so time does not decide" if 0 < len(times) < len(qrels) else ""
+    return f"by group ({options.split}, seed {options.split_seed}{unused})"
 
 
 def _from_dataset(data: Dataset, quarantine: Quarantine) -> Raw:
