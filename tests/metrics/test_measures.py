@@ -206,6 +206,41 @@ def test_judgements_of_docs_outside_the_hits_do_not_disturb_the_lookup() -> None
     assert report.values("R@10").tolist() == [0.5, 0.0]
 
 
+def test_a_corpus_larger_than_all_rankings_together_is_measured_alike() -> None:
+    # One query with two hits: d7 at rank 1, d3 at rank 2. The corpus has 10,000 docs.
+    ids = tuple(f"d{number}" for number in range(10_000))
+    hits = Hits(("q1",), ids, np.array([[7, 3]], dtype=np.int32), np.array([[2.0, 1.0]], dtype=np.float32))
+
+    report = measure_hits(hits, {"q1": {"d3": 1, "d9999": 1, "lost": 0}}, parse_measures("RR@10,R@10,Judged@10"))
+
+    assert [report.mean(name) for name in report.measures] == [1 / 2, 1 / 2, 1 / 2]
+
+
+def fingerprint(qrels: dict[str, dict[str, int]]) -> str:
+    return measure_hits(ranking("d1"), qrels, [Measure("R", 10)]).fingerprints["qrels"]
+
+
+def test_the_fingerprint_of_judgements_does_not_depend_on_their_order() -> None:
+    one = {"q1": {"d1": 1, "d2": 0}, "q2": {"d1": 2}}
+    other = {"q2": {"d1": 2}, "q1": {"d2": 0, "d1": 1}}
+
+    assert fingerprint(one) == fingerprint(other)
+
+
+@pytest.mark.parametrize(
+    ("case", "qrels"),
+    [
+        ("another grade", {"q1": {"d1": 1, "d2": 1}, "q2": {"d1": 2}}),
+        ("another doc", {"q1": {"d1": 1, "d3": 0}, "q2": {"d1": 2}}),
+        ("another query", {"q1": {"d1": 1, "d2": 0}, "q3": {"d1": 2}}),
+        ("a judgement under another query", {"q1": {"d1": 1}, "q2": {"d1": 2, "d2": 0}}),
+        ("one more", {"q1": {"d1": 1, "d2": 0, "d3": 0}, "q2": {"d1": 2}}),
+    ],
+)
+def test_other_judgements_have_another_fingerprint(case: str, qrels: dict[str, dict[str, int]]) -> None:
+    assert fingerprint(qrels) != fingerprint({"q1": {"d1": 1, "d2": 0}, "q2": {"d1": 2}}), case
+
+
 @pytest.mark.parametrize(
     ("case", "index", "score", "problem"),
     [

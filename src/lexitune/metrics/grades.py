@@ -1,44 +1,78 @@
-"""Grades: qrels looked up for every hit at once, as matrices that measures read."""
+"""Grades: qrels looked up for every hit at once, as columns that measures read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import chain, compress, repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexitune.errors import DataError
+from lexitune.fingerprint import hash_json
 from lexitune.io.hits import Hits
 from lexitune.types import Qrels
 
-__all__ = ["Grades", "check_hits", "grade", "shuffle_ties"]
+__all__ = ["Grades", "Judgements", "check_hits", "flatten", "grade", "number_within", "shuffle_ties"]
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgements:
+    """Qrels as columns, one entry a judgement, query by query.
+
+    Attributes:
+        query_ids: The queries that count, in code-point order: those with a relevant doc.
+        query: Row of each judgement's query.
+        doc_ids: Its doc.
+        grades: Its grade.
+    """
+
+    query_ids: tuple[str, ...]
+    query: NDArray[np.int64]
+    doc_ids: Sequence[str]
+    grades: NDArray[np.int64]
+
+    def fingerprint(self) -> str:
+        """Hash of the judgements, independent of the order of docs within a query."""
+        by_doc = np.array(sorted(range(len(self.doc_ids)), key=self.doc_ids.__getitem__), dtype=np.int64)
+        order = by_doc[np.argsort(self.query[by_doc], kind="stable")]
+        doc_ids = [self.doc_ids[place] for place in order.tolist()]
+        return hash_json([self.query_ids, np.bincount(self.query).tolist(), doc_ids, self.grades[order].tolist()])
 
 
 @dataclass(frozen=True, eq=False)
 class Grades:
-    """n queries by k ranks, best rank first. A cell without a hit holds 0 everywhere.
+    """The judged hits of n queries, one entry each, query by query and best rank first.
 
     Attributes:
-        gains: The hit's grade; 0 where it was judged not relevant or not judged.
-        relevant: 1 where the grade is 1 or more.
-        judged: 1 where somebody judged the hit, relevant or not.
-        hit: 1 where there is a hit.
-        scores: Float32 scores of the hits.
-        relevant_count: Relevant docs of each query, whether the ranking has them or not.
+        row: Row of the query.
+        rank: Rank of the hit, from 0.
+        gain: Its grade; 0 where it was judged not relevant.
+        relevance: 1 where the grade is 1 or more, else 0.
+        hit_count: int64 [n] hits of each query, judged or not.
+        scores: float32 [n, k] scores of all hits.
+        relevant_count: float64 [n] relevant docs of each query, whether the ranking has them or not.
         ideal: All gains above 0 of all queries, as (query row, place in its best ranking from 0, gain).
     """
 
-    gains: Floats
-    relevant: Floats
-    judged: Floats
-    hit: Floats
+    row: Places
+    rank: Places
+    gain: Floats
+    relevance: Floats
+    hit_count: Places
     scores: NDArray[np.float32]
     relevant_count: Floats
-    ideal: tuple[NDArray[np.int64], NDArray[np.int64], Floats]
+    ideal: tuple[Places, Places, Floats]
+
+    def total(self, values: Floats, cutoff: int) -> Floats:
+        """For each query the sum of one value a judged hit, over the first `cutoff` hits."""
+        inside = self.rank < cutoff
+        # It adds in the order of ranks, whatever the other queries are.
+        return np.bincount(self.row[inside], weights=values[inside], minlength=len(self.hit_count)).astype(np.float64)
 
 
 def check_hits(hits: Hits) -> None:
@@ -75,83 +109,111 @@ def check_hits(hits: Hits) -> None:
     )
 
 
-def grade(hits: Hits, qrels: Qrels, *, query_ids: Sequence[str]) -> Grades:
-    """Look up every hit of the given queries. A query that the hits lack gets an empty row."""
-    index, scores = _rows(hits, query_ids)
-    query, column, grades = _flatten(hits, [qrels[query_id] for query_id in query_ids])
-    rows, width = index.shape[0], max(1, len(hits.doc_ids))
+def flatten(qrels: Qrels) -> Judgements:
+    """Lay out the judgements of the queries that have a relevant doc; the others do not count."""
+    query_ids = sorted(qrels)
+    judged = [qrels[query_id] for query_id in query_ids]
+    sizes = np.fromiter(map(len, judged), dtype=np.int64, count=len(judged))
+    query = np.repeat(np.arange(len(judged)), sizes)
+    doc_ids = list(chain.from_iterable(judged))
+    grades = np.fromiter(chain.from_iterable(row.values() for row in judged), dtype=np.int64, count=len(query))
+    counts = np.bincount(query, weights=grades > 0, minlength=len(judged)) > 0
+    if not counts.all():
+        kept = counts[query]
+        query, grades, doc_ids = (np.cumsum(counts) - 1)[query[kept]], grades[kept], list(compress(doc_ids, kept))
+        query_ids = list(compress(query_ids, counts))
+    return Judgements(tuple(query_ids), query, doc_ids, grades)
 
-    # One sorted key a judgement, row * width + column, and one search for all hits.
-    known = column >= 0
-    keys = query[known] * width + column[known]
-    order = np.argsort(keys)
-    keys, values = np.append(keys[order], -1), np.append(grades[known][order], 0)
-    wanted = np.arange(rows, dtype=np.int64)[:, None] * width + index
-    place = np.searchsorted(keys[:-1], wanted)
-    judged = (keys[place] == wanted) & (index >= 0)
-    gains = np.where(judged, np.maximum(values[place], 0), 0).astype(np.float64)
 
-    gainful = grades > 0
-    query, grades = query[gainful], grades[gainful]
-    best_first = np.lexsort((-grades, query))
-    count = np.bincount(query, minlength=rows)
-    start = np.cumsum(count) - count
-    query = query[best_first]
-    ideal = (query, np.arange(len(query)) - start[query], grades[best_first].astype(np.float64))
+def grade(hits: Hits, judgements: Judgements) -> Grades:
+    """Find the judged hits of the judged queries. A query that the hits lack has none."""
+    asked = np.fromiter(map(hits.rows.get, judgements.query_ids, repeat(-1)), dtype=np.int64)
+    row, rank, grades = _judged_hits(hits, judgements, asked)
+    hit_count = np.append((hits.index >= 0).sum(axis=1), 0)[asked]
+    scores = np.zeros((len(asked), hits.score.shape[1]), dtype=np.float32)
+    scores[asked >= 0] = hits.score[asked[asked >= 0]]
+
+    gainful = judgements.grades > 0
+    query, gains = judgements.query[gainful], judgements.grades[gainful].astype(np.float64)
+    best_first = np.lexsort((-gains, query))
+    count = np.bincount(query, minlength=len(asked))
     return Grades(
-        gains=gains,
-        relevant=(gains > 0).astype(np.float64),
-        judged=judged.astype(np.float64),
-        hit=(index >= 0).astype(np.float64),
+        row=row,
+        rank=rank,
+        gain=np.maximum(grades, 0).astype(np.float64),
+        relevance=(grades > 0).astype(np.float64),
+        hit_count=hit_count,
         scores=scores,
         relevant_count=count.astype(np.float64),
-        ideal=ideal,
+        ideal=(query[best_first], number_within(query), gains[best_first]),
     )
+
+
+def number_within(group: Places) -> Places:
+    """The place of each entry, from 0, among those of its group; groups lie together, in ascending order."""
+    count = np.bincount(group)
+    places: Places = np.arange(len(group)) - (np.cumsum(count) - count)[group]
+    return places
 
 
 def shuffle_ties(grades: Grades) -> Grades:
     """Grades expected when equal scores stand in random order: each tied hit has the mean of its group.
 
     A measure that is a weighted sum of gains or relevance (nDCG, R, P) then gives its expected value exactly, as
-    long as the group ends within the depth of the hits.
+    long as the group ends within the depth of the hits. No other measure can be told from it.
     """
-    n, k = grades.gains.shape
-    if grades.gains.size == 0:
-        return grades
-    first = np.ones((n, k), dtype=bool)
-    both = (grades.hit[:, 1:] > 0) & (grades.hit[:, :-1] > 0)
-    first[:, 1:] = ~(both & (grades.scores[:, 1:] == grades.scores[:, :-1]))
+    depth = grades.scores.shape[1]
+    hit = np.arange(depth) < grades.hit_count[:, None]
+    first = np.ones(hit.shape, dtype=bool)
+    first[:, 1:] = ~hit[:, 1:] | (grades.scores[:, 1:] != grades.scores[:, :-1])
     group = np.cumsum(first.ravel()) - 1
     size = np.bincount(group)
-
-    def average(matrix: Floats) -> Floats:
-        spread: Floats = (np.bincount(group, weights=matrix.ravel()) / size)[group].reshape(n, k)
-        return spread
-
-    return replace(grades, gains=average(grades.gains), relevant=average(grades.relevant))
-
-
-def _rows(hits: Hits, query_ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    # The hits' rows in the order of query_ids; -1 throughout where a query is missing.
-    taken = np.array([hits.rows.get(query_id, -1) for query_id in query_ids], dtype=np.int64)
-    present = taken >= 0
-    shape = (len(query_ids), hits.index.shape[1])
-    index = np.full(shape, -1, dtype=np.int64)
-    scores = np.zeros(shape, dtype=np.float32)
-    index[present] = hits.index[taken[present]]
-    scores[present] = hits.score[taken[present]]
-    return index, scores
+    mine = group[grades.row * depth + grades.rank]
+    graded = np.zeros(len(size), dtype=bool)
+    graded[mine] = True
+    cells = np.flatnonzero(graded[group])
+    gain, relevance = (
+        (np.bincount(mine, weights=values, minlength=len(size)) / size)[group[cells]]
+        for values in (grades.gain, grades.relevance)
+    )
+    row, rank = np.divmod(cells, depth)
+    return replace(grades, row=row, rank=rank, gain=gain, relevance=relevance)
 
 
-def _flatten(hits: Hits, judgements: Sequence[Mapping[str, int]]) -> tuple[Any, Any, Any]:
-    # (query row, column in the corpus or -1, grade) of every judgement.
-    wanted = {doc_id for judged in judgements for doc_id in judged}
-    column_of = {doc_id: column for column, doc_id in enumerate(hits.doc_ids) if doc_id in wanted}
-    sizes = [len(judged) for judged in judgements]
-    query = np.repeat(np.arange(len(judgements), dtype=np.int64), sizes)
-    column = np.array([column_of.get(doc_id, -1) for judged in judgements for doc_id in judged], dtype=np.int64)
-    grades = np.array([value for judged in judgements for value in judged.values()], dtype=np.int64)
-    return query, column, grades
+def _judged_hits(hits: Hits, judgements: Judgements, asked: Places) -> tuple[Places, Places, Places]:
+    # (query row, rank from 0, grade), ordered by both; `asked` is where each judged query stands in the hits, or -1.
+    column = _columns(hits, judgements.doc_ids)
+    known = (column >= 0) & (asked[judgements.query] >= 0)
+    width = max(1, len(hits.doc_ids))
+
+    # One sorted key a judgement, row * width + column, and a search for the hits that somebody, for some query, judged.
+    keys = asked[judgements.query[known]] * width + column[known]
+    order = np.argsort(keys)
+    keys = np.append(keys[order], -1)
+    likely = np.zeros(len(hits.doc_ids) + 1, dtype=bool)
+    likely[column[known]] = True
+    cell = np.flatnonzero(likely[hits.index])
+    wanted = cell // max(1, hits.index.shape[1]) * width + hits.index.ravel()[cell]
+    place = np.searchsorted(keys[:-1], wanted)
+    found = keys[place] == wanted
+    judgement = np.flatnonzero(known)[order[place[found]]]
+    row, rank = judgements.query[judgement], cell[found] % max(1, hits.index.shape[1])
+    order = np.lexsort((rank, row))
+    return row[order], rank[order], judgements.grades[judgement[order]]
+
+
+def _columns(hits: Hits, doc_ids: Sequence[str]) -> NDArray[np.int64]:
+    # Where each judged doc stands in hits.doc_ids; -1 where it does not, or (in a corpus larger than all rankings
+    # together, through which it would take long to look) where it is nobody's hit.
+    column = dict.fromkeys(doc_ids, -1)
+    places: Sequence[int] = range(len(hits.doc_ids))
+    ids = hits.doc_ids
+    if len(ids) > hits.index.size:
+        places = np.unique(hits.index[hits.index >= 0]).tolist()
+        ids = [hits.doc_ids[place] for place in places]
+    for place in compress(places, map(column.__contains__, ids)):
+        column[hits.doc_ids[place]] = place
+    return np.fromiter(map(column.__getitem__, doc_ids), dtype=np.int64, count=len(doc_ids))
 
 
 def _refuse(wrong: NDArray[np.bool_], hits: Hits, *, code: str, problem: str, fix: str) -> None:

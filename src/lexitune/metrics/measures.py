@@ -16,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexitune.errors import DataError, UsageError
-from lexitune.fingerprint import hash_json
 from lexitune.io.hits import Hits
-from lexitune.metrics.grades import Grades, check_hits, grade, shuffle_ties
+from lexitune.metrics.grades import Grades, check_hits, flatten, grade, number_within, shuffle_ties
 from lexitune.metrics.report import Report
 from lexitune.registry import Registry
 from lexitune.settings import did_you_mean
@@ -135,7 +134,8 @@ def measure_hits(
         DataError: No query has a relevant doc, or a ranking is unfit (see `check_hits`).
         UsageError: An unknown measure.
     """
-    query_ids = tuple(sorted(query_id for query_id, docs in qrels.items() if any(g > 0 for g in docs.values())))
+    judgements = flatten(qrels)
+    query_ids = judgements.query_ids
     if not query_ids:
         raise DataError(
             "E3121",
@@ -143,7 +143,7 @@ def measure_hits(
             fix="give at least one query a judgement of 1 or more",
         )
     check_hits(hits)
-    grades = grade(hits, qrels, query_ids=query_ids)
+    grades = grade(hits, judgements)
     functions = {str(measure): (MEASURES.get(measure.name), measure) for measure in measures}
     ties = _tie_share(grades)
     shuffled = shuffle_ties(grades) if ties > TOLD_TIES else None
@@ -154,7 +154,7 @@ def measure_hits(
         per_query={name: function(grades, measure.cutoff) for name, (function, measure) in functions.items()},
         unjudged=_unjudged_share(grades),
         ties=ties,
-        fingerprints={"qrels": hash_json({key: dict(qrels[key]) for key in query_ids}), **(fingerprints or {})},
+        fingerprints={"qrels": judgements.fingerprint(), **(fingerprints or {})},
         expected={
             name: float(function(shuffled, measure.cutoff).mean())
             for name, (function, measure) in functions.items()
@@ -197,10 +197,7 @@ def ndcg(grades: Grades, cutoff: int) -> Floats:
     ideal = np.bincount(
         query[counts], weights=gains[counts] / np.log2(place[counts] + 2.0), minlength=len(grades.relevant_count)
     )
-    found = grades.gains[:, :cutoff]
-    # Not a matrix product: that adds up in an order that depends on the number of queries.
-    reached: Floats = (found / np.log2(np.arange(found.shape[1]) + 2.0)).sum(axis=1)
-    return reached / ideal
+    return grades.total(grades.gain / np.log2(grades.rank + 2.0), cutoff) / ideal
 
 
 def recall(grades: Grades, cutoff: int) -> Floats:
@@ -208,50 +205,48 @@ def recall(grades: Grades, cutoff: int) -> Floats:
 
     Not capped: a query with more than `cutoff` relevant docs cannot reach 1. Look at nDCG beside it there.
     """
-    share: Floats = grades.relevant[:, :cutoff].sum(axis=1) / grades.relevant_count
-    return share
+    return grades.total(grades.relevance, cutoff) / grades.relevant_count
 
 
 def precision(grades: Grades, cutoff: int) -> Floats:
     """Share of the first `cutoff` ranks that hold a relevant doc; a rank without a hit counts as wrong."""
-    share: Floats = grades.relevant[:, :cutoff].sum(axis=1) / cutoff
-    return share
+    return grades.total(grades.relevance, cutoff) / cutoff
 
 
 def success(grades: Grades, cutoff: int) -> Floats:
     """1 where a relevant doc stands in the first `cutoff` hits."""
-    found: Floats = (grades.relevant[:, :cutoff].sum(axis=1) > 0).astype(np.float64)
+    found: Floats = (grades.total(grades.relevance, cutoff) > 0).astype(np.float64)
     return found
 
 
 def reciprocal_rank(grades: Grades, cutoff: int) -> Floats:
     """1 / rank of the first relevant doc in the first `cutoff` hits, else 0."""
-    ranks = np.arange(1, grades.relevant[:, :cutoff].shape[1] + 1, dtype=np.float64)
-    best: Floats = (grades.relevant[:, :cutoff] / ranks).max(axis=1, initial=0.0)
+    best = np.zeros(len(grades.hit_count))
+    inside = grades.rank < cutoff
+    np.maximum.at(best, grades.row[inside], grades.relevance[inside] / (grades.rank[inside] + 1.0))
     return best
 
 
 def average_precision(grades: Grades, cutoff: int) -> Floats:
     """Mean, over all relevant docs, of the precision at the rank of each; 0 for one not in the first `cutoff`."""
-    relevant = grades.relevant[:, :cutoff]
-    ranks = np.arange(1, relevant.shape[1] + 1, dtype=np.float64)
-    mean: Floats = (relevant * np.cumsum(relevant, axis=1) / ranks).sum(axis=1) / grades.relevant_count
-    return mean
+    relevant = grades.relevance > 0
+    found = np.zeros(len(relevant))
+    found[relevant] = number_within(grades.row[relevant]) + 1.0
+    return grades.total(found / (grades.rank + 1.0), cutoff) / grades.relevant_count
 
 
 def judged(grades: Grades, cutoff: int) -> Floats:
     """Share of the first `cutoff` hits that somebody judged, as ir_measures' Judged; 0 where there is no hit."""
-    share: Floats = grades.judged[:, :cutoff].sum(axis=1) / np.maximum(grades.hit[:, :cutoff].sum(axis=1), 1.0)
-    return share
+    return grades.total(np.ones(len(grades.rank)), cutoff) / np.clip(grades.hit_count, 1, cutoff)
 
 
 def _unjudged_share(grades: Grades) -> float:
-    seen = float(grades.hit[:, :RANK].sum())
-    return 1.0 - float(grades.judged[:, :RANK].sum()) / seen if seen else 0.0
+    seen = int(np.minimum(grades.hit_count, RANK).sum())
+    return 1.0 - int(np.count_nonzero(grades.rank < RANK)) / seen if seen else 0.0
 
 
 def _tie_share(grades: Grades) -> float:
-    if grades.hit.shape[1] <= RANK:
+    if grades.scores.shape[1] <= RANK:
         return 0.0
-    tied: NDArray[Any] = (grades.hit[:, RANK] > 0) & (grades.scores[:, RANK] == grades.scores[:, RANK - 1])
+    tied: NDArray[Any] = (grades.hit_count > RANK) & (grades.scores[:, RANK] == grades.scores[:, RANK - 1])
     return float(tied.mean())
