@@ -154,7 +154,10 @@ def _slices_table(comparison: Comparison, name: str) -> Table:
         delta = part.deltas.get(name)
         points = None if delta is None else Estimate(100 * delta.mean, 100 * delta.low, 100 * delta.high, "+.1f")
         rows.append([label, part.n, points, "too few to conclude from" if part.too_small else ""])
-    caption = f"Gain in {name} by slice; seen: a relevant passage of the query also stood in training"
+    caption = (
+        f"Gain in {name} by slice; seen document: a relevant passage of the query also stood in training; "
+        "seen query: a train or dev query asks the same"
+    )
     return Table(["slice", "queries", "gain in points", ""], rows, caption=caption)
 
 

@@ -13,7 +13,7 @@ from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.stages.evaluate.evaluation import SYSTEMS, Evaluation
-from lexitune.stages.evaluate.measuring import clusters_of, evaluate, seen_queries
+from lexitune.stages.evaluate.measuring import clusters_of, evaluate
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.types import Dataset, Doc, Qrels, Query
 
@@ -42,7 +42,7 @@ def test_qrels(toy_data: Dataset) -> Qrels:
     return toy_data.test.judgements
 
 
-def measure(data: Dataset, test: Qrels, stock: Side, tuned: Side) -> Evaluation:
+def measure(data: Dataset, test: Qrels, stock: Side, tuned: Side, *, cosine: bool = True) -> Evaluation:
     return evaluate(
         data,
         test,
@@ -50,7 +50,7 @@ def measure(data: Dataset, test: Qrels, stock: Side, tuned: Side) -> Evaluation:
         tuned=tuned[0],
         stock_vectors=stock[1],
         tuned_vectors=tuned[1],
-        options=QUICK,
+        options=replace(QUICK, cosine_audit=cosine),
     )
 
 
@@ -105,9 +105,24 @@ def test_changes_name_ranks_before_and_after(found: Evaluation, test_qrels: Qrel
     assert best.top_after == found.hits["tuned"].run(best.query_id)[0][0]
 
 
-def test_seen_and_unseen_documents_are_slices(found: Evaluation) -> None:
-    # Every toy doc is a positive in training, so all 60 test queries are of seen documents and there is no other slice.
-    assert {name: part.n for name, part in found.comparison.slices.items()} == {"seen document": 60}
+def test_seen_and_unseen_are_slices(toy_data: Dataset, test_qrels: Qrels, sides: Mapping[str, Side]) -> None:
+    # Every toy doc is a positive in training. Of 60 test queries one asks what a train query asks, and one of dev.
+    same = {"test-00": toy_data.queries["train-09"].text, "test-01": toy_data.queries["dev-02"].text.upper()}
+    queries = {**toy_data.queries, **{query_id: Query(query_id, text) for query_id, text in same.items()}}
+
+    found = measure(replace(toy_data, queries=queries), test_qrels, sides["stock"], sides["tuned"], cosine=False)
+
+    assert {name: part.n for name, part in found.comparison.slices.items()} == {
+        "seen query, seen document": 2,
+        "unseen query, seen document": 58,
+    }
+    assert {query_id: leak.other_id for query_id, leak in found.seen.items()} == {
+        "test-00": "train-09",
+        "test-01": "dev-02",
+    }
+    assert found.notes[-1] == (
+        "2 of 60 test queries ask what a train or dev query asks: test-00 ~ train-09, test-01 ~ dev-02"
+    )
 
 
 def test_thresholds_come_from_the_dev_positives_of_each_model(found: Evaluation) -> None:
@@ -215,7 +230,3 @@ def test_what_is_one_cluster(case: str, test: Qrels, groups: int) -> None:
 
     assert len(set(labels.values())) == groups
     assert set(labels) == set(test)
-
-
-def test_a_judged_but_irrelevant_doc_in_training_does_not_count_as_seen() -> None:
-    assert seen_queries({"q1": {"d1": 0}}, {"t1": {"d1": 1}}) == frozenset()

@@ -20,8 +20,9 @@ from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
 from lexitune.splits.sealing import open_test
 from lexitune.stages.evaluate.evaluation import Evaluation
-from lexitune.stages.evaluate.measuring import evaluate, seen_queries
+from lexitune.stages.evaluate.measuring import evaluate
 from lexitune.stages.evaluate.options import EvaluateOptions
+from lexitune.stages.evaluate.seen import seen_documents
 from lexitune.types import Dataset, Qrels, Silent, Talk
 
 if TYPE_CHECKING:
@@ -147,17 +148,19 @@ def _write(workspace: Workspace, found: Evaluation, data: Dataset, test: Qrels) 
         suffix = "" if name == "tuned" else f"-{name.replace('_', '-')}"
         write_run(workspace.runs / f"{found.model_id}{suffix}.trec", hits, name)
     _write_table(
-        workspace.runs / f"{found.model_id}.per-query.csv", found, seen_queries(data.qrels.get("train", {}), test)
+        workspace.runs / f"{found.model_id}.per-query.csv", found, seen_documents(data.qrels.get("train", {}), test)
     )
     replace_text(report_path(workspace, found.model_id), json.dumps(found.to_json()) + "\n")
 
 
-def _write_table(path: Path, found: Evaluation, seen: frozenset[str]) -> None:
+def _write_table(path: Path, found: Evaluation, seen_document: frozenset[str]) -> None:
     columns = [(name, measure) for name, report in found.systems.items() for measure in report.measures]
     values = [found.systems[name].values(measure).tolist() for name, measure in columns]
     ids = found.systems["stock"].query_ids
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["query_id", "seen_document", *(f"{name} {measure}" for name, measure in columns)])
+        table.writerow(["query_id", "seen_query", "seen_document", *(f"{name} {measure}" for name, measure in columns)])
         for row, query_id in enumerate(ids):
-            table.writerow([query_id, int(query_id in seen), *(column[row] for column in values)])
+            # The train or dev query that asks the same; empty: none.
+            like = found.seen[query_id].other_id if query_id in found.seen else ""
+            table.writerow([query_id, like, int(query_id in seen_document), *(column[row] for column in values)])

@@ -10,6 +10,7 @@ from lexitune.errors import DataError
 from lexitune.io.hits import Hits
 from lexitune.metrics.comparison import Comparison
 from lexitune.metrics.report import Report
+from lexitune.splits.audit import Leak
 
 __all__ = ["SYSTEMS", "Change", "Evaluation", "Side"]
 
@@ -61,13 +62,14 @@ class Evaluation:
     Attributes:
         primary: The measure that decides, such as `R@10`.
         systems: A report for each of `SYSTEMS`.
-        comparison: Tuned against stock, in every measure, with the slices seen and unseen document.
+        comparison: Tuned against stock, in every measure, with the slices of `stages/evaluate/seen.py`.
         hybrid: The hybrid of the tuned model against the hybrid of the stock model, in the primary measure.
         against_bm25: tuned and hybrid_tuned against BM25, in the primary measure.
         won: Queries that gained most; `lost` those that fell most.
         sides: stock and tuned, as either would serve.
         seconds: Wall time by part.
         hits: The rankings; kept as runs, not in the JSON.
+        seen: Test queries that ask what a train or dev query asks; kept in the table by query, not in the JSON.
     """
 
     model_id: str
@@ -82,6 +84,7 @@ class Evaluation:
     seconds: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
     hits: Mapping[str, Hits] = field(default_factory=dict, repr=False)
+    seen: Mapping[str, Leak] = field(default_factory=dict, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict that `json.dumps` takes; rankings are left out."""

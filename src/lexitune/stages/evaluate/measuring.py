@@ -12,8 +12,10 @@ from lexitune.io.vectors import Vectors
 from lexitune.metrics.comparison import Comparison, compare, compare_slices
 from lexitune.metrics.measures import Measure, measure_hits, parse_measures
 from lexitune.metrics.report import Report
+from lexitune.splits.audit import tell
 from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation, Side
 from lexitune.stages.evaluate.options import EvaluateOptions
+from lexitune.stages.evaluate.seen import cells, seen_documents, seen_queries
 from lexitune.stages.evaluate.systems import Clock, rank, refuse_other_vectors, relevant_scores
 from lexitune.text.normalise import normalise
 from lexitune.types import Dataset, Qrels, Silent, Talk
@@ -21,10 +23,9 @@ from lexitune.types import Dataset, Qrels, Silent, Talk
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
 
-__all__ = ["clusters_of", "evaluate", "seen_queries"]
+__all__ = ["clusters_of", "evaluate"]
 
 SHOWN = 20  # wins and losses each: what people read, with texts
-SEEN, UNSEEN = "seen document", "unseen document"
 DEFAULT = EvaluateOptions()
 
 
@@ -68,7 +69,10 @@ def evaluate(
     clock.stop("thresholds")
     prints = {name: {"model": side.fingerprint} for name, side in sides.items()}
     reports = _measure_all(hits, test, measures, prints)
-    comparisons = _compare_all(data, judged, reports, primary, options)
+    seen = seen_queries(data, judged, stock=stock if options.cosine_audit else None, talk=talk)
+    clock.stop("seen queries")
+    members = cells(judged.keys(), queries=seen.keys(), documents=seen_documents(data.qrels.get("train", {}), judged))
+    comparisons = _compare_all(data, judged, reports, primary, options, slices=members)
     ranks = {name: _first_relevant(hits[name], judged) for name in ("stock", "tuned")}
     won, lost = _changes(comparisons["tuned"], primary, hits, ranks)
     clock.stop("statistics")
@@ -83,8 +87,9 @@ def evaluate(
         lost=lost,
         sides=sides,
         seconds=clock.seconds,
-        notes=_notes(reports),
+        notes=(*_notes(reports), *tell(list(seen.values()), len(judged))),
         hits=hits,
+        seen=seen,
     )
 
 
@@ -113,19 +118,6 @@ def _measure_all(
     }
 
 
-def seen_queries(train: Qrels, test: Qrels) -> frozenset[str]:
-    """Test queries with a relevant doc that was a positive in training: not a leak, but easier.
-
-    Example:
-        >>> sorted(seen_queries({"q1": {"d1": 1, "d2": 0}}, {"t1": {"d1": 1}, "t2": {"d2": 1}}))
-        ['t1']
-    """
-    positives = {doc for docs in train.values() for doc, grade in docs.items() if grade > 0}
-    return frozenset(
-        query for query, docs in test.items() if any(grade > 0 and doc in positives for doc, grade in docs.items())
-    )
-
-
 def clusters_of(data: Dataset, test: Qrels) -> dict[str, str]:
     """A label for each test query; equal labels are drawn together in the bootstrap.
 
@@ -149,7 +141,13 @@ def clusters_of(data: Dataset, test: Qrels) -> dict[str, str]:
 
 
 def _compare_all(
-    data: Dataset, judged: Qrels, reports: Mapping[str, Report], primary: str, options: EvaluateOptions
+    data: Dataset,
+    judged: Qrels,
+    reports: Mapping[str, Report],
+    primary: str,
+    options: EvaluateOptions,
+    *,
+    slices: Mapping[str, frozenset[str]],
 ) -> dict[str, Comparison]:
     clusters = clusters_of(data, judged)
     # Only the first comparison is shown in every measure; resampling the others there would be for nobody.
@@ -164,14 +162,10 @@ def _compare_all(
         name: compare(before, after, clusters=clusters, resamples=options.resamples, seed=options.seed)
         for name, (before, after) in pairs.items()
     }
-    seen = seen_queries(data.qrels.get("train", {}), judged)
-    members = {SEEN: seen, UNSEEN: frozenset(judged) - seen}
     whole = found["tuned"]
     part = replace(whole, per_query={primary: whole.per_query[primary]})
-    slices = compare_slices(
-        part, {name: ids for name, ids in members.items() if ids}, resamples=options.resamples, seed=options.seed
-    )
-    found["tuned"] = replace(whole, slices=slices)
+    parts = compare_slices(part, slices, resamples=options.resamples, seed=options.seed)
+    found["tuned"] = replace(whole, slices=parts)
     return found
 
 

@@ -19,3 +19,10 @@ class EvaluateOptions:
         metadata={"help": "Resamples of the bootstrap and the randomisation test", "least": 100},
     )
     seed: int = field(default=13, metadata={"help": "Seed of the resampling"})
+    cosine_audit: bool = field(
+        default=True,
+        metadata={
+            "help": "Encode the train and dev queries too, and measure test queries that mean the same apart "
+            "(cosine 0.95 under the stock model)"
+        },
+    )
