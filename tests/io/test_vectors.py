@@ -71,7 +71,7 @@ def test_parts_of_other_docs_can_be_forgotten_and_do_not_come_back(tmp_path: Pat
     written(tmp_path)
     writer = VectorWriter(tmp_path, dim=2)
 
-    writer.keep(1)
+    writer.forget(writer.parts_done()[1])
     vectors = writer.finish({})
 
     assert vectors.doc_ids == ("a", "b")
@@ -150,6 +150,23 @@ def test_a_doc_with_two_vectors_is_refused(tmp_path: Path) -> None:
     writer.append(["a"], ["ha"], TWO)
 
     with pytest.raises(StageFailed, match="doc 'a' has 2 vectors"):
+        writer.finish({})
+
+
+def test_parts_may_be_written_in_any_order_and_by_several_writers(tmp_path: Path) -> None:
+    VectorWriter(tmp_path, dim=2).append(["c"], ["hc"], TWO, number=1)
+    writer = VectorWriter(tmp_path, dim=2)
+    writer.append(["a", "b"], ["ha", "hb"], ONE, number=0)
+
+    assert writer.finish({}).doc_ids == ("a", "b", "c")
+
+
+def test_a_set_with_a_gap_is_refused_and_the_missing_part_named(tmp_path: Path) -> None:
+    writer = VectorWriter(tmp_path, dim=2)
+    writer.append(["a", "b"], ["ha", "hb"], ONE)
+    writer.append(["c"], ["hc"], TWO, number=2)
+
+    with pytest.raises(StageFailed, match="lacks part 1"):
         writer.finish({})
 
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 from transformers import BertConfig, BertModel, MPNetConfig, MPNetModel, Qwen3Config, Qwen3Model
 
-from lexitune.models.attention import plain_attention, use_plain_attention
+from lexitune.models.attention import plain_attention, use_attention
 
 MODULE = torch.nn.Identity()
 
@@ -79,7 +79,7 @@ def test_a_model_gives_the_hidden_states_it_gave_before(kind: str, padded: bool)
     given = mask if padded else None
     with torch.no_grad():
         before = model(input_ids=ids, attention_mask=given).last_hidden_state
-        assert use_plain_attention(model)
+        assert use_attention(model)
         after = model(input_ids=ids, attention_mask=given).last_hidden_state
 
     torch.testing.assert_close(after[mask.bool()], before[mask.bool()], atol=1e-5, rtol=1e-5)
@@ -89,5 +89,5 @@ def test_a_model_outside_the_interface_keeps_its_own_attention() -> None:
     model = MPNetModel(MPNetConfig(**SMALL))
     before = model.config._attn_implementation
 
-    assert not use_plain_attention(model)
+    assert not use_attention(model)
     assert model.config._attn_implementation == before

@@ -8,11 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from lexitune.errors import StageFailed
-from lexitune.io.vectors import Vectors, open_vectors
-from lexitune.models import corpus
+from lexitune.io.vectors import TOKENS, Vectors, open_vectors
+from lexitune.models import memory
 from lexitune.models.corpus import corpus_key, encode_corpus
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
+from lexitune.models.memory import Limits
 from lexitune.models.options import ModelOptions
 from lexitune.models.tokens import TokenIds
 from lexitune.types import Doc, Silent, Talk
@@ -30,8 +31,8 @@ DOCS = [
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two docs a part: d1 d2, d3 d4, d5."""
-    monkeypatch.setattr(corpus, "PART", 2)
+    """Two docs a part, the longest first: d2 d4, d1 d5, d3."""
+    monkeypatch.setitem(memory.UNLIMITED, "cpu", Limits(2048, 2, 2**20))
 
 
 @pytest.fixture
@@ -56,13 +57,14 @@ class Counted:
 
 
 def matrix(vectors: Vectors) -> NDArray[np.float32]:
-    return vectors.rows(np.arange(len(vectors)))
+    """Rows in the order of their ids."""
+    return vectors.rows(np.argsort(vectors.doc_ids))
 
 
-def test_rows_are_the_docs_in_order_with_title_and_text(embedder: Embedder, tmp_path: Path) -> None:
+def test_rows_are_the_docs_longest_first_with_title_and_text(embedder: Embedder, tmp_path: Path) -> None:
     vectors = encode_corpus(embedder, DOCS, tmp_path)
 
-    assert vectors.doc_ids == ("d1", "d2", "d3", "d4", "d5")
+    assert vectors.doc_ids == ("d2", "d4", "d1", "d5", "d3")
     assert vectors.folder == tmp_path / corpus_key(embedder)
     assert vectors.manifest["fingerprint"] == embedder.fingerprint
     expected = embedder.encode_docs(["the cat sat", "sort a list of names", "the mat", "find a function", "on the mat"])
@@ -103,12 +105,12 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stopped_and_ends_the_same(
     ("case", "docs", "computed"),
     [
         ("a doc at the end", [*DOCS, Doc("d6", "how")], [1]),
-        ("a doc at the front shifts every part", [Doc("d0", "how"), *DOCS], [1, 0, 0]),
-        ("a doc removed", DOCS[1:], [0, 0]),
-        ("the last docs removed", DOCS[:2], []),
-        ("a text changed", [*DOCS[:3], Doc("d4", "how"), DOCS[4]], [1, 0]),
+        ("a doc longer than all shifts every part", [*DOCS, Doc("d6", "how do i sort the list")], [1, 0, 0]),
+        ("a doc removed", DOCS[1:], [0]),
+        ("the last docs removed", DOCS[:2], [0]),
+        ("a text changed", [*DOCS[:3], Doc("d4", "how"), DOCS[4]], [0, 0, 1]),
         ("the same texts under other ids", [Doc(f"x{doc.doc_id}", doc.text, doc.title) for doc in DOCS], [0, 0, 0]),
-        ("another order", DOCS[::-1], [0, 0, 0]),
+        ("another order", DOCS[::-1], []),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -120,14 +122,15 @@ def test_a_changed_corpus_reuses_every_text_that_stayed(
     docs: list[Doc],
     computed: list[int],
 ) -> None:
-    expected = embedder.encode_docs([doc.full_text for doc in docs])
+    by_id = sorted(docs, key=lambda doc: doc.doc_id)
+    expected = embedder.encode_docs([doc.full_text for doc in by_id])
     encode_corpus(embedder, DOCS, tmp_path)
     counted = Counted(embedder, monkeypatch)
 
     vectors = encode_corpus(embedder, docs, tmp_path)
 
     assert counted.texts == computed
-    assert vectors.doc_ids == tuple(doc.doc_id for doc in docs)
+    assert sorted(vectors.doc_ids) == [doc.doc_id for doc in by_id]
     np.testing.assert_allclose(matrix(vectors), expected, atol=2e-6)
 
 
@@ -156,13 +159,52 @@ def test_a_part_that_was_damaged_on_disk_is_encoded_again(embedder: Embedder, tm
     assert np.array_equal(matrix(encode_corpus(embedder, DOCS, tmp_path)), expected)
 
 
+def test_the_token_ids_of_a_corpus_serve_every_model_of_one_tokenizer(
+    embedder: Embedder, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode_corpus(embedder, DOCS, tmp_path)
+    tuned = load(str(tiny_folder), options=OPTIONS)
+    with torch.no_grad():
+        next(tuned.network.parameters()).mul_(0.5)
+    tokenised: list[int] = []
+    tokenise = tuned.tokenise_docs
+
+    def counting(texts: list[str]) -> TokenIds:
+        tokenised.append(len(texts))
+        return tokenise(texts)
+
+    monkeypatch.setattr(tuned, "tokenise_docs", counting)
+
+    vectors = encode_corpus(tuned, DOCS, tmp_path)
+
+    assert tokenised == []
+    expected = tuned.encode_docs([doc.full_text for doc in DOCS])
+    tokenised.clear()
+    np.testing.assert_allclose(matrix(vectors), expected, atol=2e-6)
+    next((tmp_path / TOKENS).rglob("*.safetensors")).write_bytes(b"cut off")
+    encode_corpus(tuned, DOCS, tmp_path / "again")
+    assert len(tokenised) == 3
+
+
+def test_one_changed_weight_and_nothing_old_is_used(embedder: Embedder, tmp_path: Path) -> None:
+    stale = matrix(encode_corpus(embedder, DOCS, tmp_path))
+    with torch.no_grad():
+        embedder.network.trunk.get_parameter("encoder.layer.1.output.LayerNorm.bias")[0] += 1.0
+
+    fresh = matrix(encode_corpus(embedder, DOCS, tmp_path))
+
+    expected = embedder.encode_docs([doc.full_text for doc in DOCS])
+    np.testing.assert_allclose(fresh, expected, atol=2e-6)
+    assert not np.allclose(fresh, stale, atol=1e-3)
+
+
 def test_another_model_gets_another_folder(embedder: Embedder, tiny_folder: Path, tmp_path: Path) -> None:
     encode_corpus(embedder, DOCS, tmp_path)
     other = load(str(tiny_folder), options=ModelOptions(precision="fp32", device="cpu", max_length=8))
 
     encode_corpus(other, DOCS, tmp_path)
 
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len([folder for folder in tmp_path.iterdir() if folder.name != TOKENS]) == 2
 
 
 def test_a_doc_that_encodes_to_nan_is_named(embedder: Embedder, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ manifest.json             key, dim, dtype, count, sha256 of every part; present 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,10 @@ from lexitune.errors import DataError, StageFailed
 from lexitune.fingerprint import sha256_file
 from lexitune.io.atomic import replace_text, replacing
 
-__all__ = ["Part", "VectorWriter", "Vectors", "open_vectors"]
+__all__ = ["TOKENS", "Part", "VectorWriter", "Vectors", "open_vectors"]
+
+TOKENS = "tokens"
+"""Folder of token ids beside the folders of vectors."""
 
 MANIFEST = "manifest.json"
 BLOCK = 16_384  # rows: 64 MB of float32 at 1,024 dimensions
@@ -32,8 +36,9 @@ DTYPES = ("float32", "float16")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One complete part: its file, the ids and text hashes of its rows, and the SHA-256 of the file."""
+    """One complete part: its place, its file, the ids and text hashes of its rows, and the SHA-256 of the file."""
 
+    number: int
     path: Path
     doc_ids: tuple[str, ...]
     text_hashes: tuple[str, ...]
@@ -47,7 +52,10 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """A complete set of vectors: row i belongs to `doc_ids[i]`, whose text had the hash `text_hashes[i]`."""
+    """A complete set of vectors: row i belongs to `doc_ids[i]`, whose text had the hash `text_hashes[i]`.
+
+    Rows stand in the order in which they were encoded, which need not be the corpus's.
+    """
 
     folder: Path
     doc_ids: tuple[str, ...]
@@ -90,7 +98,9 @@ class Vectors:
 
 
 class VectorWriter:
-    """Write vectors part by part. What a killed writer completed is found again; half a part is overwritten.
+    """Write vectors part by part, in any order. What a killed writer completed is found again; half a part is not.
+
+    Several processes may write different parts of one set.
 
     Args:
         folder: Made when absent.
@@ -105,15 +115,20 @@ class VectorWriter:
         self._parts = _complete_parts(folder, dim, dtype)
 
     def parts_done(self) -> tuple[Part, ...]:
-        """The complete parts, in order: what was resumed and what was appended since."""
-        return tuple(self._parts)
+        """The complete parts by number: what was found and what was written since. Gaps are possible."""
+        return tuple(self._parts[number] for number in sorted(self._parts))
 
-    def keep(self, count: int) -> None:
-        """Forget the parts after the first `count`: they were made of other docs."""
-        del self._parts[count:]
+    def forget(self, part: Part) -> None:
+        """Leave out a part that was made of other docs; its files go when the set is finished, or are replaced."""
+        del self._parts[part.number]
 
-    def append(self, doc_ids: Sequence[str], text_hashes: Sequence[str], matrix: NDArray[Any]) -> None:
+    def append(
+        self, doc_ids: Sequence[str], text_hashes: Sequence[str], matrix: NDArray[Any], *, number: int | None = None
+    ) -> Part:
         """Add one part. When this returns, the part is on disk and will be found again.
+
+        Args:
+            number: Its place; None: after all others.
 
         Raises:
             StageFailed: A vector holds NaN or infinity, or is all zeros; or the disk is full.
@@ -124,7 +139,8 @@ class VectorWriter:
         with np.errstate(over="ignore"):
             stored = np.ascontiguousarray(matrix, dtype=self.dtype)
         _refuse_bad_rows(doc_ids, stored)
-        path, ids_path = _part_paths(self.folder, len(self._parts))
+        number = max(self._parts, default=-1) + 1 if number is None else number
+        path, ids_path = _part_paths(self.folder, number)
         # A part is complete when its ids exist, so ids of an older writing go first, and the manifest before them.
         (self.folder / MANIFEST).unlink(missing_ok=True)
         ids_path.unlink(missing_ok=True)
@@ -134,7 +150,8 @@ class VectorWriter:
         table = pa.table({"doc_id": pa.array(doc_ids, pa.string()), "text_hash": pa.array(text_hashes, pa.string())})
         with replacing(ids_path) as temporary:
             pq.write_table(table.replace_schema_metadata({"sha256": sha256}), temporary)
-        self._parts.append(Part(path, tuple(doc_ids), tuple(text_hashes), sha256))
+        part = self._parts[number] = Part(number, path, tuple(doc_ids), tuple(text_hashes), sha256)
+        return part
 
     def finish(self, manifest: Mapping[str, Any]) -> Vectors:
         """Write the manifest, last, and open the vectors.
@@ -143,12 +160,15 @@ class VectorWriter:
             manifest: What the caller wants to find again (the key, the model's fingerprint); our own entries win.
 
         Raises:
-            StageFailed: No vectors at all, or one doc twice.
+            StageFailed: No vectors at all, a part that is missing, or one doc twice.
         """
-        doc_ids = [doc_id for part in self._parts for doc_id in part.doc_ids]
+        doc_ids = [doc_id for part in self.parts_done() for doc_id in part.doc_ids]
         again = f"remove {self.folder} and encode again"
         if not doc_ids:
             raise StageFailed("E1003", f"no vectors for {self.folder}", fix=again)
+        if len(self._parts) <= max(self._parts):
+            gap = next(number for number in range(len(self._parts) + 1) if number not in self._parts)
+            raise StageFailed("E1003", f"{self.folder} lacks part {gap}", fix="encode again: what is there is kept")
         if len(set(doc_ids)) < len(doc_ids):
             (twice, count), *_ = Counter(doc_ids).most_common(1)
             raise StageFailed("E1003", f"doc '{twice}' has {count} vectors in {self.folder}", fix=again)
@@ -158,20 +178,18 @@ class VectorWriter:
                 "name": part.path.name,
                 "count": len(part.doc_ids),
                 "sha256": part.sha256,
-                "ids_sha256": sha256_file(_part_paths(self.folder, number)[1]),
+                "ids_sha256": sha256_file(_part_paths(self.folder, part.number)[1]),
             }
-            for number, part in enumerate(self._parts)
+            for part in self.parts_done()
         ]
         record = {**manifest, "dim": self.dim, "dtype": self.dtype, "count": len(doc_ids), "parts": parts}
         replace_text(self.folder / MANIFEST, json.dumps({**record, "complete": True}, indent=1) + "\n")
         return open_vectors(self.folder, verify=False)
 
     def _remove_surplus(self) -> None:
-        number = len(self._parts)
-        while any(path.exists() for path in _part_paths(self.folder, number)):
+        for number in sorted(_numbers_on_disk(self.folder) - self._parts.keys(), reverse=True):
             for path in reversed(_part_paths(self.folder, number)):
                 path.unlink(missing_ok=True)
-            number += 1
 
 
 def open_vectors(folder: Path, *, verify: bool = True) -> Vectors:
@@ -192,19 +210,19 @@ def open_vectors(folder: Path, *, verify: bool = True) -> Vectors:
         raise _damaged(folder, "is not complete")
     parts = _complete_parts(folder, manifest["dim"], manifest["dtype"])
     for number, listed in enumerate(manifest["parts"]):
-        if number >= len(parts) or len(parts[number].doc_ids) != listed["count"]:
+        if number not in parts or len(parts[number].doc_ids) != listed["count"]:
             raise _damaged(folder, f"lacks rows of {listed['name']}")
         if parts[number].sha256 != listed["sha256"]:
             raise _damaged(folder, f"holds {listed['name']} of another writing")
         path, ids_path = _part_paths(folder, number)
         if verify and (sha256_file(path), sha256_file(ids_path)) != (listed["sha256"], listed["ids_sha256"]):
             raise _damaged(folder, f"holds a {listed['name']} that was changed")
-    parts = parts[: len(manifest["parts"])]
+    listed_parts = [parts[number] for number in range(len(manifest["parts"]))]
     return Vectors(
         folder,
-        tuple(doc_id for part in parts for doc_id in part.doc_ids),
-        tuple(text_hash for part in parts for text_hash in part.text_hashes),
-        tuple(part.load() for part in parts),
+        tuple(doc_id for part in listed_parts for doc_id in part.doc_ids),
+        tuple(text_hash for part in listed_parts for text_hash in part.text_hashes),
+        tuple(part.load() for part in listed_parts),
         manifest,
     )
 
@@ -217,13 +235,16 @@ def _part_paths(folder: Path, number: int) -> tuple[Path, Path]:
     return folder / f"part-{number:05d}.npy", folder / f"part-{number:05d}.ids.parquet"
 
 
-def _complete_parts(folder: Path, dim: int, dtype: str) -> list[Part]:
-    # The unbroken row of complete parts from 0 on. Anything odd ends it: what follows is written anew.
-    parts: list[Part] = []
-    while True:
-        path, ids_path = _part_paths(folder, len(parts))
-        if not (path.is_file() and ids_path.is_file()):
-            return parts
+def _numbers_on_disk(folder: Path) -> set[int]:
+    names = (re.fullmatch(r"part-(\d{5,})\.(npy|ids\.parquet)", path.name) for path in folder.glob("part-*"))
+    return {int(found[1]) for found in names if found}
+
+
+def _complete_parts(folder: Path, dim: int, dtype: str) -> dict[int, Part]:
+    # Whatever is odd about a part, it does not count and is written anew.
+    parts: dict[int, Part] = {}
+    for number in sorted(_numbers_on_disk(folder)):
+        path, ids_path = _part_paths(folder, number)
         try:
             table = pq.read_table(ids_path)
             doc_ids = tuple(table.column("doc_id").to_pylist())
@@ -231,10 +252,10 @@ def _complete_parts(folder: Path, dim: int, dtype: str) -> list[Part]:
             sha256 = (table.schema.metadata or {})[b"sha256"].decode()
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, KeyError, EOFError, pa.ArrowException):
-            return parts
-        if array.shape != (len(doc_ids), dim) or array.dtype != np.dtype(dtype):
-            return parts
-        parts.append(Part(path, doc_ids, hashes, sha256))
+            continue
+        if array.shape == (len(doc_ids), dim) and array.dtype == np.dtype(dtype):
+            parts[number] = Part(number, path, doc_ids, hashes, sha256)
+    return parts
 
 
 def _refuse_bad_rows(doc_ids: Sequence[str], stored: NDArray[Any]) -> None:

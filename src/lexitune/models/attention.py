@@ -1,7 +1,12 @@
-"""Attention as plain matrix products: on a CPU, faster than the fused kernel for the lengths we encode."""
+"""Attention: which kernel computes it, chosen by a table of what was measured (docs/decisions.md).
+
+Three ways, all through transformers' attention interface: plain matrix products, PyTorch's fused kernel on padded
+batches, and the fused kernel on packed texts without any padding (CUDA only).
+"""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -9,28 +14,52 @@ from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
-__all__ = ["use_plain_attention"]
+__all__ = ["PLAIN_UP_TO", "packed_attention", "plain_attention", "use_attention"]
 
-NAME = "lexitune_plain"
-LONGEST = 512  # tokens; the score matrix grows with the square, and beyond this the fused kernel wins
+PLAIN, PACKED = "lexitune_plain", "lexitune_packed"
+SEVERAL = 1 << 30
+
+PLAIN_UP_TO = {
+    # (number format, fp32 products go to oneDNN, gradients): longest padded text for which plain products win on a CPU.
+    # The fused kernel's backward pass is three times slower than its parts; its small fp32 products suffer in oneDNN.
+    ("bf16", False, False): 512,
+    ("bf16", False, True): 512,
+    ("bf16", True, False): 512,
+    ("bf16", True, True): 512,
+    ("fp32", False, False): 0,
+    ("fp32", False, True): 512,
+    ("fp32", True, False): 256,
+    ("fp32", True, True): 512,
+}
+"""Beyond these lengths the score matrix, which grows with the square, costs more than it saves."""
 
 
-def use_plain_attention(trunk: Any) -> bool:
-    """Let a transformers model compute attention as matrix products; False: it keeps its own.
+def use_attention(trunk: Any, *, packed: bool = False) -> bool:
+    """Let a transformers model compute attention as this module does; False: it keeps its own.
 
     Models that do not go through transformers' attention interface (MPNet, remote code) keep theirs.
+
+    Args:
+        packed: Texts will come packed, see `Network`; otherwise padded.
     """
     if not (trunk._supports_attention_backend and trunk._can_set_attn_implementation()):
         return False
-    AttentionInterface.register(NAME, plain_attention)
-    AttentionMaskInterface.register(NAME, plain_mask)
-    trunk.set_attn_implementation(NAME)
+    AttentionInterface.register(PLAIN, plain_attention)
+    AttentionMaskInterface.register(PLAIN, plain_mask)
+    AttentionInterface.register(PACKED, packed_attention)
+    AttentionMaskInterface.register(PACKED, no_mask)
+    trunk.set_attn_implementation(PACKED if packed else PLAIN)
     return True
 
 
 def plain_mask(*args: Any, **kwargs: Any) -> torch.Tensor | None:
     """The fused kernel's boolean mask. A causal one is always written out: plain products cannot imply it."""
     return sdpa_mask(*args, **{**kwargs, "allow_is_causal_skip": False})
+
+
+def no_mask(*args: Any, **kwargs: Any) -> None:
+    """Packed texts are kept apart by where they begin, and have no padding to hide."""
+    return
 
 
 def plain_attention(
@@ -44,11 +73,9 @@ def plain_attention(
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     """Softmax(QK'/sqrt(d))V over (batch, heads, tokens, d); the mask is True where attention may look."""
-    if key.shape[1] != query.shape[1]:
-        groups = query.shape[1] // key.shape[1]
-        key, value = key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+    key, value = _share_groups(query, key, value)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    if key.shape[2] > LONGEST:
+    if key.shape[2] > _plain_up_to(query):
         mixed = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=attention_mask, dropout_p=dropout, scale=scale
         )
@@ -61,3 +88,79 @@ def plain_attention(
     if dropout:
         weights = functional.dropout(weights, p=dropout)
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), None
+
+
+def packed_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    cu_seq_lens_q: torch.Tensor | None = None,
+    max_length_q: int = 0,
+    sliding_window: int | None = None,
+    is_causal: bool | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Attention within each text of one packed row: (1, heads, all tokens, d), text i from `cu_seq_lens_q[i]` on.
+
+    On CUDA by FlashAttention's kernel for varying lengths (`torch.nn.attention.varlen`), elsewhere text by text: the
+    slow reference.
+    """
+    if cu_seq_lens_q is None:
+        raise ValueError("packed attention needs cu_seq_lens_q")
+    causal = bool(getattr(module, "is_causal", False) if is_causal is None else is_causal)
+    ahead = 0 if causal else -1
+    # transformers' window counts the token itself; where attention looks both ways, it is the window on each side.
+    reach = (-1, ahead) if not sliding_window else (sliding_window - 1, 0 if causal else sliding_window - 1)
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if query.device.type == "cuda":
+        from torch.nn.attention.varlen import varlen_attn
+
+        q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
+        mixed = varlen_attn(
+            q, k, v, cu_seq_lens_q, cu_seq_lens_q, max_length_q, max_length_q,
+            scale=scale, window_size=reach, enable_gqa=k.shape[1] != q.shape[1],
+        )  # fmt: skip
+        return mixed.unsqueeze(0), None  # type: ignore[union-attr]
+    key, value = _share_groups(query, key, value)
+    ends = cu_seq_lens_q.tolist()
+    mixed = torch.cat(
+        [
+            functional.scaled_dot_product_attention(
+                query[:, :, start:end],
+                key[:, :, start:end],
+                value[:, :, start:end],
+                attn_mask=_reach_mask(end - start, reach),
+                scale=scale,
+            )
+            for start, end in pairwise(ends)
+        ],
+        dim=2,
+    )
+    return mixed.transpose(1, 2).contiguous(), None
+
+
+def _reach_mask(length: int, reach: tuple[int, int]) -> torch.Tensor:
+    """True where a token may look: `reach` tokens back and ahead, -1 without limit."""
+    place = torch.arange(length)
+    back, ahead = (SEVERAL if limit < 0 else limit for limit in reach)
+    distance = place[:, None] - place[None, :]
+    return (distance <= back) & (-distance <= ahead)
+
+
+def _share_groups(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    groups = query.shape[1] // key.shape[1]
+    if groups == 1:
+        return key, value
+    return key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
+
+
+def _plain_up_to(query: torch.Tensor) -> int:
+    if query.device.type != "cpu":
+        return 0
+    name = "fp32" if query.dtype == torch.float32 else "bf16"
+    onednn = torch.get_float32_matmul_precision() != "highest"
+    return PLAIN_UP_TO[name, onednn, torch.is_grad_enabled() and query.requires_grad]

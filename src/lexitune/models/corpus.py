@@ -1,8 +1,15 @@
-"""The vectors of a corpus on disk: encoded once, resumed where a run was cut off, reused where texts stayed."""
+"""The vectors of a corpus on disk: encoded once, resumed where a run was cut off, reused where texts stayed.
+
+The whole corpus is sorted by length, the longest first, and cut into parts; within a part texts are sorted by their
+tokens. So hardly anything is padded, a device that is too small fails at once, and the time left is not underrated.
+While one part is computed the next is tokenised. Nothing but ids, hashes and one part is held in memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexitune.fingerprint import hash_json, hash_text, sha256_file
-from lexitune.io.vectors import Part, Vectors, VectorWriter
+from lexitune.io.vectors import TOKENS, Part, Vectors, VectorWriter, open_vectors
 from lexitune.models.embedder import Embedder
+from lexitune.models.memory import Limits
+from lexitune.models.processes import processes
+from lexitune.models.token_cache import TokenCache
+from lexitune.models.tokens import TokenIds
 from lexitune.types import Doc, Silent, Talk
 
 __all__ = ["corpus_key", "encode_corpus"]
 
-Rows = dict[str, tuple[NDArray[Any], int]]  # text hash -> where its vector lies
+Stored = Mapping[bytes, tuple[NDArray[Any], int]]  # text hash -> where its vector lies
 
-PART = 2048  # docs: what a cut-off run can lose, what is sorted by length together, and what memory holds
+OVERHEAD = 16  # characters that even an empty text counts, so that a part of them has an end
 
 
 def corpus_key(embedder: Embedder) -> str:
@@ -29,10 +40,11 @@ def corpus_key(embedder: Embedder) -> str:
 def encode_corpus(
     embedder: Embedder, docs: Sequence[Doc], vectors_root: Path, *, talk: Talk | None = None, stage: str = ""
 ) -> Vectors:
-    """Vectors of `docs`, in their order, in `vectors_root/<key>`.
+    """Vectors of `docs` in `vectors_root/<key>`, in an order of their own: go by `doc_ids`.
 
     Whatever that folder holds already is used: whole parts of a run that was cut off, and single rows
-    of an earlier corpus whose text is the same. Equal texts are encoded once.
+    of an earlier corpus whose text is the same. Equal texts are encoded once. Under `accelerate launch` each process
+    encodes its share of the parts.
 
     Args:
         docs: At least one, ids unique.
@@ -41,64 +53,142 @@ def encode_corpus(
     Raises:
         StageFailed: A passage encodes to NaN or infinity, two docs share an id, or the disk is full.
     """
-    talk = talk or Silent()
+    talk, group = talk or Silent(), processes()
     fingerprint = embedder.fingerprint
-    key = _key(fingerprint)
-    writer = VectorWriter(vectors_root / key, dim=embedder.dimension)
-    texts = [doc.full_text for doc in docs]
-    hashes = [hash_text(text) for text in texts]
-    sound = [part for part in writer.parts_done() if sha256_file(part.path) == part.sha256]
-    rows: Rows = {}
-    for part in sound:
-        _remember(part, rows)
-    kept = _equal_parts(writer.parts_done(), {part.path for part in sound}, docs, hashes)
-    writer.keep(kept)
-
-    total = sum(map(len, texts))
-    done = sum(map(len, texts[: kept * PART]))
-    truncated = 0
-    for start in range(kept * PART, len(docs), PART):
-        piece = slice(start, start + PART)
-        size = sum(map(len, texts[piece]))
-        ids = [doc.doc_id for doc in docs[piece]]
-        fresh = {text_hash: row for row, text_hash in enumerate(hashes[piece]) if text_hash not in rows}
-        tokens = embedder.tokenise_docs([texts[start + row] for row in fresh.values()])
+    folder = vectors_root / _key(fingerprint)
+    plan = _plan(docs, embedder.limits)
+    writer = VectorWriter(folder, dim=embedder.dimension)
+    kept, stored = _what_stayed(writer, plan)
+    mine = [number for number in range(len(plan)) if number not in kept and number % group.count == group.rank]
+    done, total, truncated = sum(plan.chars(number) for number in kept), int(plan.lengths.sum()), 0
+    for number, fresh, tokens in _tokenised(mine, plan, stored, embedder, vectors_root / TOKENS):
+        size, ids = plan.chars(number), plan.ids(number)
         truncated += tokens.truncated
-        share = _Share(talk, done, size, total)
-        names = [repr(ids[row]) for row in fresh.values()]
-        encoded = embedder.encode_tokens(tokens, names=names, talk=share, stage=stage)
-        new = {text_hash: (encoded, row) for row, text_hash in enumerate(fresh)}
-        found = [new.get(text_hash) or rows[text_hash] for text_hash in hashes[piece]]
-        writer.append(ids, hashes[piece], np.stack([array[row] for array, row in found]))
-        _remember(writer.parts_done()[-1], rows)
+        names = [repr(plan.docs[row].doc_id) for row in fresh]
+        encoded = embedder.encode_tokens(tokens, names=names, talk=_Share(talk, done, size, total), stage=stage)
+        hashes = plan.hashes[plan.rows(number)]
+        where = {plan.hashes[row]: (encoded, place) for place, row in enumerate(fresh)}
+        matrix = np.stack([array[row] for array, row in (where.get(one) or stored[one] for one in hashes)])
+        writer.append(ids, [one.decode() for one in hashes], matrix, number=number)
         done += size
     talk.progress(stage, total, total)
     if truncated:
         talk.say(f"{truncated:,} passages are longer than {embedder.spec.max_length} tokens: their end was not encoded")
-    # The fingerprint says whether a model is the one; precision and length say how to load it so that it is.
-    how = {"precision": embedder.precision, "max_length": embedder.spec.max_length}
-    return writer.finish({"key": key, "fingerprint": fingerprint, "side": "docs", "model": embedder.spec.name, **how})
+    group.wait()
+    if group.rank == 0:
+        if group.count > 1:
+            writer = VectorWriter(folder, dim=embedder.dimension)  # finds the parts of the other processes
+            for part in writer.parts_done():
+                if part.number >= len(plan):
+                    writer.forget(part)
+        # The fingerprint says whether a model is the one; precision and length say how to load it so that it is.
+        how = {"precision": embedder.precision, "max_length": embedder.spec.max_length}
+        made_by = {"key": folder.name, "fingerprint": fingerprint, "side": "docs", "model": embedder.spec.name}
+        writer.finish(made_by | how)
+    group.wait()
+    return open_vectors(folder, verify=False)
 
 
 def _key(fingerprint: str) -> str:
     return hash_json({"embedding": fingerprint, "side": "docs"})
 
 
-def _remember(part: Part, rows: Rows) -> None:
-    # The memory map keeps the old file readable even after a new part has taken its name.
-    array = part.load()
-    for row, text_hash in enumerate(part.text_hashes):
-        rows.setdefault(text_hash, (array, row))
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """The corpus in the order in which it is encoded, cut into parts by its texts alone.
+
+    Attributes:
+        hashes: Text hash by doc, as bytes.
+        lengths: Characters by doc, at least `OVERHEAD`.
+        order: Docs, longest first; equal texts stand together.
+        starts: Where in `order` each part begins, and the end of the last.
+    """
+
+    docs: Sequence[Doc]
+    hashes: NDArray[np.bytes_]
+    lengths: NDArray[np.int64]
+    order: NDArray[np.int64]
+    starts: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def rows(self, number: int) -> NDArray[np.int64]:
+        """The docs of a part."""
+        return self.order[self.starts[number] : self.starts[number + 1]]
+
+    def ids(self, number: int) -> list[str]:
+        return [self.docs[row].doc_id for row in self.rows(number)]
+
+    def chars(self, number: int) -> int:
+        return int(self.lengths[self.rows(number)].sum())
+
+    def is_part(self, part: Part) -> bool:
+        """Whether a part on disk holds exactly these docs."""
+        return (
+            part.number < len(self)
+            and list(part.doc_ids) == self.ids(part.number)
+            and np.array_equal(np.array(part.text_hashes, dtype="S32"), self.hashes[self.rows(part.number)])
+        )
 
 
-def _equal_parts(done: Sequence[Part], sound: Container[Path], docs: Sequence[Doc], hashes: Sequence[str]) -> int:
-    """How many leading parts hold exactly these docs and lie on disk unharmed."""
-    for number, part in enumerate(done):
-        piece = slice(number * PART, (number + 1) * PART)
-        ids = tuple(doc.doc_id for doc in docs[piece])
-        if not ids or part.path not in sound or part.doc_ids != ids or part.text_hashes != tuple(hashes[piece]):
-            return number
-    return len(done)
+def _plan(docs: Sequence[Doc], limits: Limits) -> _Plan:
+    lengths = np.fromiter((len(doc.full_text) for doc in docs), np.int64, len(docs)) + OVERHEAD
+    hashes = np.fromiter((hash_text(doc.full_text).encode() for doc in docs), "S32", len(docs))
+    order = np.lexsort((hashes, -lengths))
+    ends = np.cumsum(lengths[order])
+    starts = [0]
+    while starts[-1] < len(docs):
+        start = starts[-1]
+        used = int(ends[start - 1]) if start else 0
+        end = max(start + 1, int(np.searchsorted(ends, used + limits.part_chars, side="right")))
+        end = min(end, start + limits.part_rows, len(docs))
+        # A part goes on while texts are equal, so that they are encoded once; but not without end.
+        while end < min(len(docs), start + 2 * limits.part_rows) and hashes[order[end]] == hashes[order[end - 1]]:
+            end += 1
+        starts.append(end)
+    return _Plan(docs, hashes, lengths, order, starts)
+
+
+def _what_stayed(writer: VectorWriter, plan: _Plan) -> tuple[set[int], Stored]:
+    """The parts on disk that are part of the plan, and the rows of all others by their text."""
+    kept: set[int] = set()
+    stored: dict[bytes, tuple[NDArray[Any], int]] = {}
+    for part in writer.parts_done():
+        sound = sha256_file(part.path) == part.sha256
+        if sound and plan.is_part(part):
+            kept.add(part.number)
+            continue
+        writer.forget(part)
+        if sound:
+            # The memory map keeps the old file readable even after a new part has taken its name.
+            array = part.load()
+            for row, text_hash in enumerate(part.text_hashes):
+                stored.setdefault(text_hash.encode(), (array, row))
+    return kept, stored
+
+
+def _tokenised(
+    numbers: Sequence[int], plan: _Plan, stored: Stored, embedder: Embedder, root: Path
+) -> Iterator[tuple[int, list[int], TokenIds]]:
+    """Each part with the docs whose texts have no vector yet, one of each text, and their tokens; one part ahead."""
+    cache = TokenCache(root / embedder.token_key)
+
+    def prepare(number: int) -> tuple[list[int], TokenIds]:
+        first: dict[bytes, int] = {}
+        for row in plan.rows(number):
+            if plan.hashes[row] not in stored:
+                first.setdefault(plan.hashes[row], int(row))
+        fresh = list(first.values())
+        return fresh, cache.get([plan.docs[row].full_text for row in fresh], embedder.tokenise_docs)
+
+    with ThreadPoolExecutor(1) as ahead:
+        waiting = [ahead.submit(prepare, number) for number in numbers[:1]]
+        for place, number in enumerate(numbers):
+            fresh, tokens = waiting.pop().result()
+            if place + 1 < len(numbers):
+                waiting.append(ahead.submit(prepare, numbers[place + 1]))
+            yield number, fresh, tokens
 
 
 class _Share:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from sentence_transformers import SentenceTransformer
 from lexitune.errors import StageFailed
 from lexitune.fingerprint import hash_json, hash_texts
 from lexitune.models.folder import write_folder
+from lexitune.models.memory import Limits, anonymous_bytes, fit_limits, pass_bytes
 from lexitune.models.network import Network
 from lexitune.models.quiet import quiet
 from lexitune.models.spec import ModelSpec
@@ -24,9 +26,6 @@ from lexitune.types import Silent, Talk
 
 __all__ = ["Embedder", "hash_tokenizer", "hash_weights"]
 
-# Padded tokens of one forward pass. On a CPU the activations of a batch should stay near the caches, and small
-# batches pad less (docs/decisions.md has the times); a GPU wants enough work to hide its launches.
-TOKEN_BUDGET = {"cpu": 2048, "cuda": 32768}
 
 Matrix = NDArray[np.float32]
 
@@ -38,7 +37,8 @@ class Embedder:
         model: The sentence-transformers model, weights in fp32. The embedder owns it from now on: it
             sets the model's prompts and maximum length to those of `spec`.
         spec: Prompts and limits; pooling, normalisation and dimension are read from the model itself.
-        precision: `fp32` or `bf16`: what the transformer computes in.
+        precision: `fp32`, `bf16` or `fp16`: what the transformer computes in.
+        max_memory: GB that encoding may bring this process to; None: no limit.
         base: Where the weights come from (name, source, revision, weights); empty: from here.
 
     Raises:
@@ -46,13 +46,20 @@ class Embedder:
     """
 
     def __init__(
-        self, model: SentenceTransformer, spec: ModelSpec, *, precision: str, base: Mapping[str, str] | None = None
+        self,
+        model: SentenceTransformer,
+        spec: ModelSpec,
+        *,
+        precision: str,
+        max_memory: float | None = None,
+        base: Mapping[str, str] | None = None,
     ) -> None:
         model.prompts = {"query": spec.query_prompt, "document": spec.doc_prompt}
         model.max_seq_length = spec.max_length
-        self.model, self.spec, self.precision = model, spec, precision
+        self.model, self.spec, self.precision, self.max_memory = model, spec, precision, max_memory
         self.network = Network(model, precision=precision)
-        self.token_budget = TOKEN_BUDGET.get(self.network.device.type, TOKEN_BUDGET["cpu"])
+        self.limits = _limits(self.network, spec, max_memory)
+        self.token_budget = self.limits.token_budget
         self._tokenizer_hash = hash_tokenizer(model.tokenizer)
         self.base: Mapping[str, str] = base or {
             "name": spec.name,
@@ -84,6 +91,11 @@ class Embedder:
                 "precision": self.precision,
             }
         )
+
+    @property
+    def token_key(self) -> str:
+        """Hash of all that decides a passage's token ids: tokenizer, prompt and maximum length; not the weights."""
+        return hash_json([self._tokenizer_hash, self.spec.doc_prompt, self.spec.max_length])
 
     def tokenise_queries(self, texts: Sequence[str]) -> TokenIds:
         """Token ids of queries, prompt included; for `encode_tokens` and for training."""
@@ -121,21 +133,36 @@ class Embedder:
         Raises:
             StageFailed: A text encodes to NaN or infinity.
         """
-        matrix = np.empty((len(tokens), self.dimension), dtype=np.float32)
+        matrix = torch.empty((len(tokens), self.dimension), device=self.network.device)
         done, total = 0, len(tokens.ids)
         training = self.network.training
         self.network.train(False)
         try:
-            with self.network.compute(), torch.no_grad():
-                for rows in budget_batches(tokens.lengths, self.token_budget):
-                    matrix[rows] = self.network.embed(tokens, rows).cpu().numpy()
+            with self.network.compute(keep_memory=self.max_memory is None), torch.no_grad():
+                for rows, vectors in self._embed_all(tokens):
+                    # The device's results stay there until all are done: each copy would stop its queue.
+                    matrix[torch.from_numpy(rows).to(matrix.device)] = vectors
                     done += int(tokens.lengths_of(rows).sum())
                     if talk is not None:
                         talk.progress(stage, done, total)
         finally:
             self.network.train(training)
-        self._refuse_nan(matrix, names)
-        return matrix
+        found: Matrix = matrix.cpu().numpy()
+        self._refuse_nan(found, names)
+        return found
+
+    def _embed_all(self, tokens: TokenIds) -> Iterator[tuple[NDArray[np.int64], torch.Tensor]]:
+        """Batches and their vectors. A batch that is too much for the device is halved, and so are later ones."""
+        waiting = deque(budget_batches(tokens.lengths, self.token_budget))
+        while waiting:
+            rows = waiting.popleft()
+            try:
+                yield rows, self.network.embed(tokens, rows)
+            except torch.OutOfMemoryError:
+                if len(rows) == 1:
+                    raise
+                self.token_budget = max(1, self.token_budget // 2)
+                waiting.extendleft(reversed(np.array_split(rows, 2)))
 
     def save(self, folder: Path, *, notes: Mapping[str, Any] | None = None) -> None:
         """Write a sentence-transformers folder, prompts included, and `lexitune.json`: whole, or not at all.
@@ -191,3 +218,15 @@ def hash_tokenizer(tokenizer: Any) -> str:
     """Hash of what the tokenizer does to a text, without the padding and truncation of its last caller."""
     rules = json.loads(tokenizer.backend_tokenizer.to_str())
     return hash_json({key: value for key, value in rules.items() if key not in ("padding", "truncation")})
+
+
+def _limits(network: Network, spec: ModelSpec, max_memory: float | None) -> Limits:
+    item_bytes = 4 if network.precision == "fp32" else 2
+    return fit_limits(
+        network.device.type,
+        text_bytes=pass_bytes(network.trunk.config, length=spec.max_length, item_bytes=item_bytes),
+        max_length=spec.max_length,
+        row_bytes=4 * network.dimension,
+        max_memory=max_memory,
+        taken=anonymous_bytes(),
+    )

@@ -16,7 +16,7 @@ from lexitune.models.catalog import BUILT_IN, Choice, resolve
 from lexitune.models.embedder import Embedder, hash_tokenizer, hash_weights
 from lexitune.models.folder import check_folder, read_record, spec_of_record
 from lexitune.models.hub import fetch
-from lexitune.models.network import split_modules
+from lexitune.models.network import SHIFTED_POSITIONS, split_modules
 from lexitune.models.options import ModelOptions
 from lexitune.models.precision import choose_precision
 from lexitune.models.quiet import quiet
@@ -26,9 +26,6 @@ from lexitune.types import Silent, Talk
 __all__ = ["load", "open_model"]
 
 DEFAULT = ModelOptions()
-
-# Position tables of these families start after the padding id, so they hold fewer tokens than rows.
-SHIFTED_POSITIONS = {"camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl", "xmod"}
 
 
 def load(name: str = "auto", *, options: ModelOptions = DEFAULT, talk: Talk | None = None) -> Embedder:
@@ -65,7 +62,7 @@ def load(name: str = "auto", *, options: ModelOptions = DEFAULT, talk: Talk | No
         _compare_hashes(record, model, folder)
         base = record["base"]
     precision = choose_precision(options.precision, device=device)
-    return Embedder(model, spec, precision=precision, base=base)
+    return Embedder(model, spec, precision=precision, max_memory=options.max_memory, base=base)
 
 
 def open_model(

@@ -17,7 +17,7 @@ class ModelOptions:
         default="auto",
         metadata={
             "help": "Number format of the computation; auto takes bf16 where the hardware computes in it natively",
-            "choices": ("auto", "fp32", "bf16"),
+            "choices": ("auto", "fp32", "bf16", "fp16"),
         },
     )
     max_length: int | None = field(
@@ -25,6 +25,14 @@ class ModelOptions:
         metadata={
             "help": "Longest text in tokens; longer ones are cut. Not set: what the model was made for",
             "least": 8,
+        },
+    )
+    max_memory: float | None = field(
+        default=None,
+        metadata={
+            "help": "GB of memory that encoding may bring the process to; batches and parts shrink to fit. "
+            "Not set: what is fastest",
+            "least": 0.1,
         },
     )
     device: str = field(default="auto", metadata={"help": "auto, cpu, cuda or cuda:N"})

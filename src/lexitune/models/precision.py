@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import torch
 
+from lexitune.errors import UsageError
+
 __all__ = ["choose_precision", "fast_math", "tune_allocator"]
 
 TRUE_FP32 = 1e-5  # relative error: float32 products stay below 1e-6, bf16 products are near 3e-3
@@ -18,10 +20,16 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # malloc.h of glibc
 
 
 def choose_precision(requested: str, *, device: torch.device) -> str:
-    """`fp32` or `bf16`. `auto` takes bf16 only where the hardware multiplies in it.
+    """`fp32`, `bf16` or `fp16`. `auto` takes bf16 only where the hardware multiplies in it.
 
-    Elsewhere bf16 is emulated, and two orders of magnitude slower than fp32.
+    Elsewhere bf16 is emulated, and two orders of magnitude slower than fp32. fp16 is never chosen by itself: its range
+    is narrow, and a model trained in bf16 may leave it.
+
+    Raises:
+        UsageError: fp16 without a GPU: no processor here multiplies in it.
     """
+    if requested == "fp16" and device.type != "cuda":
+        raise UsageError("E2105", "--precision fp16 needs a CUDA device", fix="take --precision auto")
     if requested != "auto":
         return requested
     if device.type == "cuda":

@@ -80,7 +80,8 @@ def evaluation() -> Evaluate:
 def write_vectors(workspace: Workspace, name: str) -> None:
     """One doc's vector by the model whose fingerprint is f-NAME."""
     writer = VectorWriter(workspace.vectors / name, dim=2)
-    writer.keep(0)
+    for part in writer.parts_done():
+        writer.forget(part)
     writer.append(["d1"], ["h1"], np.ones((1, 2), dtype=np.float32))
     writer.finish({"fingerprint": f"f-{name}"})
 

@@ -82,7 +82,7 @@ def refuse_other_vectors(vectors: Vectors, docs: Sequence[Doc], *, model: Embedd
             f"({model.fingerprint[:12]})",
             fix="lexitune reembed",
         )
-    if vectors.doc_ids != tuple(doc.doc_id for doc in docs):
+    if len(vectors) != len(docs) or set(vectors.doc_ids) != {doc.doc_id for doc in docs}:
         raise DataError("E3304", f"{vectors.folder} was made of another corpus", fix="lexitune reembed")
 
 

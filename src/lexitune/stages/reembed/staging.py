@@ -56,21 +56,23 @@ def verify(vectors: Vectors, docs: Sequence[Doc], *, model: Embedder, options: R
         raise _failed(vectors, "was made by another model")
     if len(vectors) != len(docs):
         raise _failed(vectors, f"holds {len(vectors):,} vectors for {len(docs):,} passages")
-    for row, doc in enumerate(docs):
-        if vectors.doc_ids[row] != doc.doc_id or vectors.text_hashes[row] != hash_text(doc.full_text):
-            raise _failed(vectors, f"holds '{vectors.doc_ids[row]}' or another text where '{doc.doc_id}' belongs")
+    by_id = {doc.doc_id: doc for doc in docs}
+    for doc_id, text_hash in zip(vectors.doc_ids, vectors.text_hashes, strict=True):
+        if doc_id not in by_id or text_hash != hash_text(by_id[doc_id].full_text):
+            raise _failed(vectors, f"holds '{doc_id}', which is not in the corpus, or has another text there")
     for start, block in vectors.blocks():
         bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
         if len(bad):
             raise _failed(vectors, f"holds NaN or infinity for '{vectors.doc_ids[start + int(bad[0])]}'")
     sample = np.unique(np.linspace(0, len(docs) - 1, min(options.verify_sample, len(docs))).astype(np.int64))
-    stored, again = vectors.rows(sample), model.encode_docs([docs[row].full_text for row in sample])
+    ids = [vectors.doc_ids[row] for row in sample]
+    stored, again = vectors.rows(sample), model.encode_docs([by_id[doc_id].full_text for doc_id in ids])
     norms = np.linalg.norm(stored, axis=1) * np.linalg.norm(again, axis=1)
     cosines = (stored * again).sum(axis=1) / np.maximum(norms, np.finfo(np.float32).tiny)
     worst = int(cosines.argmin())
     if not cosines[worst] >= LEAST_COSINE:
-        doc_id = docs[sample[worst]].doc_id
-        raise _failed(vectors, f"gives '{doc_id}' another vector than the model does now (cosine {cosines[worst]:.3f})")
+        found = f"(cosine {cosines[worst]:.3f})"
+        raise _failed(vectors, f"gives '{ids[worst]}' another vector than the model does now {found}")
 
 
 def _failed(vectors: Vectors, what: str) -> StageFailed:
