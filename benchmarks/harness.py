@@ -43,6 +43,7 @@ __all__ = [
     "minilm_folder",
     "race",
     "real_set",
+    "running",
     "show",
 ]
 
@@ -115,7 +116,7 @@ def race(ours: Side, peer: Side, *, rounds: int = 5, warm_up: int = 1, threads: 
         RuntimeError: A side failed; its traceback stands in the message.
     """
     with ExitStack() as stack:
-        a, b = (stack.enter_context(_running(side, threads)) for side in (ours, peer))
+        a, b = (stack.enter_context(running(side, threads)) for side in (ours, peer))
         for _ in range(warm_up):
             a(), b()
         laps: tuple[list[Lap], list[Lap]] = ([], [])
@@ -126,7 +127,8 @@ def race(ours: Side, peer: Side, *, rounds: int = 5, warm_up: int = 1, threads: 
 
 
 @contextmanager
-def _running(side: Side, threads: int | None) -> Iterator[Callable[[], Lap]]:
+def running(side: Side, threads: int | None) -> Iterator[Callable[[], Lap]]:
+    """A side in its own process; each call is one round. The process ends with the block."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, side, threads or os.cpu_count() or 1), daemon=True)
