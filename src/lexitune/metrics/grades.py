@@ -22,7 +22,7 @@ Places = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Judgements:
-    """Qrels as columns, one entry a judgement, query by query.
+    """Qrels as columns, one entry a judgement, query by query and in each by doc: equal qrels give equal columns.
 
     Attributes:
         query_ids: The queries that count, in code-point order: those with a relevant doc.
@@ -37,11 +37,9 @@ class Judgements:
     grades: NDArray[np.int64]
 
     def fingerprint(self) -> str:
-        """Hash of the judgements, independent of the order of docs within a query."""
-        by_doc = np.array(sorted(range(len(self.doc_ids)), key=self.doc_ids.__getitem__), dtype=np.int64)
-        order = by_doc[np.argsort(self.query[by_doc], kind="stable")]
-        doc_ids = [self.doc_ids[place] for place in order.tolist()]
-        return hash_json([self.query_ids, np.bincount(self.query).tolist(), doc_ids, self.grades[order].tolist()])
+        """Hash of the judgements."""
+        numbers = np.concatenate([np.bincount(self.query), self.grades]).astype("<i8")
+        return hash_json([self.query_ids, self.doc_ids, numbers.tobytes().hex()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,10 +111,12 @@ def flatten(qrels: Qrels) -> Judgements:
     """Lay out the judgements of the queries that have a relevant doc; the others do not count."""
     query_ids = sorted(qrels)
     judged = [qrels[query_id] for query_id in query_ids]
-    sizes = np.fromiter(map(len, judged), dtype=np.int64, count=len(judged))
-    query = np.repeat(np.arange(len(judged)), sizes)
-    doc_ids = list(chain.from_iterable(judged))
-    grades = np.fromiter(chain.from_iterable(row.values() for row in judged), dtype=np.int64, count=len(query))
+    in_order = [sorted(row) for row in judged]
+    query = np.repeat(np.arange(len(judged)), list(map(len, judged)))
+    doc_ids = list(chain.from_iterable(in_order))
+    grades = np.array(
+        [row[doc_id] for row, ids in zip(judged, in_order, strict=True) for doc_id in ids], dtype=np.int64
+    )
     counts = np.bincount(query, weights=grades > 0, minlength=len(judged)) > 0
     if not counts.all():
         kept = counts[query]

@@ -34,7 +34,7 @@ Rows = NDArray[np.int64]
 Cells = tuple[Rows, Rows]
 
 MANY = 64  # queries from which on a 16-bit pass saves more than the conversion of the corpus costs
-GATHERED = 1 << 20  # numbers scored again at a time: 8 MiB in double precision
+GATHERED = 1 << 18  # numbers scored again at a time: 2 MiB in double precision
 
 
 def exact_search(
@@ -135,7 +135,7 @@ def _sweep(
 
 def _width(k: int, precision: str) -> int:
     """Docs that a pass keeps: k, and room for those within its error."""
-    return k + k // 4 + 16 if precision == "fp32" else 2 * k + 64
+    return k + k // 8 + 16 if precision == "fp32" else 2 * k + 64
 
 
 def _settle(found: Swept, k: int, *, everything: bool) -> tuple[NDArray[np.bool_], Rows]:

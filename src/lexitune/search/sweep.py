@@ -131,13 +131,15 @@ def _merge(keys: Keys, floor: Singles, scores: Singles, called: NDArray[np.int64
     if width < scores.shape[1] and np.count_nonzero(taken) > CROWDED * width * len(scores):
         np.maximum(floor, np.partition(scores, -width, axis=1)[:, -width], out=floor)
         np.greater_equal(scores, floor[:, None], out=taken)
-    row, column = np.divmod(np.flatnonzero(taken), scores.shape[1])
-    found = scores[row, column]
+    cell = np.flatnonzero(taken)
+    found = scores.ravel()[cell]
     visible = found > -np.inf
     if not visible.all():
-        row, column, found = row[visible], column[visible], found[visible]
-    if not len(row):
+        cell, found = cell[visible], found[visible]
+    if not len(cell):
         return keys
+    row = cell // scores.shape[1]
+    column = cell - row * scores.shape[1]
     counts = np.bincount(row, minlength=len(scores))
     place = np.arange(len(row)) - (np.cumsum(counts) - counts)[row]
     joined = np.full((len(scores), width + int(counts.max())), NO_HIT, dtype=np.int64)
