@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -67,12 +68,10 @@ def evaluate(
     hits = rank(data, queries, models=models, depth=depth, clock=clock, talk=talk)
     sides = _sides(data, models)
     clock.stop("thresholds")
-    prints = {name: {"model": side.fingerprint} for name, side in sides.items()}
-    reports = _measure_all(hits, test, measures, prints)
+    reports = _measure_all(hits, test, measures, sides)
     seen = seen_queries(data, judged, stock=stock if options.cosine_audit else None, talk=talk)
     clock.stop("seen queries")
-    members = cells(judged.keys(), queries=seen.keys(), documents=seen_documents(data.qrels.get("train", {}), judged))
-    comparisons = _compare_all(data, judged, reports, primary, options, slices=members)
+    comparisons = _compare_all(data, judged, reports, primary, options, seen=seen.keys())
     ranks = {name: _first_relevant(hits[name], judged) for name in ("stock", "tuned")}
     won, lost = _changes(comparisons["tuned"], primary, hits, ranks)
     clock.stop("statistics")
@@ -107,8 +106,9 @@ def _sides(data: Dataset, models: Mapping[str, tuple[Embedder, Vectors]]) -> dic
 
 
 def _measure_all(
-    hits: Mapping[str, Hits], test: Qrels, measures: Sequence[Measure], prints: Mapping[str, Mapping[str, str]]
+    hits: Mapping[str, Hits], test: Qrels, measures: Sequence[Measure], sides: Mapping[str, Side]
 ) -> dict[str, Report]:
+    prints = {name: {"model": side.fingerprint} for name, side in sides.items()}
     # A hybrid is a product of its model, so it bears that model's fingerprint.
     return {
         name: measure_hits(
@@ -147,7 +147,7 @@ def _compare_all(
     primary: str,
     options: EvaluateOptions,
     *,
-    slices: Mapping[str, frozenset[str]],
+    seen: AbstractSet[str],
 ) -> dict[str, Comparison]:
     clusters = clusters_of(data, judged)
     # Only the first comparison is shown in every measure; resampling the others there would be for nobody.
@@ -164,6 +164,8 @@ def _compare_all(
     }
     whole = found["tuned"]
     part = replace(whole, per_query={primary: whole.per_query[primary]})
+    documents = seen_documents(data.qrels.get("train", {}), judged)
+    slices = cells(judged.keys(), queries=seen, documents=documents)
     parts = compare_slices(part, slices, resamples=options.resamples, seed=options.seed)
     found["tuned"] = replace(whole, slices=parts)
     return found
