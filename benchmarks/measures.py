@@ -58,21 +58,18 @@ def main() -> None:
 
 
 def arrays(queries: int, docs: int) -> Arrays:
-    """Rankings without ties. Each query has two to four relevant docs, most of them found, and one judged 0."""
+    """Rankings without ties. A query has one to three relevant docs, one of them not found; some have one judged 0."""
     random = np.random.default_rng(0)
     query_ids, doc_ids = tuple(f"q{row}" for row in range(queries)), tuple(f"d{row}" for row in range(docs))
     index = np.stack([random.choice(docs, DEPTH, replace=False) for _ in range(queries)]).astype(np.int32)
     # Steps of one part in a thousand: scores differ within a query as float32.
     score = (1.0 - np.arange(DEPTH) / 1000 - random.random((queries, DEPTH)) / 2000).astype(np.float32)
-    qrels = {}
+    qrels: dict[str, dict[str, int]] = {}
     for row, query_id in enumerate(query_ids):
-        count = int(random.integers(1, 4))
-        found = index[row, (random.random(count) ** 2 * DEPTH).astype(int)]
-        qrels[query_id] = {
-            doc_ids[int(random.integers(docs))]: 0,
-            doc_ids[int(random.integers(docs))]: 1,
-            **{doc_ids[place]: int(random.integers(1, 3)) for place in found},
-        }
+        found = (random.random(int(random.integers(0, 3))) ** 2 * DEPTH).astype(int)
+        judged = {doc_ids[int(random.integers(docs))]: 0} if row % 4 == 0 else {}
+        qrels[query_id] = judged | {doc_ids[int(random.integers(docs))]: 1}
+        qrels[query_id] |= {doc_ids[place]: int(random.integers(1, 3)) for place in index[row, found]}
     return Arrays(query_ids, doc_ids, index, score, qrels)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, compress, repeat
+from operator import getitem
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,8 @@ __all__ = ["Grades", "Judgements", "check_hits", "flatten", "grade", "number_wit
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
+
+SIEVE_BITS = 18  # 256 KiB: it stays in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,12 +115,11 @@ def flatten(qrels: Qrels) -> Judgements:
     """Lay out the judgements of the queries that have a relevant doc; the others do not count."""
     query_ids = sorted(qrels)
     judged = [qrels[query_id] for query_id in query_ids]
-    in_order = [sorted(row) for row in judged]
-    query = np.repeat(np.arange(len(judged)), list(map(len, judged)))
-    doc_ids = list(chain.from_iterable(in_order))
-    grades = np.array(
-        [row[doc_id] for row, ids in zip(judged, in_order, strict=True) for doc_id in ids], dtype=np.int64
-    )
+    sizes = list(map(len, judged))
+    query = np.repeat(np.arange(len(judged)), sizes)
+    doc_ids = [doc_id for row in judged for doc_id in sorted(row)]
+    owners = chain.from_iterable(map(repeat, judged, sizes))
+    grades = np.fromiter(map(getitem, owners, doc_ids), dtype=np.int64, count=len(doc_ids))
     counts = np.bincount(query, weights=grades > 0, minlength=len(judged)) > 0
     if not counts.all():
         kept = counts[query]
@@ -130,8 +133,8 @@ def grade(hits: Hits, judgements: Judgements) -> Grades:
     asked = np.fromiter(map(hits.rows.get, judgements.query_ids, repeat(-1)), dtype=np.int64)
     row, rank, grades = _judged_hits(hits, judgements, asked)
     hit_count = np.append((hits.index >= 0).sum(axis=1), 0)[asked]
-    scores = np.zeros((len(asked), hits.score.shape[1]), dtype=np.float32)
-    scores[asked >= 0] = hits.score[asked[asked >= 0]]
+    # A query without hits gets the scores of another; its hit count, 0, keeps anyone from reading them.
+    scores = hits.score.take(asked, axis=0, mode="clip") if len(hits.score) else np.zeros((len(asked), 0), np.float32)
 
     gainful = judgements.grades > 0
     query, gains = judgements.query[gainful], judgements.grades[gainful].astype(np.float64)
@@ -186,20 +189,30 @@ def _judged_hits(hits: Hits, judgements: Judgements, asked: Places) -> tuple[Pla
     known = (column >= 0) & (asked[judgements.query] >= 0)
     width = max(1, len(hits.doc_ids))
 
-    # One sorted key a judgement, row * width + column, and a search for the hits that somebody, for some query, judged.
-    keys = asked[judgements.query[known]] * width + column[known]
+    # One sorted key a judgement, row * width + column, and a search for hits. Few are judged, and a sieve that lets all
+    # of those through and hardly any others spares the rest the search.
+    rows, columns = asked[judgements.query[known]], column[known]
+    keys = rows * width + columns
     order = np.argsort(keys)
     keys = np.append(keys[order], -1)
-    likely = np.zeros(len(hits.doc_ids) + 1, dtype=bool)
-    likely[column[known]] = True
-    cell = np.flatnonzero(likely[hits.index])
-    wanted = cell // max(1, hits.index.shape[1]) * width + hits.index.ravel()[cell]
+    sieve = np.zeros(1 << SIEVE_BITS, dtype=bool)
+    sieve[_slot(rows, columns)] = True
+    cell = np.flatnonzero(sieve[_slot(np.arange(len(hits.index))[:, None], hits.index)])
+    hit = hits.index.ravel()[cell]
+    wanted = np.where(hit >= 0, cell // max(1, hits.index.shape[1]) * width + hit, -2)
     place = np.searchsorted(keys[:-1], wanted)
     found = keys[place] == wanted
     judgement = np.flatnonzero(known)[order[place[found]]]
     row, rank = judgements.query[judgement], cell[found] % max(1, hits.index.shape[1])
     order = np.lexsort((rank, row))
     return row[order], rank[order], judgements.grades[judgement[order]]
+
+
+def _slot(rows: Places, columns: NDArray[np.signedinteger[Any]]) -> NDArray[np.uint32]:
+    # Multiplicative hashing: the upper bits of a product modulo 2^32.
+    product = rows.astype(np.uint32) * np.uint32(0x85EB_CA6B) + columns.astype(np.uint32) * np.uint32(0x9E37_79B1)
+    slots: NDArray[np.uint32] = product >> np.uint32(32 - SIEVE_BITS)
+    return slots
 
 
 def _columns(hits: Hits, doc_ids: Sequence[str]) -> NDArray[np.int64]:
@@ -211,8 +224,8 @@ def _columns(hits: Hits, doc_ids: Sequence[str]) -> NDArray[np.int64]:
     if len(ids) > hits.index.size:
         places = np.unique(hits.index[hits.index >= 0]).tolist()
         ids = [hits.doc_ids[place] for place in places]
-    for place in compress(places, map(column.__contains__, ids)):
-        column[hits.doc_ids[place]] = place
+    judged = list(map(column.__contains__, ids))
+    column.update(zip(compress(ids, judged), compress(places, judged), strict=True))
     return np.fromiter(map(column.__getitem__, doc_ids), dtype=np.int64, count=len(doc_ids))
 
 
