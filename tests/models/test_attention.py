@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 from transformers import BertConfig, BertModel, MPNetConfig, MPNetModel, Qwen3Config, Qwen3Model
 
-from lexitune.models.attention import plain_attention, use_attention
+from lexitune.models.attention import PLAIN_UP_TO, plain_attention, use_attention
 
 MODULE = torch.nn.Identity()
 
@@ -91,3 +91,24 @@ def test_a_model_outside_the_interface_keeps_its_own_attention() -> None:
 
     assert not use_attention(model)
     assert model.config._attn_implementation == before
+
+
+def test_the_table_decides_between_plain_products_and_the_fused_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    query, key, value = (heads(2, 6, seed).detach() for seed in range(3))
+    fused: list[int] = []
+    kernel = functional.scaled_dot_product_attention
+
+    def counting(query: torch.Tensor, *rest: torch.Tensor, **settings: Any) -> torch.Tensor:
+        fused.append(query.shape[2])
+        return kernel(query, *rest, **settings)
+
+    monkeypatch.setattr(functional, "scaled_dot_product_attention", counting)
+    training, _ = plain_attention(MODULE, query, key, value, None)
+    with torch.inference_mode():
+        monkeypatch.setitem(PLAIN_UP_TO, ("fp32", False, False), 5)
+        encoding, _ = plain_attention(MODULE, query, key, value, None)
+        monkeypatch.setitem(PLAIN_UP_TO, ("fp32", False, False), 6)
+        plain_attention(MODULE, query, key, value, None)
+
+    assert fused == [6]
+    torch.testing.assert_close(encoding, training, atol=1e-6, rtol=1e-5)

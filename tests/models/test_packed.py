@@ -53,7 +53,7 @@ def network(folder: Path, config: PreTrainedConfig) -> Network:
     """The tiny model with another transformer in the place of its own."""
     model = open_model(folder)
     torch.manual_seed(5)
-    trunk = AutoModel.from_config(config).eval()
+    trunk = AutoModel.from_config(config).eval()  # type: ignore[no-untyped-call]
     with torch.no_grad():
         for parameter in trunk.parameters():
             if parameter.ndim > 1:
@@ -99,7 +99,7 @@ def test_gradients_of_packed_texts_are_those_of_padded_ones(tiny_folder: Path) -
         if packed:
             assert net.use_packed()
         net.trunk.zero_grad()
-        net.embed(TOKENS, ROWS)[:, :3].sum().backward()
+        net.embed(TOKENS, ROWS)[:, :3].sum().backward()  # type: ignore[no-untyped-call]
         found.append(net.trunk.get_parameter("encoder.layer.0.attention.self.value.weight").grad.clone())  # type: ignore[union-attr]
 
     torch.testing.assert_close(found[1], found[0], atol=1e-5, rtol=1e-4)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from lexitune.errors import UsageError
 from lexitune.models.precision import choose_precision, fast_math, tune_allocator
 
 CPU = torch.device("cpu")
@@ -46,3 +47,8 @@ def test_fast_products_are_still_float32_products() -> None:
 def test_the_allocator_may_be_tuned_on_any_system_and_twice() -> None:
     tune_allocator()
     tune_allocator()
+
+
+def test_fp16_is_refused_where_no_processor_computes_in_it() -> None:
+    with pytest.raises(UsageError, match="needs a CUDA device"):
+        choose_precision("fp16", device=torch.device("cpu"))

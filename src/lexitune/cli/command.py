@@ -18,6 +18,7 @@ import click
 
 from lexitune.cli.options import SectionOption, option_flags, read_options
 from lexitune.errors import UsageError
+from lexitune.io.processes import processes
 from lexitune.pipeline.sections import SECTIONS
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Call:
         from lexitune.cli.talk import screen_on
         from lexitune.types import Silent
 
-        if self.state.quiet:
+        if self.state.quiet or processes().rank > 0:
             return Silent()
         steps = STEPS if self.command in ("tune", "demo") else ()
         self.state.screen = screen_on(sys.stderr, steps=steps, environ=os.environ)
@@ -149,6 +150,8 @@ class Command(click.Command):
             result = self.run(Call(self.name or "", ctx.params, state, self.kinds))
         if state.screen:
             state.screen.close()
+        if processes().rank > 0:  # the first of several tells what all of them did
+            return result.exit_code
         if state.as_json:
             click.echo(json.dumps(result.data, default=str))
         else:

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from lexitune.errors import StageFailed
 from lexitune.fingerprint import hash_json
 from lexitune.io.atomic import TEMPORARY, replace_text
+from lexitune.io.processes import processes
 
 __all__ = [
     "NEW_WORKSPACE",
@@ -104,11 +105,15 @@ class Workspace:
     def lock(self) -> Iterator[None]:
         """Keep other processes out. A thread that holds the lock may take it again.
 
+        Processes that share one piece of work (`accelerate launch`) work under the lock of the first.
         Files that a killed process left half-written are removed on entry.
 
         Raises:
             StageFailed: Another process holds it; the message names its pid and host.
         """
+        if processes().rank > 0:
+            yield
+            return
         self.root.mkdir(parents=True, exist_ok=True)
         # One instance for each path, so that a stage called by the journey finds the journey's own lock.
         lock = FileLock(self.root.resolve() / ".lexitune-lock", is_singleton=True)

@@ -20,7 +20,7 @@ PLAIN, PACKED = "lexitune_plain", "lexitune_packed"
 SEVERAL = 1 << 30
 
 PLAIN_UP_TO = {
-    # (number format, fp32 products go to oneDNN, gradients): longest padded text for which plain products win on a CPU.
+    # (number format, fp32 products go to oneDNN, training): longest padded text for which plain products win on a CPU.
     # The fused kernel's backward pass is three times slower than its parts; its small fp32 products suffer in oneDNN.
     ("bf16", False, False): 512,
     ("bf16", False, True): 512,
@@ -163,4 +163,5 @@ def _plain_up_to(query: torch.Tensor) -> int:
         return 0
     name = "fp32" if query.dtype == torch.float32 else "bf16"
     onednn = torch.get_float32_matmul_precision() != "highest"
-    return PLAIN_UP_TO[name, onednn, torch.is_grad_enabled() and query.requires_grad]
+    # Not by whether gradients are on: a step that encodes once without them and once with has to agree to the bit.
+    return PLAIN_UP_TO[name, onednn, not torch.is_inference_mode_enabled()]

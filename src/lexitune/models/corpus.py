@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexitune.fingerprint import hash_json, hash_text, sha256_file
+from lexitune.io.processes import processes
 from lexitune.io.vectors import TOKENS, Part, Vectors, VectorWriter, open_vectors
 from lexitune.models.embedder import Embedder
 from lexitune.models.memory import Limits
-from lexitune.models.processes import processes
 from lexitune.models.token_cache import TokenCache
 from lexitune.models.tokens import TokenIds
 from lexitune.types import Doc, Silent, Talk

@@ -138,7 +138,7 @@ class Embedder:
         training = self.network.training
         self.network.train(False)
         try:
-            with self.network.compute(keep_memory=self.max_memory is None), torch.no_grad():
+            with self.network.compute(keep_memory=self.max_memory is None), torch.inference_mode():
                 for rows, vectors in self._embed_all(tokens):
                     # The device's results stay there until all are done: each copy would stop its queue.
                     matrix[torch.from_numpy(rows).to(matrix.device)] = vectors

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 
 from lexitune.errors import DataError, UsageError
+from lexitune.io.processes import processes
 from lexitune.models.catalog import BUILT_IN, Choice, resolve
 from lexitune.models.embedder import Embedder, hash_tokenizer, hash_weights
 from lexitune.models.folder import check_folder, read_record, spec_of_record
@@ -114,7 +115,7 @@ def _folder(choice: Choice, options: ModelOptions, talk: Talk) -> tuple[Path, st
 
 def _device(name: str) -> torch.device:
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda", processes().place) if torch.cuda.is_available() else torch.device("cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def tokenise(tokenizer: Any, texts: Sequence[str], *, max_length: int) -> TokenI
             encodings = backend.encode_batch_fast(list(texts[start : start + CHUNK]))
             rows = [encoding.ids for encoding in encodings]
             lengths[start + 1 : start + 1 + len(rows)] = [len(row) for row in rows]
-            pieces.append(np.fromiter((token for row in rows for token in row), dtype=np.int32))
+            pieces.append(np.fromiter(chain.from_iterable(rows), dtype=np.int32))
             # The overflow is asked for only where there can be one: it is slow to hand over.
             truncated += sum(len(e.ids) >= max_length and bool(e.overflowing) for e in encodings)
     ids = np.concatenate(pieces) if pieces else np.zeros(0, np.int32)

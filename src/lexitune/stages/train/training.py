@@ -88,9 +88,11 @@ def plan_training(
 
     Raises:
         DataError: No train judgements, or most batches hold no wrong passage.
-        UsageError: An option the recipe cannot honour, or an unknown loss.
+        UsageError: An option the recipe cannot honour, an unknown loss, or a model that computes in fp16.
     """
     began = time.monotonic() if began is None else began
+    if model.precision == "fp16":
+        raise UsageError("E2123", "fp16 is for encoding: its gradients underflow", fix="train with --precision auto")
     recipe = settle(options, token_budget=model.token_budget)
     examples = gather_examples(data, data.qrels.get("train", {}))
     if recipe.recipe == "default":

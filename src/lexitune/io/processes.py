@@ -7,22 +7,27 @@ from dataclasses import dataclass
 
 __all__ = ["Processes", "processes"]
 
+LAUNCHER = ("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")
+
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """This process's place among `count`; alone, it is 0 of 1."""
+    """This process's `rank` among `count`; alone, it is 0 of 1. `place` is its rank on this machine."""
 
     rank: int
     count: int
+    place: int
 
     def wait(self) -> None:
         """Go on when all processes have come this far."""
         if self.count > 1:
+            import torch
             from accelerate import PartialState
 
-            PartialState().wait_for_everyone()
+            PartialState(cpu=not torch.cuda.is_available()).wait_for_everyone()
 
 
 def processes() -> Processes:
     """What the launcher says, by the variables that both launchers set."""
-    return Processes(int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1")))
+    rank, count, place = (int(os.environ.get(*known)) for known in LAUNCHER)
+    return Processes(rank, count, place)
