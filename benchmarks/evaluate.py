@@ -3,7 +3,7 @@
 python -m benchmarks.evaluate              search and measures, both given the same random vectors
 python -m benchmarks.evaluate --cold       encode, search and measure a real set
 
-Both sides work in fp32 and rank the first 100. `agreement` is the greatest difference between two mean values.
+Both sides rank the first 100. `agreement` is the greatest difference between two mean values.
 """
 
 from __future__ import annotations
@@ -42,11 +42,12 @@ def main() -> None:
     parser.add_argument("--set", default="scifact", choices=SETS, help="the real set (default scifact)")
     parser.add_argument("--queries", type=int, default=None, help="queries (default 3,000; with --cold all)")
     parser.add_argument("--docs", type=int, default=None, help="passages (default 50,000; with --cold all)")
+    parser.add_argument("--precision", default="fp32", help="what our model computes in (default fp32, as the peer)")
     given = parser.parse_args()
     how = {"rounds": given.rounds, "threads": given.threads}
     if given.cold:
         bounds = {"name": given.set, "queries": given.queries or WHOLE, "docs": given.docs or WHOLE}
-        laps = race(Side(make_ours_cold, bounds), Side(make_peer_cold, bounds), **how)
+        laps = race(Side(make_ours_cold, {**bounds, "precision": given.precision}), Side(make_peer_cold, bounds), **how)
     else:
         size = {"queries": given.queries or 3_000, "docs": given.docs or 50_000}
         laps = race(Side(make_ours, size), Side(make_peer, size), **how)
@@ -105,13 +106,13 @@ def make_peer(*, queries: int, docs: int) -> Work:
     return lambda: peer_means(evaluator, None, torch.from_numpy(stored))
 
 
-def make_ours_cold(*, name: str, queries: int, docs: int) -> Work:
+def make_ours_cold(*, name: str, queries: int, docs: int, precision: str) -> Work:
     """Texts to means, with the model loaded beforehand."""
     from lexitune.models.load import load
     from lexitune.models.options import ModelOptions
 
     texts, corpus, qrels = real_texts(name, queries, docs)
-    model = load(str(minilm_folder()), options=ModelOptions(precision="fp32"))
+    model = load(str(minilm_folder()), options=ModelOptions(precision=precision))
 
     def work() -> Means:
         stored = model.encode_docs(list(corpus.values()))

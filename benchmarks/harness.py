@@ -130,8 +130,11 @@ def race(ours: Side, peer: Side, *, rounds: int = 5, warm_up: int = 1, threads: 
 def running(side: Side, threads: int | None) -> Iterator[Callable[[], Lap]]:
     """A side in its own process; each call is one round. The process ends with the block."""
     context = multiprocessing.get_context("spawn")
+    threads = threads or os.cpu_count() or 1
+    # In the environment that it starts with: numpy's OpenBLAS reads it once, when the side's module is imported.
+    os.environ |= {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
     here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, side, threads or os.cpu_count() or 1), daemon=True)
+    process = context.Process(target=_serve, args=(there, side, threads), daemon=True)
     process.start()
     there.close()
 
@@ -155,8 +158,6 @@ def running(side: Side, threads: int | None) -> Iterator[Callable[[], Lap]]:
 
 
 def _serve(pipe: Connection, side: Side, threads: int) -> None:
-    # Before torch and OpenMP are loaded: they read these once.
-    os.environ |= {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
     import traceback
 
     import torch

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.harness import Race, Side, Work, arguments, hardware, race, show
+from benchmarks.harness import Race, Side, Work, arguments, hardware, race, running, show
 from lexitune.search.exact import exact_search
 
 Matrix = NDArray[np.float32]
@@ -56,8 +56,14 @@ def scaling(queries: int, how: Mapping[str, Any]) -> dict[str, Any]:
 def compare(queries: int, docs: int, k: int, how: Mapping[str, Any]) -> dict[str, Any]:
     """A race at one size and depth, its memory above the vectors, and the agreement of its results."""
     given = {"queries": queries, "docs": docs, "k": k}
-    laps = race(Side(make_ours, given), Side(make_peer, given), **how)
-    return {**laps.to_json(), "agreement": agreement(laps)}
+    ours, peer = Side(make_ours, given), Side(make_peer, given)
+    laps = race(ours, peer, **how)
+    found = {**laps.to_json(), "agreement": agreement(laps)}
+    for name, side in (("ours", ours), ("peer", peer)):
+        # In a process that has searched before, memory is there already.
+        with running(side, how["threads"]) as lap:
+            found[name]["peak_mb"] = lap().peak_mb
+    return found
 
 
 def vectors(queries: int, docs: int) -> tuple[Matrix, Matrix]:
