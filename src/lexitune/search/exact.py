@@ -53,8 +53,8 @@ def exact_search(
     A score is summed in double precision and rounded once to float32. So equal vectors tie, and a score depends
     neither on blocks, nor on the other queries, nor on the number of threads, nor on how the first pass is computed.
 
-    The matrix of scores is never held: memory is 16 bytes for each query and hit, and a block of scores (10 MiB, see
-    `sweep`).
+    The matrix of scores is never held: memory is a copy of the queries in double precision, about 50 bytes for each query
+    and hit, and a block of scores (10 MiB, see `sweep`).
 
     Args:
         query_vectors: Floats [queries, dim], in the order of `query_ids`.
