@@ -313,6 +313,11 @@ def test_an_excluded_cell_outside_the_matrix_is_a_mistake_of_the_caller(cell: tu
         exact_search(np.ones((1, 1)), (np.ones((2, 1)), ["d1", "d2"]), 1, query_ids=["q1"], exclude=cells)
 
 
+def test_a_first_pass_in_an_unknown_format_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(ValueError, match="'int8' is none of"):
+        exact_search(np.ones((1, 1)), (np.ones((1, 1)), ["d1"]), 1, query_ids=["q1"], first_pass="int8")
+
+
 def test_stored_vectors_are_searched_part_by_part(tmp_path: Path) -> None:
     writer = VectorWriter(tmp_path, dim=2, dtype="float16")
     writer.append(["d3", "d1"], ["h3", "h1"], np.array([[1, 0], [0, 1]]))

@@ -33,6 +33,7 @@ Doubles = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Cells = tuple[Rows, Rows]
 
+FORMATS = (None, "fp32", "bf16", "fp16")
 MANY = 64  # queries from which on a 16-bit pass saves more than the conversion of the corpus costs
 GATHERED = 1 << 18  # numbers scored again at a time: 2 MiB in double precision
 
@@ -52,9 +53,11 @@ def exact_search(
 
     A score is summed in double precision and rounded once to float32. So equal vectors tie, and a score depends
     neither on blocks, nor on the other queries, nor on the number of threads, nor on how the first pass is computed.
+    A GPU sums in an order of its own: that differs by about 1e-16, and where a rounding edge lies between (in the order
+    of one score in 10 million) in the last bit.
 
-    The matrix of scores is never held: memory is a copy of the queries in double precision, about 50 bytes for each query
-    and hit, and a block of scores (10 MiB, see `sweep`).
+    The matrix of scores is never held: memory is a copy of the queries in double precision, about 50 bytes for each
+    query and hit, and a block of scores (10 MiB, see `sweep`).
 
     Args:
         query_vectors: Floats [queries, dim], in the order of `query_ids`.
@@ -73,6 +76,8 @@ def exact_search(
     source, doc_ids = (docs, docs.doc_ids) if isinstance(docs, Vectors) else docs
     if k < 1 or len(query_vectors) != len(query_ids):
         raise ValueError(f"k = {k}, {len(query_vectors)} query vectors, {len(query_ids)} query ids")
+    if first_pass not in FORMATS:
+        raise ValueError(f"first pass {first_pass!r} is none of {FORMATS}")
     device = device or _device_of(source) or _device_of(query_vectors)
     corpus = _corpus(source, doc_ids, device)
     queries = _host(query_vectors).astype(np.float64)
