@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 from transformers import BertConfig, BertModel, MPNetConfig, MPNetModel, Qwen3Config, Qwen3Model
 
-from lexitune.models.attention import PLAIN_UP_TO, plain_attention, use_attention
+from lexitune.models.attention import PLAIN_UP_TO, packed_attention, plain_attention, use_attention
 
 MODULE = torch.nn.Identity()
 
@@ -52,6 +52,14 @@ def test_dropout_is_honoured_when_it_is_asked_for() -> None:
     dropped, _ = plain_attention(MODULE, query, key, value, None, dropout=0.999999)
 
     assert float(dropped.detach().abs().max()) == 0.0
+
+
+def test_packed_attention_refuses_the_dropout_that_it_does_not_have() -> None:
+    query, key, value = (heads(2, 6, seed)[:1] for seed in range(3))
+    starts = torch.tensor([0, 6], dtype=torch.int32)
+
+    with pytest.raises(ValueError, match="no dropout"):
+        packed_attention(MODULE, query, key, value, None, dropout=0.1, cu_seq_lens_q=starts, max_length_q=6)
 
 
 SMALL: dict[str, Any] = {

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lexitune.errors import UsageError
+from lexitune.errors import StageFailed, UsageError
 from lexitune.models.load import load
 from lexitune.models.memory import UNLIMITED, fit_limits
 from lexitune.models.options import ModelOptions
@@ -40,10 +40,12 @@ def test_a_batch_too_large_for_the_device_is_halved_and_gives_the_same_vectors(
 ) -> None:
     embedder = load(str(tiny_folder), options=ModelOptions(precision="fp32", device="cpu"))
     expected = embedder.encode_docs(texts)
-    before = embedder.token_budget
+    embedder.token_budget = 96  # 4 texts of at most 24 tokens: two batches or more
+    failures = []
 
     def full(module: torch.nn.Module, args: object, kwargs: dict[str, torch.Tensor]) -> None:
-        if len(kwargs["input_ids"]) > 2:
+        if kwargs["input_ids"].numel() > 48:
+            failures.append(kwargs["input_ids"].numel())
             raise torch.OutOfMemoryError("as a GPU would")
 
     hook = embedder.network.trunk.register_forward_pre_hook(full, with_kwargs=True)
@@ -51,7 +53,21 @@ def test_a_batch_too_large_for_the_device_is_halved_and_gives_the_same_vectors(
     hook.remove()
 
     torch.testing.assert_close(torch.from_numpy(found), torch.from_numpy(expected), atol=2e-6, rtol=0)
-    assert embedder.token_budget < before
+    # Later batches are cut by the half that fitted; they do not fail and halve it once more.
+    assert (len(failures), embedder.token_budget) == (1, failures[0] // 2)
+
+
+def test_one_text_too_large_for_the_device_is_an_error_with_a_way_out(tiny_folder: Path) -> None:
+    embedder = load(str(tiny_folder), options=ModelOptions(precision="fp32", device="cpu"))
+
+    def full(module: torch.nn.Module, args: object) -> None:
+        raise torch.OutOfMemoryError("as a GPU would")
+
+    embedder.network.trunk.register_forward_pre_hook(full)
+    with pytest.raises(StageFailed, match="too little memory for one text of") as caught:
+        embedder.encode_docs(["the cat", "the cat sat"])
+
+    assert caught.value.code == "E1005"
 
 
 CHILD = """

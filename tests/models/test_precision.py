@@ -50,5 +50,5 @@ def test_the_allocator_may_be_tuned_on_any_system_and_twice() -> None:
 
 
 def test_fp16_is_refused_where_no_processor_computes_in_it() -> None:
-    with pytest.raises(UsageError, match="needs a CUDA device"):
+    with pytest.raises(UsageError, match="fp16 needs a CUDA device"):
         choose_precision("fp16", device=torch.device("cpu"))

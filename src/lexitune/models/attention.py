@@ -111,6 +111,8 @@ def packed_attention(
     """
     if cu_seq_lens_q is None:
         raise ValueError("packed attention needs cu_seq_lens_q")
+    if dropout:
+        raise ValueError("packed attention has no dropout")
     causal = bool(getattr(module, "is_causal", False) if is_causal is None else is_causal)
     ahead = 0 if causal else -1
     # transformers' window counts the token itself; where attention looks both ways, it is the window on each side.

@@ -109,7 +109,7 @@ class Embedder:
         """Vectors of queries: float32 (n, dimension), in the order given; equal texts are computed once.
 
         Raises:
-            StageFailed: A text encodes to NaN or infinity.
+            StageFailed: A text encodes to NaN or infinity, or does not fit the device's memory.
         """
         return self._encode(texts, self.spec.query_prompt, talk, stage)
 
@@ -117,7 +117,7 @@ class Embedder:
         """Vectors of passages: float32 (n, dimension), in the order given; equal texts are computed once.
 
         Raises:
-            StageFailed: A text encodes to NaN or infinity.
+            StageFailed: A text encodes to NaN or infinity, or does not fit the device's memory.
         """
         return self._encode(texts, self.spec.doc_prompt, talk, stage)
 
@@ -131,7 +131,7 @@ class Embedder:
             talk: Hears of progress in tokens, under the name `stage`.
 
         Raises:
-            StageFailed: A text encodes to NaN or infinity.
+            StageFailed: A text encodes to NaN or infinity, or does not fit the device's memory.
         """
         matrix = torch.empty((len(tokens), self.dimension), device=self.network.device)
         done, total = 0, len(tokens.ids)
@@ -141,7 +141,7 @@ class Embedder:
             with self.network.compute(keep_memory=self.max_memory is None), torch.inference_mode():
                 for rows, vectors in self._embed_all(tokens):
                     # The device's results stay there until all are done: each copy would stop its queue.
-                    matrix[torch.from_numpy(rows).to(matrix.device)] = vectors
+                    matrix[self.network.to_device(rows)] = vectors
                     done += int(tokens.lengths_of(rows).sum())
                     if talk is not None:
                         talk.progress(stage, done, total)
@@ -152,17 +152,23 @@ class Embedder:
         return found
 
     def _embed_all(self, tokens: TokenIds) -> Iterator[tuple[NDArray[np.int64], torch.Tensor]]:
-        """Batches and their vectors. A batch that is too much for the device is halved, and so are later ones."""
+        """Batches and their vectors. Where one is too much for the device, the rest is cut anew by half its tokens."""
         waiting = deque(budget_batches(tokens.lengths, self.token_budget))
         while waiting:
             rows = waiting.popleft()
             try:
                 yield rows, self.network.embed(tokens, rows)
-            except torch.OutOfMemoryError:
+            except torch.OutOfMemoryError as error:
+                longest = int(tokens.lengths_of(rows[:1])[0])
                 if len(rows) == 1:
-                    raise
-                self.token_budget = max(1, self.token_budget // 2)
-                waiting.extendleft(reversed(np.array_split(rows, 2)))
+                    raise StageFailed(
+                        "E1005",
+                        f"the device has too little memory for one text of {longest} tokens",
+                        fix="give a smaller --max-length, or --device cpu",
+                    ) from error
+                self.token_budget = len(rows) * longest // 2
+                left = np.concatenate([rows, *waiting])
+                waiting = deque(left[cut] for cut in budget_batches(tokens.lengths_of(left), self.token_budget))
 
     def save(self, folder: Path, *, notes: Mapping[str, Any] | None = None) -> None:
         """Write a sentence-transformers folder, prompts included, and `lexitune.json`: whole, or not at all.

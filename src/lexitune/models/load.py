@@ -51,6 +51,7 @@ def load(name: str = "auto", *, options: ModelOptions = DEFAULT, talk: Talk | No
     if choice.reason:
         talk.say(f"model: {choice.name} ({choice.reason})")
     device = _device(options.device)
+    precision = choose_precision(options.precision, device=device)
     folder, commit = _folder(choice, options, talk)
     check_folder(folder)
     record = read_record(folder)
@@ -62,7 +63,6 @@ def load(name: str = "auto", *, options: ModelOptions = DEFAULT, talk: Talk | No
     if record is not None:
         _compare_hashes(record, model, folder)
         base = record["base"]
-    precision = choose_precision(options.precision, device=device)
     return Embedder(model, spec, precision=precision, max_memory=options.max_memory, base=base)
 
 

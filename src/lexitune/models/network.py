@@ -135,11 +135,11 @@ class Network:
         lengths = tokens.lengths_of(rows)
         part = tokens.take(rows)
         places = np.arange(len(part.ids)) - np.repeat(part.offsets[:-1], lengths)
-        starts = self._to_device(part.offsets.astype(np.int32))
+        starts = self.to_device(part.offsets.astype(np.int32))
         longest = int(lengths.max(initial=0))
         hidden = self._computing(
-            input_ids=self._to_device(part.ids.astype(np.int64))[None],
-            position_ids=self._to_device(places + self._first_position)[None],
+            input_ids=self.to_device(part.ids.astype(np.int64))[None],
+            position_ids=self.to_device(places + self._first_position)[None],
             cu_seq_lens_q=starts,
             cu_seq_lens_k=starts,
             max_length_q=longest,
@@ -150,25 +150,26 @@ class Network:
             return hidden.view(len(rows), longest, -1), None, lengths
         # Pooling wants a row a text; only this matrix of hidden states is padded, nothing was computed on it.
         spread = hidden.new_zeros(real.size, hidden.shape[-1])
-        spread = spread.index_copy(0, self._to_device(np.flatnonzero(real)), hidden)
-        return spread.view(*real.shape, -1), self._to_device(real.astype(np.int64)), lengths
+        spread = spread.index_copy(0, self.to_device(np.flatnonzero(real)), hidden)
+        return spread.view(*real.shape, -1), self.to_device(real.astype(np.int64)), lengths
 
     def _padded(self, tokens: TokenIds, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor | None, Lengths]:
         ids, real = tokens.padded(rows, pad_id=self._pad_id)
         # Without padding there is nothing to mask, and attention skips a pass over its scores.
-        mask = None if real.all() else self._to_device(real.astype(np.int64))
-        hidden = self._computing(input_ids=self._to_device(ids), attention_mask=mask).last_hidden_state
+        mask = None if real.all() else self.to_device(real.astype(np.int64))
+        hidden = self._computing(input_ids=self.to_device(ids), attention_mask=mask).last_hidden_state
         return hidden, mask, real.sum(axis=1)
 
     def _pool(self, hidden: torch.Tensor, mask: torch.Tensor | None, lengths: NDArray[np.int64]) -> torch.Tensor:
         if self.pooling == "cls":
             return hidden[:, 0].float()
         if self.pooling == "lasttoken":
-            return hidden[torch.arange(len(hidden)), torch.from_numpy(lengths - 1)].float()
+            last = self.to_device(lengths - 1)
+            return hidden[torch.arange(len(hidden), device=hidden.device), last].float()
         if self.pooling == "mean":
             real = hidden if mask is None else hidden * mask.unsqueeze(-1).to(hidden.dtype)
             total = real.sum(dim=1, dtype=torch.float32)
-            return total / self._to_device(lengths[:, None].astype(np.float32))
+            return total / self.to_device(lengths[:, None].astype(np.float32))
         if mask is None:
             mask = torch.ones(hidden.shape[:2], dtype=torch.int64, device=hidden.device)
         features = self._pooling({"token_embeddings": hidden.float(), "attention_mask": mask})
@@ -225,7 +226,8 @@ class Network:
         with fast_math(self.device):
             yield
 
-    def _to_device(self, array: NDArray[Any]) -> torch.Tensor:
+    def to_device(self, array: NDArray[Any]) -> torch.Tensor:
+        """The array on this network's device, through pinned memory: an ordinary copy waits until the GPU is idle."""
         tensor = torch.from_numpy(array)
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)

@@ -29,7 +29,11 @@ def choose_precision(requested: str, *, device: torch.device) -> str:
         UsageError: fp16 without a GPU: no processor here multiplies in it.
     """
     if requested == "fp16" and device.type != "cuda":
-        raise UsageError("E2105", "--precision fp16 needs a CUDA device", fix="take --precision auto")
+        raise UsageError(
+            "E2105",
+            "precision fp16 needs a CUDA device",
+            fix="take --precision auto; an index made in fp16 is made again with lexitune reembed --precision auto",
+        )
     if requested != "auto":
         return requested
     if device.type == "cuda":

@@ -31,7 +31,7 @@ class TokenCache:
         self.folder = folder
 
     def get(self, texts: Sequence[str], tokenise: Callable[[Sequence[str]], TokenIds]) -> TokenIds:
-        """The token ids of `texts`, read back (memory-mapped) or made by `tokenise` and kept.
+        """The token ids of `texts`, read back or made by `tokenise` and kept.
 
         A file that cannot be read is made again.
 
