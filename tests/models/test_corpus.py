@@ -101,6 +101,18 @@ def test_a_run_that_was_cut_off_goes_on_where_it_stopped_and_ends_the_same(
     assert np.array_equal(matrix(resumed), whole)
 
 
+def test_a_finished_corpus_stays_as_it_is_however_parts_would_be_cut_now(
+    embedder: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = encode_corpus(embedder, DOCS, tmp_path).folder
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    monkeypatch.setattr(embedder, "limits", Limits(2048, 3, 2**20))
+
+    encode_corpus(embedder, DOCS, tmp_path)
+
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("case", "docs", "computed"),
     [

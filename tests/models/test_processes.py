@@ -26,7 +26,8 @@ from lexitune.models.options import ModelOptions
 sys.path.insert(0, sys.argv[3])
 from test_processes import DOCS
 
-memory.UNLIMITED["cpu"] = memory.Limits(2048, 4, 2**20)
+# Each process by its own memory: the smaller part counts for both.
+memory.UNLIMITED["cpu"] = memory.Limits(2048, 4 + int(os.environ["RANK"]), 2**20)
 model = load(sys.argv[1], options=ModelOptions(precision="fp32", device="cpu"))
 encode = model.encode_tokens
 def counting(tokens, **rest):
@@ -42,6 +43,7 @@ def test_a_process_alone_is_the_first_of_one() -> None:
     found = processes()
 
     assert (found.rank, found.count) == (0, 1)
+    assert found.least(7) == 7
     found.wait()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["Processes", "processes"]
 
@@ -18,13 +19,26 @@ class Processes:
     count: int
     place: int
 
+    def least(self, value: int) -> int:
+        """The smallest `value` among all processes, which all have to ask."""
+        if self.count == 1:
+            return value
+        import torch
+        from accelerate.utils import gather
+
+        return int(gather(torch.tensor([value], device=_state().device)).min())
+
     def wait(self) -> None:
         """Go on when all processes have come this far."""
         if self.count > 1:
-            import torch
-            from accelerate import PartialState
+            _state().wait_for_everyone()
 
-            PartialState(cpu=not torch.cuda.is_available()).wait_for_everyone()
+
+def _state() -> Any:
+    import torch
+    from accelerate import PartialState
+
+    return PartialState(cpu=not torch.cuda.is_available())
 
 
 def processes() -> Processes:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lexitune.errors import DataError
 from lexitune.fingerprint import hash_json, hash_text, sha256_file
 from lexitune.io.processes import processes
 from lexitune.io.vectors import TOKENS, Part, Vectors, VectorWriter, open_vectors
@@ -56,20 +57,27 @@ def encode_corpus(
     talk, group = talk or Silent(), processes()
     fingerprint = embedder.fingerprint
     folder = vectors_root / _key(fingerprint)
-    plan = _plan(docs, embedder.limits)
+    hashes = np.fromiter((hash_text(doc.full_text).encode() for doc in docs), "S32", len(docs))
+    if (found := _finished(folder, docs, hashes)) is not None:
+        talk.progress(stage, 1, 1)
+        return found
+    # Memory taken so far differs from process to process, the plan must not.
+    limits = replace(embedder.limits, part_rows=group.least(embedder.limits.part_rows))
+    plan = _plan(docs, hashes, limits)
     writer = VectorWriter(folder, dim=embedder.dimension)
     kept, stored = _what_stayed(writer, plan)
-    mine = [number for number in range(len(plan)) if number not in kept and number % group.count == group.rank]
+    group.wait()  # until all have seen what is there: now it changes
+    mine = [number for number in range(len(plan)) if number not in kept][group.rank :: group.count]
     done, total, truncated = sum(plan.chars(number) for number in kept), int(plan.lengths.sum()), 0
     for number, fresh, tokens in _tokenised(mine, plan, stored, embedder, vectors_root / TOKENS):
         size, ids = plan.chars(number), plan.ids(number)
         truncated += tokens.truncated
         names = [repr(plan.docs[row].doc_id) for row in fresh]
         encoded = embedder.encode_tokens(tokens, names=names, talk=_Share(talk, done, size, total), stage=stage)
-        hashes = plan.hashes[plan.rows(number)]
+        part_hashes = plan.hashes[plan.rows(number)]
         where = {plan.hashes[row]: (encoded, place) for place, row in enumerate(fresh)}
-        matrix = np.stack([array[row] for array, row in (where.get(one) or stored[one] for one in hashes)])
-        writer.append(ids, [one.decode() for one in hashes], matrix, number=number)
+        matrix = np.stack([array[row] for array, row in (where.get(one) or stored[one] for one in part_hashes)])
+        writer.append(ids, [one.decode() for one in part_hashes], matrix, number=number)
         done += size
     talk.progress(stage, total, total)
     if truncated:
@@ -132,9 +140,8 @@ class _Plan:
         )
 
 
-def _plan(docs: Sequence[Doc], limits: Limits) -> _Plan:
+def _plan(docs: Sequence[Doc], hashes: NDArray[np.bytes_], limits: Limits) -> _Plan:
     lengths = np.fromiter((len(doc.full_text) for doc in docs), np.int64, len(docs)) + OVERHEAD
-    hashes = np.fromiter((hash_text(doc.full_text).encode() for doc in docs), "S32", len(docs))
     order = np.lexsort((hashes, -lengths))
     ends = np.cumsum(lengths[order])
     starts = [0]
@@ -148,6 +155,17 @@ def _plan(docs: Sequence[Doc], limits: Limits) -> _Plan:
             end += 1
         starts.append(end)
     return _Plan(docs, hashes, lengths, order, starts)
+
+
+def _finished(folder: Path, docs: Sequence[Doc], hashes: NDArray[np.bytes_]) -> Vectors | None:
+    """What `folder` holds, if it is sound and is these docs: however it was cut, it is not written anew."""
+    try:
+        found = open_vectors(folder)
+    except DataError:
+        return None
+    wanted = {doc.doc_id: text_hash.decode() for doc, text_hash in zip(docs, hashes, strict=True)}
+    same = len(wanted) == len(docs) and dict(zip(found.doc_ids, found.text_hashes, strict=True)) == wanted
+    return found if same else None
 
 
 def _what_stayed(writer: VectorWriter, plan: _Plan) -> tuple[set[int], Stored]:
