@@ -148,7 +148,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-@settings(deadline=None, max_examples=50, derandomize=True)
+@settings(deadline=None, max_examples=30, derandomize=True)
 @given(
     kind=st.sampled_from(KINDS),
     count=st.integers(0, 150),
