@@ -76,9 +76,9 @@ def make_count(texts: Sequence[str], max_length: int | None) -> Callable[[], Tok
     return lambda: model.tokenise_docs(texts)
 
 
-def in_child(side: Side) -> Any:
+def in_child(side: Side, threads: int | None) -> Any:
     """One run of one side, in a process of its own."""
-    with running(side, None) as lap:
+    with running(side, threads) as lap:
         return lap().value
 
 
@@ -111,13 +111,14 @@ def rate(found: Race, lengths: NDArray[np.int64]) -> dict[str, float]:
     return {"tokens_per_s": float(lengths.sum()) / seconds, "gflops": flops(lengths) / seconds / 1e9}
 
 
-def long_passages(texts: Sequence[str], lengths: NDArray[np.int64], precision: str, peak: float) -> dict[str, float]:
+def long_passages(
+    texts: Sequence[str], lengths: NDArray[np.int64], precision: str, *, peak: float, threads: int | None
+) -> dict[str, float]:
     """The rate on passages of about 200 tokens, and which share of the matmul rate it is."""
     chosen = (lengths >= LONG[0]) & (lengths <= LONG[1])
     long = [text for text, is_long in zip(texts, chosen, strict=True) if is_long]
-    laps = race(
-        Side(make_ours, {"texts": long, "precision": precision}), Side(make_peer, {"texts": long[:1]}), rounds=3
-    )
+    ours, idle = Side(make_ours, {"texts": long, "precision": precision}), Side(make_peer, {"texts": long[:1]})
+    laps = race(ours, idle, rounds=3, threads=threads)
     found = rate(laps, lengths[chosen])
     return found | {"texts": len(long), "share_of_matmul": found["gflops"] / peak}
 
@@ -140,9 +141,9 @@ def main() -> None:
         chosen = draw.permutation(len(docs))[: given.texts]
         texts += [docs[row].full_text for row in chosen]
     texts = [texts[row] for row in draw.permutation(len(texts))]
-    lengths = in_child(Side(make_count, {"texts": texts, "max_length": None})).lengths
+    lengths = in_child(Side(make_count, {"texts": texts, "max_length": None}), given.threads).lengths
     dtype = "bfloat16" if precision == "bf16" else "float32"
-    best = in_child(Side(make_probe, {"texts": texts[:200], "dtype": dtype}))
+    best = in_child(Side(make_probe, {"texts": texts[:200], "dtype": dtype}), given.threads)
 
     ours = Side(make_ours, {"texts": texts, "precision": precision})
     default = race(ours, Side(make_peer, {"texts": texts}), rounds=given.rounds, threads=given.threads)
@@ -154,7 +155,9 @@ def main() -> None:
         "tokens": int(lengths.sum()),
         "padding": padding(lengths, 2048),
         "rate": rate(default, lengths),
-        "passages_of_200": long_passages(texts, lengths, precision, machine[f"{precision}_gflops"]),
+        "passages_of_200": long_passages(
+            texts, lengths, precision, peak=machine[f"{precision}_gflops"], threads=given.threads
+        ),
         "agreement": agreement(default.ours[-1].value, default.peer[-1].value),
         "hardware": machine,
     }
