@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.harness import SETS, Race, Side, arguments, hardware, minilm_folder, race, real_set, running, show
 from lexitune.models.load import load
+from lexitune.models.memory import UNLIMITED
 from lexitune.models.options import ModelOptions
 from lexitune.models.tokens import TokenIds, budget_batches
 
@@ -134,6 +135,8 @@ def main() -> None:
     precision = given.precision
     if precision == "auto":
         precision = "bf16" if machine["bf16_gflops"] else "fp32"
+    if precision == "bf16" and not machine["bf16_gflops"]:
+        parser.error("this processor does not compute in bf16")
     draw = np.random.default_rng(17)
     texts: list[str] = []
     for name in given.sets.split(","):
@@ -153,7 +156,7 @@ def main() -> None:
         "precision": precision,
         "texts": len(texts),
         "tokens": int(lengths.sum()),
-        "padding": padding(lengths, 2048),
+        "padding": padding(lengths, UNLIMITED["cpu"].token_budget),
         "rate": rate(default, lengths),
         "passages_of_200": long_passages(
             texts, lengths, precision, peak=machine[f"{precision}_gflops"], threads=given.threads

@@ -29,7 +29,7 @@ from lexitune.types import Doc
 
 WORDS = """court appeal contract clause damage notice breach tenant vessel insurer premium trustee claim loss cargo
 carrier port delay licence patent holder royalty sale buyer seller goods title risk price payment interest debt bond
-share board vote merger audit tax duty import quota tariff permit waste river fish forest mine coal gas oil pipe wind sun"""
+share board vote merger audit tax duty import quota tariff permit waste river fish forest mine coal gas oil pipe wind"""
 KILL_AFTER = 2  # parts
 
 

@@ -50,6 +50,7 @@ CODES = {
     "E2013": "no workspace",
     "E2014": "a question that nobody is there to answer",
     "E2015": "nothing serves yet",
+    "E2016": "several processes where one is enough",
     "E2101": "no model of that name",
     "E2102": "remote code without a revision",
     "E2103": "a maximum length beyond what the model can take",

@@ -53,6 +53,16 @@ def test_no_two_flags_of_a_command_are_equal(command: str) -> None:
     assert sorted(set(flags)) == sorted(flags)
 
 
+def test_only_encoding_is_shared_among_processes(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+
+    result = call("-C", str(workspace), "evaluate")
+
+    assert result.exit_code == 2
+    assert "error[E2016]: evaluate was started in 2 processes" in result.stderr
+
+
 def test_help_shows_each_section_with_defaults() -> None:
     text = " ".join(call("tune", "--help").stdout.split())
 
@@ -87,7 +97,7 @@ def test_no_command_at_all_shows_the_help_and_is_a_mistake() -> None:
         (
             ("tune", "--seed", "2"),
             "error[E2001]: lexitune tune has no option '--seed'\n"
-            "  fix: did you mean --split-seed or --assess-seed or --train-seed or --evaluate-seed?\n",
+            "  fix: did you mean --split-seed or --assess-seed or --mine-seed or --train-seed or --evaluate-seed?\n",
         ),
         (("search",), "error[E2012]: missing argument 'TEXT'\n  fix: lexitune search --help\n"),
         (

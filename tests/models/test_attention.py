@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 from transformers import BertConfig, BertModel, MPNetConfig, MPNetModel, Qwen3Config, Qwen3Model
 
-from lexitune.models.attention import PLAIN_UP_TO, packed_attention, plain_attention, use_attention
+from lexitune.models.attention import PLAIN_UP_TO, encoding, packed_attention, plain_attention, use_attention
 
 MODULE = torch.nn.Identity()
 
@@ -112,11 +112,11 @@ def test_the_table_decides_between_plain_products_and_the_fused_kernel(monkeypat
 
     monkeypatch.setattr(functional, "scaled_dot_product_attention", counting)
     training, _ = plain_attention(MODULE, query, key, value, None)
-    with torch.inference_mode():
+    with encoding():
         monkeypatch.setitem(PLAIN_UP_TO, ("fp32", False, False), 5)
-        encoding, _ = plain_attention(MODULE, query, key, value, None)
+        fast, _ = plain_attention(MODULE, query, key, value, None)
         monkeypatch.setitem(PLAIN_UP_TO, ("fp32", False, False), 6)
         plain_attention(MODULE, query, key, value, None)
 
     assert fused == [6]
-    torch.testing.assert_close(encoding, training, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(fast, training, atol=1e-6, rtol=1e-5)

@@ -14,10 +14,10 @@ from lexitune.models.memory import UNLIMITED, fit_limits
 from lexitune.models.options import ModelOptions
 
 
-def test_without_a_limit_the_device_decides() -> None:
-    limits = fit_limits("cpu", text_bytes=1e9, max_length=512, row_bytes=4096, max_memory=None, taken=10**12)
+def test_without_a_limit_the_device_decides(tiny_folder: Path) -> None:
+    embedder = load(str(tiny_folder), options=ModelOptions(precision="fp32", device="cpu"))
 
-    assert limits == UNLIMITED["cpu"]
+    assert embedder.limits == UNLIMITED["cpu"]
 
 
 def test_a_limit_that_leaves_no_room_names_one_that_does() -> None:

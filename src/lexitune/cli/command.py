@@ -127,6 +127,7 @@ class Command(click.Command):
         sections: Options records it takes.
         params: Arguments and flags of its own.
         has_json: Whether it takes `--json`.
+        is_shared: Whether several processes may do it together, as `accelerate launch` starts them.
     """
 
     def __init__(
@@ -137,14 +138,21 @@ class Command(click.Command):
         sections: Sequence[type] = (),
         params: Sequence[click.Parameter] = (),
         has_json: bool = False,
+        is_shared: bool = False,
     ) -> None:
         flags = [*params, *option_flags(name, sections), *global_flags(has_json=has_json)]
         super().__init__(name, help=run.__doc__, params=flags)
-        self.run, self.kinds = run, sections
+        self.run, self.kinds, self.is_shared = run, sections, is_shared
 
     def invoke(self, ctx: click.Context) -> int:
         """Run, then draw the result. Returns the exit code."""
         state = ctx.ensure_object(State)
+        if processes().count > 1 and not self.is_shared:
+            raise UsageError(
+                "E2016",
+                f"{self.name} was started in {processes().count} processes and is built for one",
+                fix=f"lexitune {self.name}, without torchrun or accelerate launch",
+            )
         # What a library prints on the way is talk; stdout is for the result.
         with redirect_stdout(sys.stderr):
             result = self.run(Call(self.name or "", ctx.params, state, self.kinds))

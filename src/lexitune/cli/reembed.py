@@ -27,5 +27,9 @@ def run(call: Call) -> Result:
 
 
 command = Command(
-    "reembed", run, sections=(ModelOptions, ReembedOptions), params=[click.Argument(["model_id"], required=False)]
+    "reembed",
+    run,
+    sections=(ModelOptions, ReembedOptions),
+    params=[click.Argument(["model_id"], required=False)],
+    is_shared=True,
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["Processes", "processes"]
 
-LAUNCHER = ("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")
+LAUNCHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,5 +43,6 @@ def _state() -> Any:
 
 def processes() -> Processes:
     """What the launcher says, by the variables that both launchers set."""
-    rank, count, place = (int(os.environ.get(*known)) for known in LAUNCHER)
-    return Processes(rank, count, place)
+    if int(os.environ.get("WORLD_SIZE") or 1) == 1:
+        return Processes(0, 1, 0)
+    return Processes(*(int(os.environ[name]) for name in LAUNCHER))

@@ -111,7 +111,9 @@ class Workspace:
         Raises:
             StageFailed: Another process holds it; the message names its pid and host.
         """
-        if processes().rank > 0:
+        group = processes()
+        if group.rank > 0:
+            group.wait()  # until the first has the lock and has tidied up
             yield
             return
         self.root.mkdir(parents=True, exist_ok=True)
@@ -130,6 +132,7 @@ class Workspace:
             if lock.lock_counter == 1:
                 replace_text(holder, json.dumps({"pid": os.getpid(), "host": platform.node()}) + "\n")
                 _remove_leftovers(self.root)
+                group.wait()
             yield
         finally:
             lock.release()

@@ -6,6 +6,9 @@ batches, and the fused kernel on packed texts without any padding (CUDA only).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +17,11 @@ from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
-__all__ = ["PLAIN_UP_TO", "packed_attention", "plain_attention", "use_attention"]
+__all__ = ["PLAIN_UP_TO", "encoding", "packed_attention", "plain_attention", "use_attention"]
+
+# Whether no backward pass follows. Not the same as gradients being off: a training step that encodes once without them
+# and once with has to agree to the bit. Nor torch's inference mode: a model may keep such tensors and train later.
+ENCODING: ContextVar[bool] = ContextVar("lexitune_encoding", default=False)
 
 PLAIN, PACKED = "lexitune_plain", "lexitune_packed"
 SEVERAL = 1 << 30
@@ -32,6 +39,17 @@ PLAIN_UP_TO = {
     ("fp32", True, True): 512,
 }
 """Beyond these lengths the score matrix, which grows with the square, costs more than it saves."""
+
+
+@contextmanager
+def encoding() -> Iterator[None]:
+    """Within the block nothing is trained: kernels are chosen for the forward pass alone, and keep no gradients."""
+    token = ENCODING.set(True)
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        ENCODING.reset(token)
 
 
 def use_attention(trunk: Any, *, packed: bool = False) -> bool:
@@ -165,5 +183,4 @@ def _plain_up_to(query: torch.Tensor) -> int:
         return 0
     name = "fp32" if query.dtype == torch.float32 else "bf16"
     onednn = torch.get_float32_matmul_precision() != "highest"
-    # Not by whether gradients are on: a step that encodes once without them and once with has to agree to the bit.
-    return PLAIN_UP_TO[name, onednn, not torch.is_inference_mode_enabled()]
+    return PLAIN_UP_TO[name, onednn, not ENCODING.get()]

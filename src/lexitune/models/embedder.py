@@ -16,8 +16,9 @@ from sentence_transformers import SentenceTransformer
 
 from lexitune.errors import StageFailed
 from lexitune.fingerprint import hash_json, hash_texts
+from lexitune.models.attention import encoding
 from lexitune.models.folder import write_folder
-from lexitune.models.memory import Limits, anonymous_bytes, fit_limits, pass_bytes
+from lexitune.models.memory import UNLIMITED, Limits, anonymous_bytes, fit_limits, pass_bytes
 from lexitune.models.network import Network
 from lexitune.models.quiet import quiet
 from lexitune.models.spec import ModelSpec
@@ -95,7 +96,8 @@ class Embedder:
     @property
     def token_key(self) -> str:
         """Hash of all that decides a passage's token ids: tokenizer, prompt and maximum length; not the weights."""
-        return hash_json([self._tokenizer_hash, self.spec.doc_prompt, self.spec.max_length])
+        side = self.model.tokenizer.truncation_side
+        return hash_json([self._tokenizer_hash, self.spec.doc_prompt, self.spec.max_length, side])
 
     def tokenise_queries(self, texts: Sequence[str]) -> TokenIds:
         """Token ids of queries, prompt included; for `encode_tokens` and for training."""
@@ -138,7 +140,7 @@ class Embedder:
         training = self.network.training
         self.network.train(False)
         try:
-            with self.network.compute(keep_memory=self.max_memory is None), torch.inference_mode():
+            with self.network.compute(keep_memory=self.max_memory is None), encoding():
                 for rows, vectors in self._embed_all(tokens):
                     # The device's results stay there until all are done: each copy would stop its queue.
                     matrix[self.network.to_device(rows)] = vectors
@@ -227,9 +229,12 @@ def hash_tokenizer(tokenizer: Any) -> str:
 
 
 def _limits(network: Network, spec: ModelSpec, max_memory: float | None) -> Limits:
+    device = network.device.type
+    if max_memory is None:
+        return UNLIMITED.get(device, UNLIMITED["cpu"])
     item_bytes = 4 if network.precision == "fp32" else 2
     return fit_limits(
-        network.device.type,
+        device,
         text_bytes=pass_bytes(network.trunk.config, length=spec.max_length, item_bytes=item_bytes),
         max_length=spec.max_length,
         row_bytes=4 * network.dimension,

@@ -10,7 +10,7 @@ import psutil
 
 from lexitune.errors import UsageError
 
-__all__ = ["Limits", "anonymous_bytes", "fit_limits", "pass_bytes"]
+__all__ = ["UNLIMITED", "Limits", "anonymous_bytes", "fit_limits", "pass_bytes"]
 
 GB = 10**9
 # Shares of the room under a limit; the rest is for texts, and for holes between blocks of changing size: a pass
@@ -38,6 +38,7 @@ class Limits:
 
 
 UNLIMITED = {"cpu": Limits(2048, 8192, 2**20), "cuda": Limits(32768, 65536, 2**24)}
+"""By device, where memory is not limited."""
 
 
 def anonymous_bytes() -> int:
@@ -66,7 +67,7 @@ def pass_bytes(config: Any, *, length: int, item_bytes: int) -> float:
 
 
 def fit_limits(
-    device: str, *, text_bytes: float, max_length: int, row_bytes: int, max_memory: float | None, taken: int
+    device: str, *, text_bytes: float, max_length: int, row_bytes: int, max_memory: float, taken: int
 ) -> Limits:
     """The limits of a device, made smaller where `max_memory` asks for it.
 
@@ -75,7 +76,7 @@ def fit_limits(
         text_bytes: Activations of one token of the longest text, see `pass_bytes`.
         max_length: Longest text in tokens; one such text has to fit.
         row_bytes: Bytes of a vector.
-        max_memory: GB that the process may hold; None: no limit.
+        max_memory: GB that the process may hold.
         taken: Bytes that it holds already.
 
     Raises:
@@ -88,8 +89,6 @@ def fit_limits(
         Limits(token_budget=300, part_rows=166, part_chars=1048576)
     """
     most = UNLIMITED.get(device, UNLIMITED["cpu"])
-    if max_memory is None:
-        return most
     room = round(max_memory * GB) - taken
     tokens, rows = int(room * SHARE_OF_PASS / text_bytes), int(room * SHARE_OF_PART / (COPIES * row_bytes))
     if device == "cuda":
