@@ -58,7 +58,6 @@ def mine_with_ours(data: Any, query_ids: list[str], docs: Any, passages: Any, qu
         stored=(passages, tuple(doc.doc_id for doc in docs)),
         query_vectors=queries,
         kept_out=(),
-        rescore=None,
         options=options,
     )
     known = gather_known(data, query_ids, row_of, near=options.near)

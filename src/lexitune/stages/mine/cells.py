@@ -34,7 +34,7 @@ class Cells:
             >>> cells.holds(np.array([[0], [1]]), np.array([[0, 2], [0, 2]])).tolist()
             [[True, False], [False, True]]
         """
-        return cls(np.unique(rows.astype(np.int64) * width + columns), width)
+        return cls(np.unique(rows.astype(np.int64) * width + columns.astype(np.int64)), width)
 
     def __len__(self) -> int:
         return len(self.keys)

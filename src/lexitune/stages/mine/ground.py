@@ -40,6 +40,7 @@ class Ground:
         query_vectors: float32 [queries, dim].
         allowed: What each query may be given: its filter, no passage that is kept out, one passage of each text.
         bm25: Over `docs`; None where its ranking is not asked for.
+        device: Where scores of all passages are computed; None: the processor.
         rescore: Scores for the margin in place of the model's; None: the model's.
     """
 
@@ -49,6 +50,7 @@ class Ground:
     query_vectors: Matrix
     allowed: Allowed | None
     bm25: BM25 | None
+    device: str | None
     rescore: Rescore | None
     options: MineOptions
 
@@ -88,7 +90,8 @@ def lay_out(
     stored: Stored,
     query_vectors: Matrix,
     kept_out: Collection[str],
-    rescore: Rescore | None,
+    device: str | None = None,
+    rescore: Rescore | None = None,
     options: MineOptions,
 ) -> Ground:
     """Put together what a mining searches.
@@ -107,7 +110,7 @@ def lay_out(
     doc_ids = stored.doc_ids if isinstance(stored, Vectors) else stored[1]
     allowed = _without(allowed_docs(queries, docs), out, query_ids=query_ids, doc_ids=doc_ids)
     bm25 = None if options.candidates == "model" else BM25.build(docs)
-    return Ground(docs, stored, queries, query_vectors, allowed, bm25, rescore, options)
+    return Ground(docs, stored, queries, query_vectors, allowed, bm25, device, rescore, options)
 
 
 def _without(
@@ -137,7 +140,13 @@ def search(ground: Ground, excluded: Cells) -> Hits:
     if ground.options.candidates != "bm25":
         cells = excluded.rows, excluded.columns
         dense = exact_search(
-            ground.query_vectors, ground.stored, depth, query_ids=ids, allowed=ground.allowed, exclude=cells
+            ground.query_vectors,
+            ground.stored,
+            depth,
+            query_ids=ids,
+            allowed=ground.allowed,
+            exclude=cells,
+            device=ground.device,
         )
         rankings.append(dense)
     if ground.bm25 is not None:

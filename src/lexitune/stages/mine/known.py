@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from lexitune.splits.sealing import open_test
 from lexitune.stages.mine.cells import Cells, spread
 from lexitune.stages.mine.options import MineOptions
 from lexitune.text.near import near_pairs
+from lexitune.text.normalise import normalise
 from lexitune.types import Dataset, Qrels
 
 __all__ = ["PURPOSE", "Known", "gather_known", "held_out", "mined_queries"]
@@ -89,7 +91,7 @@ def gather_known(data: Dataset, query_ids: Sequence[str], row_of: Mapping[str, i
     positive = Cells.of(row[grade > 0], column[grade > 0], width)
     mine = row < len(query_ids)
     own = Cells.of(row[mine & (grade > 0)], column[mine & (grade > 0)], width)
-    pairs = near_pairs([data.queries[query_id].text for query_id in names], threshold=near)
+    pairs = _alike([data.queries[query_id].text for query_id in names], near)
     both = np.concatenate([pairs, pairs[:, ::-1]])
     asked, alike = both[both[:, 0] < len(query_ids)].T
     place, docs = spread(positive.counts(len(names)), positive.columns, alike)
@@ -125,6 +127,15 @@ def held_out(data: Dataset, *, options: MineOptions, openings: Path | None, seal
         splits.append(open_test(data.test, openings=openings, purpose=PURPOSE, expected_sha256=sealed))
     judged = (grades for split in splits for grades in split.values())
     return frozenset(doc_id for grades in judged for doc_id, grade in grades.items() if grade > 0)
+
+
+def _alike(texts: Sequence[str], near: float) -> NDArray[np.int64]:
+    if near < 1:
+        return near_pairs(texts, threshold=near)
+    keys = [normalise(text) for text in texts]  # equal ones need no comparing, and the others cannot be near
+    count = Counter(keys)
+    repeated = np.array([row for row, key in enumerate(keys) if count[key] > 1], dtype=np.int64)
+    return repeated[near_pairs([texts[row] for row in repeated], threshold=near)]
 
 
 def _refuse_unknown(

@@ -129,6 +129,7 @@ def mine(
         stored=stored,
         query_vectors=model.encode_queries([data.queries[query_id].text for query_id in query_ids]),
         kept_out=kept_out,
+        device="cuda" if model.network.device.type == "cuda" else None,
         rescore=reranker,
         options=options,
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lexitune.stages.mine.candidates import Candidates, first_under_line, in_window, is_first_enough
 from lexitune.stages.mine.cells import Cells, first_of_rows, spread
-from lexitune.stages.mine.ground import Ground, pair_scores, search
+from lexitune.stages.mine.ground import Ground, pair_scores
 from lexitune.stages.mine.known import Known
-from lexitune.stages.mine.picking import far_enough, pick, priorities
+from lexitune.stages.mine.picking import highest, pick, priorities
 from lexitune.text.near import near_matches
 from lexitune.types import Talk
 
@@ -64,6 +65,13 @@ class Negatives:
             left_out={guard: sum(part.left_out[guard] for part in parts) for guard in (TOO_CLOSE, ALIKE)},
         )
 
+    def with_rows(self, rows: Rows, others: Negatives) -> Negatives:
+        """These, and those of `others`, whose queries 0, 1, ... are `rows` here and have none yet."""
+        both = Negatives.join([self, replace(others, query=rows[others.query])], [0, 0])
+        order = np.argsort(both.query, kind="stable")
+        columns = {name: getattr(both, name)[order] for name in ("query", "doc", "rank", "score", "positive_score")}
+        return replace(both, **columns)
+
 
 def mine_in_blocks(ground: Ground, known: Known, *, talk: Talk, stage: str) -> Negatives:
     """Negatives of every query, a block of queries at a time: memory grows neither with queries nor with passages."""
@@ -78,38 +86,42 @@ def mine_in_blocks(ground: Ground, known: Known, *, talk: Talk, stage: str) -> N
     return Negatives.join(parts, starts)
 
 
-def mine_queries(ground: Ground, known: Known) -> Negatives:
+def mine_queries(ground: Ground, known: Known, *, whole_window: bool = False) -> Negatives:
     """Negatives of every query of `ground`, whose rows are the rows of `known`.
 
     A judged-wrong passage is taken as it is: no score says more than a judge. Every other candidate must score low
     enough, and its text must not be nearly that of a passage known to be right.
+
+    Args:
+        whole_window: Rank all of the window also where its first passages under the line would do: slower, the same.
     """
-    options = ground.options
     n = len(ground.queries)
-    hits = search(ground, known.right.plus(known.wrong))
-    doc = hits.index[:, options.first - 1 :].astype(np.int64)
-    rows, columns = np.nonzero(doc >= 0)
-    score = np.full(doc.shape, np.inf, dtype=np.float32)
-    ranked_by_score = options.candidates == "model" and ground.rescore is None
-    found = hits.score[rows, columns + options.first - 1]
-    score[rows, columns] = found if ranked_by_score else pair_scores(ground, rows, doc[rows, columns])
     positive = _weakest(ground, known.own, n)
-    far = far_enough(score, positive, options=options)  # an empty place scores infinity: never far enough
-    judged = first_of_rows(_permitted(known.wrong, ground), options.count)
-    room = options.count - judged.counts(n)
-    ids = [query.query_id for query in ground.queries]
-    taken, alike = _take(ground, known.right, doc, far, priorities(ids, doc.shape[1], options=options), room)
-    rows, columns = np.nonzero(taken)
-    query = np.concatenate([judged.rows, rows])
+    judged = first_of_rows(_permitted(known.wrong, ground), ground.options.count)
+    room = ground.options.count - judged.counts(n)
+    look = first_under_line if is_first_enough(ground) and not whole_window else in_window
+    found = look(ground, known.right.plus(known.wrong), highest(positive, options=ground.options))
+    priority = priorities([q.query_id for q in ground.queries], found.doc.shape[1], options=ground.options)
+    taken, alike = _take(ground, known.right, found, priority, room)
+    short = ~found.complete & (taken.sum(axis=1) < room)
+    settled = ~short
+    rows, columns = np.nonzero(taken & settled[:, None])
+    kept = settled[judged.rows]
+    judged_score = pair_scores(ground, judged.rows[kept], judged.columns[kept])
+    query = np.concatenate([judged.rows[kept], rows])
     order = np.argsort(query, kind="stable")  # judged stand first, and stay first within their query
-    return Negatives(
+    negatives = Negatives(
         query=query[order],
-        doc=np.concatenate([judged.columns, doc[rows, columns]])[order],
-        rank=np.concatenate([np.full(len(judged), JUDGED), columns + options.first])[order].astype(np.int32),
-        score=np.concatenate([pair_scores(ground, judged.rows, judged.columns), score[rows, columns]])[order],
+        doc=np.concatenate([judged.columns[kept], found.doc[rows, columns]])[order],
+        rank=np.concatenate([np.full(int(kept.sum()), JUDGED), found.rank[rows, columns]])[order].astype(np.int32),
+        score=np.concatenate([judged_score, found.score[rows, columns]])[order],
         positive_score=positive[query[order]],
-        left_out={TOO_CLOSE: int((doc >= 0).sum() - far.sum()), ALIKE: alike},
+        left_out={TOO_CLOSE: int(found.too_close[settled].sum()), ALIKE: int(alike[settled].sum())},
     )
+    if not short.any():
+        return negatives
+    again = np.flatnonzero(short)
+    return negatives.with_rows(again, mine_queries(ground.of_rows(again), known.of_rows(again), whole_window=True))
 
 
 def _weakest(ground: Ground, own: Cells, n: int) -> Scores:
@@ -130,26 +142,26 @@ def _permitted(cells: Cells, ground: Ground) -> Cells:
 
 
 def _take(
-    ground: Ground, right: Cells, doc: Rows, allowed: Bools, priority: NDArray[np.float64] | None, room: Rows
-) -> tuple[Bools, int]:
+    ground: Ground, right: Cells, found: Candidates, priority: NDArray[np.float64] | None, room: Rows
+) -> tuple[Bools, Rows]:
     """Pick, look whether a text that was picked is nearly that of a right passage, and pick again without those.
 
     Only what would be picked is compared, and once, so the work grows with the negatives and not with the corpus.
 
     Returns:
-        What is taken, and how many candidates were left out for their text.
+        What is taken, and how many candidates of each query were left out for their text.
     """
-    allowed, alike = allowed.copy(), 0
+    allowed, alike = found.far.copy(), np.zeros(len(found.far), dtype=np.int64)
     compared = np.zeros(allowed.shape, dtype=np.bool_)
     while True:
         taken = pick(allowed, room, priority)
         rows, columns = np.nonzero(taken & ~compared)
-        near = _nearly_right(ground, right, rows, doc[rows, columns])
+        near = _nearly_right(ground, right, rows, found.doc[rows, columns])
         if not near.any():
             return taken, alike
         compared |= taken
         allowed[rows[near], columns[near]] = False
-        alike += int(near.sum())
+        alike += np.bincount(rows[near], minlength=len(alike))
 
 
 def _nearly_right(ground: Ground, right: Cells, rows: Rows, docs: Rows) -> Bools:

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from lexitune.fingerprint import hash_text
 from lexitune.stages.mine.options import MineOptions
 
-__all__ = ["far_enough", "pick", "priorities"]
+__all__ = ["highest", "pick", "priorities"]
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
 
-def far_enough(score: NDArray[np.float32], positive: NDArray[np.float32], *, options: MineOptions) -> Bools:
-    """Which candidates score low enough to be taken for wrong.
+def highest(positive: NDArray[np.float32], *, options: MineOptions) -> Floats:
+    """Each query's line: a candidate may be taken for wrong when its score is at most this.
 
     A candidate that comes as close to the query as the weakest passage known to be right is more likely a right
     answer that nobody labelled than a mistake; a margin in proportion to that passage's score ("positive-aware",
@@ -25,21 +25,20 @@ def far_enough(score: NDArray[np.float32], positive: NDArray[np.float32], *, opt
     it, keeps the line below p where p is negative.
 
     Args:
-        score: float32 [queries, depth].
         positive: float32 [queries]: each query's p, the score of its weakest right passage.
 
     Example:
-        >>> scores = np.float32([[0.77, 0.76, 0.10]])
-        >>> far_enough(scores, np.float32([0.80]), options=MineOptions()).tolist()  # 0.80 - 0.05 * 0.80 = 0.76
-        [[False, True, True]]
+        >>> highest(np.float32([0.5, -0.5]), options=MineOptions()).tolist()  # 0.5 - 0.025, -0.5 - 0.025
+        [0.475, -0.525]
     """
-    p = positive.astype(np.float64)[:, None]
-    far: Bools = score <= p - options.margin * np.abs(p)
+    p = positive.astype(np.float64)
+    lines = [p - options.margin * np.abs(p)]
     if options.absolute_margin is not None:
-        far &= score <= p - options.absolute_margin
+        lines.append(p - options.absolute_margin)
     if options.max_score is not None:
-        far &= score <= options.max_score
-    return far
+        lines.append(np.full(len(p), options.max_score))
+    line: Floats = np.min(lines, axis=0)
+    return line
 
 
 def priorities(query_ids: Sequence[str], depth: int, *, options: MineOptions) -> Floats | None:
