@@ -23,7 +23,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Arrays [queries, depth], best rank first, but for the last two, which are [queries].
+    """Arrays [queries, depth], best rank first, but for the last three, which are [queries].
 
     Attributes:
         doc: Rows of passages; -1 where there is none.
@@ -31,6 +31,7 @@ class Candidates:
         score: What the margin compares.
         far: Whether that is low enough; False where there is no passage.
         too_close: How many of the window's are not.
+        settled: Whether these are the first ones for sure; else the query has to be searched in another way.
         complete: Whether nothing of the window that is far enough is missing.
     """
 
@@ -39,6 +40,7 @@ class Candidates:
     score: NDArray[np.float32]
     far: Bools
     too_close: Rows
+    settled: Bools
     complete: Bools
 
 
@@ -62,7 +64,8 @@ def in_window(ground: Ground, excluded: Cells, line: NDArray[np.float64]) -> Can
     score[rows, columns] = found if ranked_by_score else pair_scores(ground, rows, doc[rows, columns])
     far = there & (score <= line[:, None])
     rank = np.broadcast_to(np.arange(options.first, options.first + doc.shape[1]), doc.shape)
-    return Candidates(doc, rank, score, far, (there & ~far).sum(axis=1), np.ones(len(doc), dtype=np.bool_))
+    yes = np.ones(len(doc), dtype=np.bool_)
+    return Candidates(doc, rank, score, far, (there & ~far).sum(axis=1), settled=yes, complete=yes)
 
 
 def first_under_line(ground: Ground, excluded: Cells, line: NDArray[np.float64]) -> Candidates:
@@ -81,4 +84,4 @@ def first_under_line(ground: Ground, excluded: Cells, line: NDArray[np.float64])
     far = (found.doc >= 0) & (rank <= options.last)
     ended = (found.doc < 0).any(axis=1) | (rank[:, -1] >= options.last)
     close = np.minimum(found.above, options.last)
-    return Candidates(found.doc, rank, found.score, far, close, found.settled & ended)
+    return Candidates(found.doc, rank, found.score, far, close, settled=found.settled, complete=ended)

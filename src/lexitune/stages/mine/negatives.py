@@ -103,8 +103,7 @@ def mine_queries(ground: Ground, known: Known, *, whole_window: bool = False) ->
     found = look(ground, known.right.plus(known.wrong), highest(positive, options=ground.options))
     priority = priorities([q.query_id for q in ground.queries], found.doc.shape[1], options=ground.options)
     taken, alike = _take(ground, known.right, found, priority, room)
-    short = ~found.complete & (taken.sum(axis=1) < room)
-    settled = ~short
+    settled = found.settled & (found.complete | (taken.sum(axis=1) >= room))
     rows, columns = np.nonzero(taken & settled[:, None])
     kept = settled[judged.rows]
     judged_score = pair_scores(ground, judged.rows[kept], judged.columns[kept])
@@ -118,9 +117,9 @@ def mine_queries(ground: Ground, known: Known, *, whole_window: bool = False) ->
         positive_score=positive[query[order]],
         left_out={TOO_CLOSE: int(found.too_close[settled].sum()), ALIKE: int(alike[settled].sum())},
     )
-    if not short.any():
+    if settled.all():
         return negatives
-    again = np.flatnonzero(short)
+    again = np.flatnonzero(~settled)
     return negatives.with_rows(again, mine_queries(ground.of_rows(again), known.of_rows(again), whole_window=True))
 
 
