@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,15 +112,9 @@ def mine(
     query_ids = mined_queries(data)
     kept_out = held_out(data, options=options, openings=openings, sealed=sealed)
     stored = _encode(model, data.docs, vectors, talk)
-    rows = {doc.doc_id: doc for doc in data.docs}
-    docs = [rows[doc_id] for doc_id in (stored[1] if isinstance(stored, tuple) else stored.doc_ids)]
+    docs = _in_order_of(stored, data.docs)
     stands_for = one_row_a_text(docs)
     row_of = {doc.doc_id: int(row) for doc, row in zip(docs, stands_for, strict=True)}
-    known = gather_known(data, query_ids, row_of, near=options.near)
-    if reranker is None and options.reranker is not None:
-        from lexitune.stages.mine.reranker import load_reranker
-
-        reranker = load_reranker(options.reranker, device=str(model.network.device))
     ground = lay_out(
         data,
         query_ids,
@@ -130,14 +124,31 @@ def mine(
         query_vectors=model.encode_queries([data.queries[query_id].text for query_id in query_ids]),
         kept_out=kept_out,
         device="cuda" if model.network.device.type == "cuda" else None,
-        rescore=reranker,
+        rescore=reranker or _reranker(options, device=str(model.network.device)),
         options=options,
     )
-    train = data.qrels["train"]
-    positives = [{doc_id: grade for doc_id, grade in train[query_id].items() if grade > 0} for query_id in query_ids]
+    positives = [_positives(data.qrels["train"][query_id]) for query_id in query_ids]
+    known = gather_known(data, query_ids, row_of, near=options.near)
     found = mine_ground(ground, known, positives=positives, kept_out=len(kept_out) / len(docs), talk=talk)
     tell(found, talk)
     return found
+
+
+def _in_order_of(stored: Stored, docs: Sequence[Doc]) -> list[Doc]:
+    by_id = {doc.doc_id: doc for doc in docs}
+    return [by_id[doc_id] for doc_id in (stored[1] if isinstance(stored, tuple) else stored.doc_ids)]
+
+
+def _positives(judged: Mapping[str, int]) -> dict[str, int]:
+    return {doc_id: grade for doc_id, grade in judged.items() if grade > 0}
+
+
+def _reranker(options: MineOptions, *, device: str) -> Rescore | None:
+    if options.reranker is None:
+        return None
+    from lexitune.stages.mine.reranker import load_reranker
+
+    return load_reranker(options.reranker, device=device)
 
 
 def mine_ground(
