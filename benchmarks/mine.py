@@ -172,8 +172,7 @@ def mine_vectors(data: Dataset, docs: Matrix, queries: Matrix, *, options: MineO
         kept_out=(),
         options=options,
     )
-    positives = [dict(data.qrels["train"][query_id]) for query_id in query_ids]
-    return mine_ground(ground, known, positives=positives, kept_out=0.0, talk=Silent())
+    return mine_ground(ground, known, train=data.qrels["train"], kept_out=0.0, talk=Silent())
 
 
 def plain(found: Mined) -> list[tuple[str, tuple[str, ...], list[int]]]:

@@ -58,9 +58,8 @@ def mine_table(
         rescore=table if rescore else None,  # type: ignore[arg-type]
         options=options,
     )
-    positives = [{d: g for d, g in qrels[q].items() if g > 0} for q in query_ids]
     known = gather_known(data, query_ids, row_of, near=options.near)
-    return mine_ground(ground, known, positives=positives, kept_out=len(kept_out) / len(docs), talk=Silent())
+    return mine_ground(ground, known, train=qrels, kept_out=len(kept_out) / len(docs), talk=Silent())
 
 
 @pytest.fixture

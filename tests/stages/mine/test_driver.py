@@ -138,6 +138,17 @@ def test_a_model_that_was_trained_here_is_named_by_its_folder(
     assert isinstance(own, MineReport)
 
 
+def test_a_model_that_was_not_trained_here_is_named(
+    toy_workspace: Workspace, add_challenger: Add, good_model_folder: Path
+) -> None:
+    add_challenger(toy_workspace, "m1", good_model_folder)
+
+    with pytest.raises(UsageError, match="no model 'm2'") as caught:
+        run(toy_workspace, model=ModelOptions(model="models/m2"))
+
+    assert (caught.value.code, caught.value.fix) == ("E2141", "did you mean 'models/m1'? known: models/m1")
+
+
 def test_test_passages_are_kept_out_and_the_share_is_told(toy_workspace: Workspace, stock: ModelOptions) -> None:
     heard = Heard()
 
@@ -174,3 +185,16 @@ def test_a_window_without_room_is_refused(options: MineOptions, toy_workspace: W
         run(toy_workspace, model=stock, options=options)
 
     assert caught.value.code == "E2012"
+
+
+def test_a_run_that_was_cut_off_while_encoding_has_opened_nothing(
+    toy_workspace: Workspace, stock: ModelOptions
+) -> None:
+    class Interrupting(Heard):
+        def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(toy_workspace, model=stock, talk=Interrupting())
+
+    assert not toy_workspace.openings.exists()

@@ -61,7 +61,7 @@ def mine_with_ours(data: Any, query_ids: list[str], docs: Any, passages: Any, qu
         options=options,
     )
     known = gather_known(data, query_ids, row_of, near=options.near)
-    found = mine_ground(ground, known, positives=[{}] * len(query_ids), kept_out=0.0, talk=Silent())
+    found = mine_ground(ground, known, train=data.qrels["train"], kept_out=0.0, talk=Silent())
     by_id = {doc.doc_id: doc.full_text for doc in docs}
     return {data.queries[e.query_id].text: [by_id[i] for i in e.negatives] for e in found.examples()}
 

@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lexitune.errors import UsageError
 from lexitune.fingerprint import hash_file, hash_json
 from lexitune.io.atomic import replace_text
 from lexitune.io.dataset import open_data, read_record
 from lexitune.io.workspace import Meta, Workspace, is_finished, read_meta, write_meta
 from lexitune.models.options import ModelOptions
+from lexitune.settings import did_you_mean
 from lexitune.stages.mine.options import MineOptions
 from lexitune.types import Silent, Talk
 
@@ -60,9 +62,10 @@ def run(
         StageFailed: A text encodes to NaN, or the disk is full.
     """
     from lexitune.models.load import load
-    from lexitune.stages.mine.mining import mine
+    from lexitune.stages.mine.mining import mine, refuse_contradictions
 
     model, options, talk = model or ModelOptions(), options or MineOptions(), talk or Silent()
+    refuse_contradictions(options)
     start = time.monotonic()
     with workspace.lock():
         data = open_data(workspace)
@@ -94,7 +97,8 @@ def run(
         outputs = {path.name: hash_file(path) for path in paths[:2]}
         cost_s = time.monotonic() - start
         write_meta(report, Meta("mine", asdict(options), inputs, seed=options.seed, cost_s=cost_s, outputs=outputs))
-    talk.say(f"mine: suspects for an expert to label, the most suspect first: {paths[2]}")
+    if len(found.suspects):
+        talk.say(f"mine: suspects for an expert to label, the most suspect first: {paths[2]}")
     return _read(report, paths)
 
 
@@ -122,8 +126,12 @@ def _suspects_path(workspace: Workspace, inputs: dict[str, str], options: MineOp
 def _in_workspace(workspace: Workspace, model: ModelOptions) -> ModelOptions:
     """A model that was trained here is named as everywhere in the workspace, and its length is its own."""
     folder = workspace.root / model.model
-    if folder.parent != workspace.models or not folder.is_dir():
+    if folder.parent != workspace.models or Path(model.model).is_dir():
         return model
+    if not folder.is_dir():
+        names = [f"models/{path.name}" for path in workspace.models.glob("[!.]*")]
+        fix = did_you_mean(model.model, names) if names else "lexitune train"
+        raise UsageError("E2141", f"no model '{folder.name}' in {workspace.models}", fix=fix)
     return replace(model, model=str(folder), max_length=None, revision=None)
 
 

@@ -18,7 +18,7 @@ from lexitune.text.near import near_pairs
 from lexitune.text.normalise import normalise
 from lexitune.types import Dataset, Qrels
 
-__all__ = ["PURPOSE", "Known", "gather_known", "held_out", "mined_queries"]
+__all__ = ["PURPOSE", "Known", "gather_known", "held_out", "mined_queries", "refuse_unrecorded"]
 
 PURPOSE = "mine: passages kept out of the negatives"
 
@@ -111,22 +111,32 @@ def held_out(data: Dataset, *, options: MineOptions, openings: Path | None, seal
         sealed: SHA-256 of the test judgements at import; None: there is none.
 
     Raises:
-        UsageError: The data has a test set and there is no journal to record its opening in.
+        UsageError: As `refuse_unrecorded`.
         DataError: The test judgements changed since they were sealed.
     """
     if options.keep_out == "none":
         return frozenset()
     splits: list[Qrels] = [data.qrels.get("dev", {})]
-    if data.test is not None and data.test.query_count:
-        if openings is None:
-            raise UsageError(
-                "E2012",
-                "the data has a sealed test set, and keeping its passages out of the negatives means to open it",
-                fix='name the journal, openings="test-openings.jsonl", or give MineOptions(keep_out="none")',
-            )
+    refuse_unrecorded(data, options=options, openings=openings)
+    if data.test is not None and data.test.query_count and openings is not None:
         splits.append(open_test(data.test, openings=openings, purpose=PURPOSE, expected_sha256=sealed))
     judged = (grades for split in splits for grades in split.values())
     return frozenset(doc_id for grades in judged for doc_id, grade in grades.items() if grade > 0)
+
+
+def refuse_unrecorded(data: Dataset, *, options: MineOptions, openings: Path | None) -> None:
+    """Refuse to open a test set where there is no journal to record it in.
+
+    Raises:
+        UsageError: The data has a test set, its passages are to be kept out, and `openings` is None.
+    """
+    has_test = data.test is not None and data.test.query_count > 0
+    if options.keep_out != "none" and has_test and openings is None:
+        raise UsageError(
+            "E2012",
+            "the data has a sealed test set, and keeping its passages out of the negatives means to open it",
+            fix='name the journal, openings=Path("test-openings.jsonl"), or give MineOptions(keep_out="none")',
+        )
 
 
 def _alike(texts: Sequence[str], near: float) -> NDArray[np.int64]:

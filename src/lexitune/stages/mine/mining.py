@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from lexitune.errors import UsageError
 from lexitune.stages.mine.ground import Ground, Rescore, Stored, lay_out, one_row_a_text
 from lexitune.stages.mine.holdout import FalseNegatives, estimate
-from lexitune.stages.mine.known import Known, gather_known, held_out, mined_queries
+from lexitune.stages.mine.known import Known, gather_known, held_out, mined_queries, refuse_unrecorded
 from lexitune.stages.mine.negatives import JUDGED, Negatives, mine_in_blocks, mine_queries
 from lexitune.stages.mine.options import MineOptions
-from lexitune.types import Dataset, Doc, Example, Query, Silent, Talk
+from lexitune.types import Dataset, Doc, Example, Qrels, Query, Silent, Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
 
-__all__ = ["Mined", "mine", "mine_ground"]
+__all__ = ["Mined", "mine", "mine_ground", "refuse_contradictions"]
 
 DEFAULT = MineOptions()
 MUCH_OF_CORPUS, MANY_WITHOUT = 0.30, 0.30
@@ -108,28 +108,28 @@ def mine(
         [('d2', 'd3')]
     """
     talk = talk or Silent()
-    _refuse_contradictions(options)
+    refuse_contradictions(options)
+    refuse_unrecorded(data, options=options, openings=openings)
     query_ids = mined_queries(data)
-    kept_out = held_out(data, options=options, openings=openings, sealed=sealed)
-    stored = _encode(model, data.docs, vectors, talk)
+    stored, query_vectors = _encode(model, data, query_ids, vectors, talk)
     docs = _in_order_of(stored, data.docs)
     stands_for = one_row_a_text(docs)
     row_of = {doc.doc_id: int(row) for doc, row in zip(docs, stands_for, strict=True)}
+    kept_out = held_out(data, options=options, openings=openings, sealed=sealed)  # late: a run cut off opens nothing
     ground = lay_out(
         data,
         query_ids,
         docs=docs,
         stands_for=stands_for,
         stored=stored,
-        query_vectors=model.encode_queries([data.queries[query_id].text for query_id in query_ids]),
+        query_vectors=query_vectors,
         kept_out=kept_out,
         device="cuda" if model.network.device.type == "cuda" else None,
         rescore=reranker or _reranker(options, device=str(model.network.device)),
         options=options,
     )
-    positives = [_positives(data.qrels["train"][query_id]) for query_id in query_ids]
     known = gather_known(data, query_ids, row_of, near=options.near)
-    found = mine_ground(ground, known, positives=positives, kept_out=len(kept_out) / len(docs), talk=talk)
+    found = mine_ground(ground, known, train=data.qrels["train"], kept_out=len(kept_out) / len(docs), talk=talk)
     tell(found, talk)
     return found
 
@@ -151,14 +151,18 @@ def _reranker(options: MineOptions, *, device: str) -> Rescore | None:
     return load_reranker(options.reranker, device=device)
 
 
-def mine_ground(
-    ground: Ground, known: Known, *, positives: Sequence[dict[str, int]], kept_out: float, talk: Talk
-) -> Mined:
-    """Mine where everything is laid out: search, guards, picks, then the estimate and the order of suspicion."""
-    negatives = mine_in_blocks(ground, known, talk=talk, stage="mine")
+def mine_ground(ground: Ground, known: Known, *, train: Qrels, kept_out: float, talk: Talk) -> Mined:
+    """Mine where everything is laid out: search, guards, picks, then the estimate and the order of suspicion.
+
+    Args:
+        train: The judgements that `known` was gathered from.
+        kept_out: Share of the corpus that is.
+    """
+    negatives = mine_in_blocks(ground, known, talk=talk, stage="mine search")
     options = ground.options
     share = estimate(known, lambda rows, left: mine_queries(ground.of_rows(rows), left), seed=options.seed)
     suspects = most_suspect(negatives, options.suspects)
+    positives = [_positives(train[query.query_id]) for query in ground.queries]
     return Mined(ground.queries, ground.docs, positives, negatives, suspects, share, kept_out, options)
 
 
@@ -203,16 +207,27 @@ def tell(found: Mined, talk: Talk) -> None:
     talk.say(f"mine: {found.false_negatives}")
 
 
-def _encode(model: Embedder, docs: Sequence[Doc], vectors: Path | None, talk: Talk) -> Stored:
+def _encode(
+    model: Embedder, data: Dataset, query_ids: Sequence[str], vectors: Path | None, talk: Talk
+) -> tuple[Stored, NDArray[np.float32]]:
+    """Vectors of the corpus, and of the queries."""
     from lexitune.models.corpus import encode_corpus
 
-    if vectors is not None:
-        return encode_corpus(model, docs, vectors, talk=talk, stage="mine")
-    texts = [doc.full_text for doc in docs]
-    return model.encode_docs(texts, talk=talk, stage="mine"), tuple(doc.doc_id for doc in docs)
+    stored: Stored
+    if vectors is None:
+        texts = [doc.full_text for doc in data.docs]
+        stored = model.encode_docs(texts, talk=talk, stage="mine"), tuple(doc.doc_id for doc in data.docs)
+    else:
+        stored = encode_corpus(model, data.docs, vectors, talk=talk, stage="mine")
+    return stored, model.encode_queries([data.queries[query_id].text for query_id in query_ids])
 
 
-def _refuse_contradictions(options: MineOptions) -> None:
+def refuse_contradictions(options: MineOptions) -> None:
+    """Refuse a rank window that is smaller than what is asked of it.
+
+    Raises:
+        UsageError: It is.
+    """
     window = options.last - options.first + 1
     if window < options.count:
         raise UsageError(
