@@ -3,7 +3,7 @@
 python -m benchmarks.evaluate              search and measures, both given the same random vectors
 python -m benchmarks.evaluate --cold       encode, search and measure a real set
 
-Both sides rank the first 100. `agreement` is the greatest difference between two mean values.
+Both sides rank the first 100. `agreement` tells the greatest difference between two mean values.
 """
 
 from __future__ import annotations
@@ -51,7 +51,10 @@ def main() -> None:
     else:
         size = {"queries": given.queries or 3_000, "docs": given.docs or 50_000}
         laps = race(Side(make_ours, size), Side(make_peer, size), **how)
-    show({**laps.to_json(), "agreement": agreement(laps), "hardware": hardware(given.threads)}, as_json=given.json)
+    show(
+        {**laps.to_json(), "agreement": {"greatest_difference": agreement(laps)}, "hardware": hardware(given.threads)},
+        as_json=given.json,
+    )
 
 
 def random_set(queries: int, docs: int) -> tuple[Matrix, Matrix, Qrels]:

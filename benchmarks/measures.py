@@ -53,7 +53,9 @@ def main() -> None:
         )
         for maker in (make_pytrec_eval, make_ranx, make_ranx_arrays)
     }
-    found = {name: {**laps.to_json(), "agreement": agreement(laps)} for name, laps in races.items()}
+    found = {
+        name: {**laps.to_json(), "agreement": {"greatest_difference": agreement(laps)}} for name, laps in races.items()
+    }
     show({**found["pytrec_eval"], **found, "hardware": hardware(given.threads)}, as_json=given.json)
 
 
