@@ -43,6 +43,7 @@ NEIGHBOURS = {("__main__", "cli"), ("registry", "settings")}
 
 HEAVY = {"accelerate", "datasets", "sentence_transformers", "torch", "transformers"}
 LEAVES = {
+    "models/adapter.py": {"sentence_transformers", "torch"},
     "models/attention.py": {"torch", "transformers"},
     "models/embedder.py": {"sentence_transformers", "torch"},
     "models/folder.py": {"sentence_transformers"},

@@ -46,7 +46,7 @@ def train(workspace: Workspace, model_id: str = "m1") -> None:
 
 def stage(workspace: Workspace, model_id: str = "m1", *, corpus: str = "") -> None:
     replace_text(workspace.vectors / "v1" / "manifest.json", "{}")
-    write_staged(workspace, Staged(model_id, "vectors/v1", "f1", corpus or hash_file(workspace.corpus)))
+    write_staged(workspace, Staged(model_id, "vectors/v1", "f1", corpus or hash_file(workspace.corpus), "f1"))
 
 
 def evaluate(workspace: Workspace, model_id: str = "m1") -> None:
@@ -210,7 +210,7 @@ def test_what_was_made_of_something_else_is_stale_and_made_again_in_order(worksp
 
 def test_an_evaluation_through_another_index_and_a_verdict_on_an_older_one_are_stale(workspace: Workspace) -> None:
     walk(workspace, "PROMOTE")
-    write_staged(workspace, Staged("m1", "vectors/v2", "f1", hash_file(workspace.corpus)))
+    write_staged(workspace, Staged("m1", "vectors/v2", "f1", hash_file(workspace.corpus), "f1"))
     report = workspace.reports / "m1.json"
     replace_text(report, report.read_text() + "\n")
 

@@ -21,14 +21,17 @@ class Staged:
     Args:
         model_id: Folder name under `models/`.
         vectors: Folder of the vectors, relative to the workspace.
-        fingerprint: Of the model that made them.
+        fingerprint: Of the model, its query side included.
         corpus: Hash of the corpus file they were made of.
+        doc_fingerprint: What the vectors bear. The model's own, unless its query side alone was tuned: then they are
+            the stock model's, and the fingerprint tells the two apart.
     """
 
     model_id: str
     vectors: str
     fingerprint: str
     corpus: str
+    doc_fingerprint: str
 
 
 def staged_path(workspace: Workspace) -> Path:

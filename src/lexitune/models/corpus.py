@@ -34,8 +34,8 @@ OVERHEAD = 16  # characters that even an empty text counts, so that a part of th
 
 
 def corpus_key(embedder: Embedder) -> str:
-    """Name of the folder that holds this embedder's vectors of passages: another model never shares it."""
-    return _key(embedder.fingerprint)
+    """Name of the folder that holds this embedder's vectors of passages: no model with other ones shares it."""
+    return _key(embedder.doc_fingerprint)
 
 
 def encode_corpus(
@@ -55,10 +55,11 @@ def encode_corpus(
         StageFailed: A passage encodes to NaN or infinity, two docs share an id, or the disk is full.
     """
     talk, group = talk or Silent(), processes()
-    fingerprint = embedder.fingerprint
+    fingerprint = embedder.doc_fingerprint
     folder = vectors_root / _key(fingerprint)
     hashes = np.fromiter((hash_text(doc.full_text).encode() for doc in docs), "S32", len(docs))
     if (found := _finished(folder, docs, hashes)) is not None:
+        talk.say(f"{stage or 'encode'}: nothing to encode, vectors/{folder.name} holds these passages already")
         talk.progress(stage, 1, 1)
         return found
     # Memory taken so far differs from process to process, the plan must not.

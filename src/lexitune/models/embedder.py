@@ -16,6 +16,7 @@ from sentence_transformers import SentenceTransformer
 
 from lexitune.errors import StageFailed
 from lexitune.fingerprint import hash_json, hash_texts
+from lexitune.models.adapter import adapt, hash_matrix
 from lexitune.models.attention import encoding
 from lexitune.models.folder import write_folder
 from lexitune.models.memory import UNLIMITED, Limits, anonymous_bytes, fit_limits, pass_bytes
@@ -41,6 +42,7 @@ class Embedder:
         precision: `fp32`, `bf16` or `fp16`: what the transformer computes in.
         max_memory: GB that encoding may bring this process to; None: no limit.
         base: Where the weights come from (name, source, revision, weights); empty: from here.
+        query_map: float32 (dimension, dimension) that query vectors go through, or None. It may be set later.
 
     Raises:
         DataError: The model has parts that cannot be computed here.
@@ -54,10 +56,12 @@ class Embedder:
         precision: str,
         max_memory: float | None = None,
         base: Mapping[str, str] | None = None,
+        query_map: Matrix | None = None,
     ) -> None:
         model.prompts = {"query": spec.query_prompt, "document": spec.doc_prompt}
         model.max_seq_length = spec.max_length
         self.model, self.spec, self.precision, self.max_memory = model, spec, precision, max_memory
+        self.query_map = query_map
         self.network = Network(model, precision=precision)
         self.limits = _limits(self.network, spec, max_memory)
         self.token_budget = self.limits.token_budget
@@ -76,9 +80,20 @@ class Embedder:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all that decides a vector: weights, tokenizer, prompts, pooling, length, normalising, precision.
+        """Hash of all that decides a vector, of a query or a passage. Two models of one fingerprint are one.
 
         Taken from the weights as they are now, at each call: training changes them.
+        """
+        if self.query_map is None:
+            return self.doc_fingerprint
+        return hash_json({"docs": self.doc_fingerprint, "query_map": hash_matrix(self.query_map)})
+
+    @property
+    def doc_fingerprint(self) -> str:
+        """Hash of all that decides a passage's vector: what vectors of passages are known by.
+
+        Weights, tokenizer, prompts, pooling, length, normalising and precision, but not the query map: a model with one
+        reads the index of the model that it was made from.
         """
         spec = self.spec
         return hash_json(
@@ -110,10 +125,15 @@ class Embedder:
     def encode_queries(self, texts: Sequence[str], *, talk: Talk | None = None, stage: str = "") -> Matrix:
         """Vectors of queries: float32 (n, dimension), in the order given; equal texts are computed once.
 
+        They go through the query map where the model has one; `encode_tokens` knows no side, and leaves it out.
+
         Raises:
             StageFailed: A text encodes to NaN or infinity, or does not fit the device's memory.
         """
-        return self._encode(texts, self.spec.query_prompt, talk, stage)
+        vectors = self._encode(texts, self.spec.query_prompt, talk, stage)
+        if self.query_map is None:
+            return vectors
+        return adapt(vectors, self.query_map, normalise=self.network.normalise)
 
     def encode_docs(self, texts: Sequence[str], *, talk: Talk | None = None, stage: str = "") -> Matrix:
         """Vectors of passages: float32 (n, dimension), in the order given; equal texts are computed once.
@@ -175,7 +195,8 @@ class Embedder:
     def save(self, folder: Path, *, notes: Mapping[str, Any] | None = None) -> None:
         """Write a sentence-transformers folder, prompts included, and `lexitune.json`: whole, or not at all.
 
-        `SentenceTransformer(folder).encode_query(text)` then gives the vectors that `encode_queries` gives.
+        `SentenceTransformer(folder).encode_query(text)` then gives the vectors that `encode_queries` gives; where there
+        is a query map, before it: the folder holds it apart, and its README says how to apply it.
 
         Args:
             notes: JSON values to keep with the model: how it was trained, on what, with which result.
@@ -186,7 +207,15 @@ class Embedder:
             "fingerprint": self.fingerprint,
         }
         with quiet():
-            write_folder(self.model, folder, spec=self.spec, base=self.base, hashes=hashes, notes=notes or {})
+            write_folder(
+                self.model,
+                folder,
+                spec=self.spec,
+                base=self.base,
+                hashes=hashes,
+                notes=notes or {},
+                query_map=self.query_map,
+            )
 
     def _tokenise(self, texts: Sequence[str], prompt: str) -> TokenIds:
         if prompt:

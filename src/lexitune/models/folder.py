@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from lexitune.errors import DataError
+from lexitune.models.adapter import ADAPTER, adapter_use, hash_matrix, write_adapter
 from lexitune.models.spec import ModelSpec
 
 __all__ = ["RECORD", "check_folder", "read_record", "spec_of_record", "write_folder"]
@@ -28,12 +31,14 @@ def write_folder(
     base: Mapping[str, str],
     hashes: Mapping[str, str],
     notes: Mapping[str, Any],
+    query_map: NDArray[np.float32] | None = None,
 ) -> None:
     """Save a model under a temporary name, then let it take the place of `folder`: a kill leaves no half model.
 
     Args:
         base: Where the weights come from: name, source, revision, weights (their hash).
         hashes: Hashes of weights and tokenizer, and the fingerprint.
+        query_map: Written beside the model, see `lexitune.models.adapter`; None: there is none.
     """
     folder = folder.absolute()
     partial = folder.with_name(f".{folder.name}.partial")
@@ -48,8 +53,12 @@ def write_folder(
         **hashes,
         "notes": dict(notes),
     }
+    if query_map is not None:
+        write_adapter(query_map, partial)
+        record[ADAPTER] = hash_matrix(query_map)
     (partial / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (partial / "README.md").write_text(readme(folder.name, spec, base), encoding="utf-8")
+    use = _use(folder.name) if query_map is None else adapter_use(folder.name, normalise=spec.normalise)
+    (partial / "README.md").write_text(readme(folder.name, spec, base, use), encoding="utf-8")
     if folder.exists():
         old = folder.with_name(f".{folder.name}.old")
         shutil.rmtree(old, ignore_errors=True)
@@ -60,7 +69,7 @@ def write_folder(
         partial.rename(folder)
 
 
-def readme(name: str, spec: ModelSpec, base: Mapping[str, str]) -> str:
+def readme(name: str, spec: ModelSpec, base: Mapping[str, str], use: Sequence[str]) -> str:
     """A model card that names the base, the prompts and the use, and quotes no training text."""
     head = ["library_name: sentence-transformers", "pipeline_tag: sentence-similarity"]
     origin = base.get("source", "")
@@ -80,17 +89,23 @@ def readme(name: str, spec: ModelSpec, base: Mapping[str, str]) -> str:
             f"Vectors of {spec.dimension} numbers; texts of up to {spec.max_length} tokens.",
             f"Prompts, which the calls below add by themselves: {prompts}.",
             "",
-            "```python",
-            "from sentence_transformers import SentenceTransformer",
-            "",
-            f'model = SentenceTransformer("{name}")',
-            'queries = model.encode_query(["what you look for"])',
-            'passages = model.encode_document(["what may answer it"])',
-            "print(model.similarity(queries, passages))",
-            "```",
+            *use,
             "",
         ]
     )
+
+
+def _use(name: str) -> list[str]:
+    return [
+        "```python",
+        "from sentence_transformers import SentenceTransformer",
+        "",
+        f'model = SentenceTransformer("{name}")',
+        'queries = model.encode_query(["what you look for"])',
+        'passages = model.encode_document(["what may answer it"])',
+        "print(model.similarity(queries, passages))",
+        "```",
+    ]
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:

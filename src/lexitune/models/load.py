@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 
 from lexitune.errors import DataError, UsageError
 from lexitune.io.processes import processes
+from lexitune.models.adapter import read_adapter
 from lexitune.models.catalog import BUILT_IN, Choice, resolve
 from lexitune.models.embedder import Embedder, hash_tokenizer, hash_weights
 from lexitune.models.folder import check_folder, read_record, spec_of_record
@@ -63,7 +64,8 @@ def load(name: str = "auto", *, options: ModelOptions = DEFAULT, talk: Talk | No
     if record is not None:
         _compare_hashes(record, model, folder)
         base = record["base"]
-    return Embedder(model, spec, precision=precision, max_memory=options.max_memory, base=base)
+    query_map = read_adapter(folder, record, dimension=spec.dimension)
+    return Embedder(model, spec, precision=precision, max_memory=options.max_memory, base=base, query_map=query_map)
 
 
 def open_model(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Found", "search_serving"]
 
 DEFAULT = ModelOptions()
+AGAIN = "lexitune rollback, or lexitune reembed && lexitune evaluate && lexitune promote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ def search_serving(
 
     Raises:
         UsageError: Nothing serves yet.
-        DataError: The vectors are not the serving model's, or a filter names a field that no passage has.
+        DataError: The model is not the one that was promoted, the vectors are not its own, or a filter names a field
+            that no passage has.
     """
     talk = talk or Silent()
     recover(workspace, talk=talk)
@@ -90,7 +92,7 @@ def _load(workspace: Workspace, serving: Serving, vectors: Vectors, options: Mod
     """The serving model, computing as it did when it made the vectors.
 
     Raises:
-        DataError: Its fingerprint is not the one that the vectors bear.
+        DataError: It is not the model that was promoted, or the vectors are not of its making.
     """
     from lexitune.models.load import load
 
@@ -99,10 +101,16 @@ def _load(workspace: Workspace, serving: Serving, vectors: Vectors, options: Mod
         # A challenger's folder says its own length; a stock model may have been cut to one by an option.
         own = replace(own, max_length=vectors.manifest.get("max_length"), revision=options.revision)
     embedder = load(str(locate(workspace, serving.model) or serving.model), options=own, talk=talk)
-    if embedder.fingerprint != vectors.manifest.get("fingerprint"):
+    if embedder.doc_fingerprint != vectors.manifest.get("fingerprint"):
         raise DataError(
             "E3145",
             f"{serving.vectors} was not made by {serving.model}: its scores would mean nothing",
-            fix="lexitune rollback, or lexitune reembed && lexitune evaluate && lexitune promote",
+            fix=AGAIN,
+        )
+    if serving.fingerprint not in ("", embedder.fingerprint):
+        raise DataError(
+            "E3145",
+            f"{serving.model} is not the model that was promoted: its queries would be encoded in another way",
+            fix=AGAIN,
         )
     return embedder

@@ -119,7 +119,7 @@ def test_an_incomplete_index_is_refused_before_test_is_opened(staged: Workspace,
 def test_an_index_of_other_weights_is_refused(staged: Workspace, model: ModelOptions) -> None:
     found = read_staged(staged)
     assert found is not None
-    write_staged(staged, type(found)(found.model_id, found.vectors, "f" * 32, found.corpus))
+    write_staged(staged, replace(found, fingerprint="f" * 32))
 
     with pytest.raises(DataError) as raised:
         run(staged, model=model, options=QUICK)

@@ -91,7 +91,7 @@ def stage(workspace: Workspace, model_id: str, found: dict[str, Any]) -> None:
     name = Path(found["sides"]["tuned"]["vectors"]).name
     (workspace.models / model_id).mkdir(parents=True, exist_ok=True)
     write_vectors(workspace, name)
-    write_staged(workspace, Staged(model_id, f"vectors/{name}", f"f-{name}", hash_file(workspace.corpus)))
+    write_staged(workspace, Staged(model_id, f"vectors/{name}", f"f-{name}", hash_file(workspace.corpus), f"f-{name}"))
     replace_text(workspace.reports / f"{model_id}.json", json.dumps(found))
 
 

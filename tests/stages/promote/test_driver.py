@@ -31,7 +31,9 @@ def test_a_yes_makes_model_vectors_and_thresholds_serve_together(ready: Workspac
     serving = read_serving(ready)
     assert (result.answer, result.next_command) == ("PROMOTE", 'lexitune search "your query"')
     assert serving is not None
-    assert replace(serving, at="") == Serving("models/m1", "vectors/tuned", {"relevant_p05": 0.4})
+    assert replace(serving, at="") == Serving(
+        "models/m1", "vectors/tuned", {"relevant_p05": 0.4}, fingerprint="f-tuned"
+    )
     assert ready.serving.read_text(encoding="utf-8").count("\n") == 1
     assert not (ready.root / "switch-intent.json").exists()
 
@@ -157,7 +159,7 @@ def test_a_report_that_is_no_evaluation(text: str, ready: Workspace) -> None:
 
 
 def test_an_index_staged_after_the_evaluation_was_not_evaluated(ready: Workspace) -> None:
-    write_staged(ready, Staged("m1", "vectors/stock", "f-stock", hash_file(ready.corpus)))
+    write_staged(ready, Staged("m1", "vectors/stock", "f-stock", hash_file(ready.corpus), "f-stock"))
 
     with pytest.raises(DataError) as raised:
         run(ready)

@@ -44,7 +44,7 @@ class Side:
     Args:
         model: Folder relative to the workspace, or the name, folder or Hub id of a stock model.
         vectors: Folder of its vectors of the corpus, relative to the workspace.
-        fingerprint: Of the model, and of its vectors.
+        fingerprint: Of the model, its query side included; `refuse_other_vectors` has seen that the vectors are its.
         thresholds: `relevant_p05`: 19 of 20 relevant passages of the dev queries score above it under this model.
             A user may cut result lists there. Empty where there are no dev queries.
     """

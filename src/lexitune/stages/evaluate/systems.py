@@ -75,11 +75,11 @@ def refuse_other_vectors(vectors: Vectors, docs: Sequence[Doc], *, model: Embedd
         DataError: Another fingerprint, or other docs.
     """
     made_by = vectors.manifest.get("fingerprint")
-    if made_by != model.fingerprint:
+    if made_by != model.doc_fingerprint:
         raise DataError(
             "E3304",
             f"{vectors.folder} was made by model {str(made_by)[:12]}, not by {model.spec.name} "
-            f"({model.fingerprint[:12]})",
+            f"({model.doc_fingerprint[:12]})",
             fix="lexitune reembed",
         )
     if len(vectors) != len(docs) or set(vectors.doc_ids) != {doc.doc_id for doc in docs}:

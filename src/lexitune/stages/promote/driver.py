@@ -124,7 +124,7 @@ def _evidence(workspace: Workspace, model_id: str | None) -> tuple[Staged, Mappi
             fix="lexitune evaluate",
         )
     found = open_vectors(workspace.root / staged.vectors).manifest.get("fingerprint")
-    if found != staged.fingerprint:
+    if found != staged.doc_fingerprint:
         raise DataError("E3304", f"{staged.vectors} holds vectors of model {str(found)[:12]}", fix="lexitune reembed")
     return staged, evaluation
 

@@ -24,12 +24,15 @@ class Serving:
         thresholds: Scores under this model that mean something, such as `relevant_p05`: scores of two
             models do not compare, so a threshold kept from the last champion would be wrong.
         at: When it began to serve (ISO 8601, UTC); empty for a stock model that no promotion put there.
+        fingerprint: Of the model as it was evaluated. The vectors cannot stand for it: several models that differ in
+            their query side read the same ones. Empty in a line of an older lexitune: not known.
     """
 
     model: str
     vectors: str
     thresholds: Mapping[str, float]
     at: str = ""
+    fingerprint: str = ""
 
     def to_line(self) -> str:
         """The one line of `serving`, with its newline."""
@@ -43,7 +46,13 @@ def serving_of(values: Mapping[str, Any]) -> Serving:
         >>> serving_of({"model": "minilm", "vectors": "vectors/1f", "thresholds": {}}).model
         'minilm'
     """
-    return Serving(values["model"], values["vectors"], dict(values["thresholds"]), values.get("at", ""))
+    return Serving(
+        values["model"],
+        values["vectors"],
+        dict(values["thresholds"]),
+        at=values.get("at", ""),
+        fingerprint=values.get("fingerprint", ""),
+    )
 
 
 def parse_serving(text: str, path: Path) -> Serving:

@@ -53,14 +53,13 @@ def run(
         own = replace(model, max_length=None, revision=None)
         embedder = load(str(workspace.models / model_id), options=own, talk=talk)
         inputs = {"corpus": hash_file(workspace.corpus), "model": embedder.fingerprint}
-        staged = read_staged(workspace)
         finished = is_finished(staged_path(workspace), stage="reembed", inputs=inputs, options=options)
-        if finished and staged is not None and staged.model_id == model_id and _sound(workspace, staged):
+        if finished and (folder := _sound(workspace, model_id)) is not None:
             talk.say("reembed: skipped, same corpus, same model")
-            return workspace.root / staged.vectors
+            return folder
         vectors = reembed(data.docs, model=embedder, out=workspace.vectors, options=options, talk=talk)
-        folder = vectors.folder.relative_to(workspace.root).as_posix()
-        write_staged(workspace, Staged(model_id, folder, inputs["model"], inputs["corpus"]))
+        name = vectors.folder.relative_to(workspace.root).as_posix()
+        write_staged(workspace, Staged(model_id, name, inputs["model"], inputs["corpus"], embedder.doc_fingerprint))
         write_meta(staged_path(workspace), Meta("reembed", asdict(options), inputs, cost_s=time.monotonic() - start))
     return vectors.folder
 
@@ -75,9 +74,12 @@ def _known(workspace: Workspace, model_id: str | None) -> str:
     return found
 
 
-def _sound(workspace: Workspace, staged: Staged) -> bool:
+def _sound(workspace: Workspace, model_id: str) -> Path | None:
+    """The vectors folder, where this challenger is staged and nothing is damaged: staging again mends what is."""
     try:
-        open_vectors(workspace.root / staged.vectors)
-    except DataError:  # damaged since: encoding again mends what is broken and keeps the rest
-        return False
-    return True
+        staged = read_staged(workspace)
+        if staged is None or staged.model_id != model_id:
+            return None
+        return open_vectors(workspace.root / staged.vectors).folder
+    except DataError:
+        return None

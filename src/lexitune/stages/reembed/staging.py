@@ -52,7 +52,7 @@ def verify(vectors: Vectors, docs: Sequence[Doc], *, model: Embedder, options: R
     Raises:
         StageFailed: Anything of this does not hold; the message names the first doc concerned.
     """
-    if vectors.manifest.get("fingerprint") != model.fingerprint:
+    if vectors.manifest.get("fingerprint") != model.doc_fingerprint:
         raise _failed(vectors, "was made by another model")
     if len(vectors) != len(docs):
         raise _failed(vectors, f"holds {len(vectors):,} vectors for {len(docs):,} passages")
