@@ -6,6 +6,7 @@ batches, and the fused kernel on packed texts without any padding (CUDA only).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,7 +18,7 @@ from torch.nn import functional
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
-__all__ = ["PLAIN_UP_TO", "encoding", "packed_attention", "plain_attention", "use_attention"]
+__all__ = ["PLAIN_UP_TO", "encoding", "packed_attention", "pairs_up_to", "plain_attention", "use_attention"]
 
 # Whether no backward pass follows. Not the same as gradients being off: a training step that encodes once without them
 # and once with has to agree to the bit. Nor torch's inference mode: a model may keep such tensors and train later.
@@ -70,6 +71,15 @@ def use_attention(trunk: Any, *, packed: bool = False) -> bool:
     return True
 
 
+def pairs_up_to(trunk: Any) -> float:
+    """Longest text in tokens for which a trunk keeps a weight for each pair of tokens, when it is trained."""
+    implementation = trunk.config._attn_implementation
+    if implementation == "eager":
+        return math.inf
+    parameter = next(trunk.parameters())
+    return _plain_up_to(parameter, encodes=False) if implementation == PLAIN else 0
+
+
 def plain_mask(*args: Any, **kwargs: Any) -> torch.Tensor | None:
     """The fused kernel's boolean mask. A causal one is always written out: plain products cannot imply it."""
     return sdpa_mask(*args, **{**kwargs, "allow_is_causal_skip": False})
@@ -93,7 +103,7 @@ def plain_attention(
     """Softmax(QK'/sqrt(d))V over (batch, heads, tokens, d); the mask is True where attention may look."""
     key, value = _share_groups(query, key, value)
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    if key.shape[2] > _plain_up_to(query):
+    if key.shape[2] > _plain_up_to(query, encodes=ENCODING.get()):
         mixed = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=attention_mask, dropout_p=dropout, scale=scale
         )
@@ -178,9 +188,9 @@ def _share_groups(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -
     return key.repeat_interleave(groups, dim=1), value.repeat_interleave(groups, dim=1)
 
 
-def _plain_up_to(query: torch.Tensor) -> int:
+def _plain_up_to(query: torch.Tensor, *, encodes: bool) -> int:
     if query.device.type != "cpu":
         return 0
     name = "fp32" if query.dtype == torch.float32 else "bf16"
     onednn = torch.get_float32_matmul_precision() != "highest"
-    return PLAIN_UP_TO[name, onednn, not ENCODING.get()]
+    return PLAIN_UP_TO[name, onednn, not encodes]
