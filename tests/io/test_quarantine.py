@@ -60,6 +60,13 @@ def test_a_file_that_is_mostly_unusable_is_not_offered_the_flag() -> None:
     assert caught.value.fix == "mend these lines"
 
 
+def test_where_no_bad_line_is_borne_the_flag_is_not_offered() -> None:
+    with pytest.raises(DataError) as caught:
+        with_bad_lines(1, 100, max_share=0.0).check(FILE)
+
+    assert caught.value.fix == "mend these lines"
+
+
 def test_a_file_in_another_encoding_is_refused_with_the_command_that_converts_it() -> None:
     with pytest.raises(DataError) as caught:
         with_bad_lines(3, 10, reason=f"{NOT_UTF8}: byte 0xe9 at column 4").check(FILE)

@@ -73,7 +73,8 @@ class Quarantine:
             )
         first = "; ".join(f"line {row.line}: {row.reason}" for row in bad[:SHOWN])
         share = math.ceil(100 * len(bad) / seen) / 100
-        accept = f", or leave them out with --max-bad-share {share:g}" if share <= 0.5 else ""
+        # Where no bad line is borne, the flag does not govern the file, or was itself set to 0.
+        accept = f", or leave them out with --max-bad-share {share:g}" if self.max_share > 0 and share <= 0.5 else ""
         raise DataError(
             "E3004",
             f"{len(bad)} of {seen} lines cannot be used: {first}{'; ...' if len(bad) > SHOWN else ''}",
