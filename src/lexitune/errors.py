@@ -80,6 +80,7 @@ CODES = {
     "E3101": "queries that cannot be split",
     "E3102": "test judgements changed since they were sealed",
     "E3103": "test queries that leak",
+    "E3104": "too few queries in general text",
     "E3121": "no query has a relevant doc",
     "E3122": "a score is not a number",
     "E3123": "a doc stands twice in one ranking",
