@@ -1,6 +1,7 @@
 """Model folders: trained prompt = saved prompt = loaded prompt, equal vectors, whole or not at all."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,6 +61,17 @@ def test_the_stock_model_comes_back_as_it_was_saved(minilm_folder: Path, tmp_pat
     assert copy.spec.max_length == 256
     assert copy.base["source"] == "sentence-transformers/all-MiniLM-L6-v2"
     assert "base_model: sentence-transformers/all-MiniLM-L6-v2" in (tmp_path / "copy/README.md").read_text()
+
+
+def test_a_default_prompt_that_the_saved_model_no_longer_has_is_not_named(tiny_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "tiny")
+    path = tmp_path / "tiny/config_sentence_transformers.json"
+    prompts = {"query": "q: ", "passage": "p: "}
+    path.write_text(json.dumps({**json.loads(path.read_text()), "prompts": prompts, "default_prompt_name": "passage"}))
+
+    load(str(tmp_path / "tiny"), options=OPTIONS).save(tmp_path / "saved")
+
+    assert SentenceTransformer(str(tmp_path / "saved"), device="cpu").prompts == {"query": "q: ", "document": "p: "}
 
 
 def test_the_record_holds_base_fingerprint_and_notes(trained: Embedder, tiny_folder: Path, tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ class Embedder:
         query_map: Matrix | None = None,
     ) -> None:
         model.prompts = {"query": spec.query_prompt, "document": spec.doc_prompt}
+        model.default_prompt_name = None  # it may name one of the prompts that stood there
         model.max_seq_length = spec.max_length
         self.model, self.spec, self.precision, self.max_memory = model, spec, precision, max_memory
         self.query_map = query_map
