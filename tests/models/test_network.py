@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules.dense import Dense
 from sentence_transformers.base.modules.normalize import Normalize
+from sentence_transformers.base.modules.router import Router
 from sentence_transformers.sentence_transformer.modules.dropout import Dropout
+from sentence_transformers.sentence_transformer.modules.layer_norm import LayerNorm
 
 from lexitune.errors import DataError
 from lexitune.models.network import Network
@@ -66,6 +68,31 @@ def test_layers_after_pooling_are_computed_and_can_be_trained(make_model: Make, 
     weights = list(network.parameters())[-2:]  # the Dense layer's weight and bias come last
     assert [tuple(weight.shape) for weight in weights] == [(5, 32), (5,)]
     assert all(weight.grad is not None for weight in weights)
+
+
+def test_a_layer_norm_after_pooling_is_computed(make_model: Make, texts: list[str]) -> None:
+    model = SentenceTransformer(modules=[*make_model("mean", normalise=False), LayerNorm(32)], device="cpu")
+    theirs = model.encode(texts)
+    tokens = tokens_of(model, texts)
+
+    with torch.no_grad():
+        ours = Network(model, precision="fp32").embed(tokens, every(tokens)).numpy()
+
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_the_last_token_is_no_prompts_so_leaving_the_prompt_out_changes_nothing(
+    make_model: Make, texts: list[str]
+) -> None:
+    model = make_model("lasttoken")
+    model.set_pooling_include_prompt(False)
+    theirs = model.encode(texts, prompt="find: ")
+    tokens = tokens_of(model, [f"find: {text}" for text in texts])
+
+    with torch.no_grad():
+        ours = Network(model, precision="fp32").embed(tokens, every(tokens)).numpy()
+
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def test_bf16_vectors_have_unit_length_to_the_last_float32_bit(make_model: Make, texts: list[str]) -> None:
@@ -169,7 +196,7 @@ def test_without_dropout_training_gives_the_same_vectors_twice(
 def test_a_part_that_cannot_be_computed_is_refused_by_name(make_model: Make) -> None:
     model = SentenceTransformer(modules=[*make_model("mean", normalise=False), Dropout(0.5)], device="cpu")
 
-    with pytest.raises(DataError, match="its module Dropout is neither Dense nor Normalize") as refusal:
+    with pytest.raises(DataError, match="its module Dropout is neither Dense, LayerNorm nor Normalize") as refusal:
         Network(model, precision="fp32")
 
     assert refusal.value.code == "E3203"
@@ -181,3 +208,31 @@ def test_pooling_that_leaves_the_prompt_out_is_refused(make_model: Make) -> None
 
     with pytest.raises(DataError, match="include_prompt"):
         Network(model, precision="fp32")
+
+
+def test_a_model_with_one_way_for_queries_and_one_for_passages_is_refused(make_model: Make) -> None:
+    sides = [list(make_model("mean")) for _ in range(2)]
+    router = Router.for_query_document(query_modules=sides[0], document_modules=sides[1])  # type: ignore[arg-type]
+
+    with pytest.raises(DataError, match="its modules are Router; they must begin with Transformer, Pooling"):
+        Network(SentenceTransformer(modules=[router], device="cpu"), precision="fp32")
+
+
+@pytest.mark.parametrize(
+    ("case", "change", "reason"),
+    [
+        ("a chat template", {"message": {"method": "forward", "method_output_name": "last_hidden_state"}}, "chat"),
+        ("another output", {"text": {"method": "forward", "method_output_name": "pooler_output"}}, "hands on"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_texts_that_go_another_way_through_the_transformer_are_refused(
+    make_model: Make, case: str, change: dict[str, dict[str, str]], reason: str
+) -> None:
+    model = make_model("mean")
+    model[0].modality_config |= change  # type: ignore[operator]
+
+    with pytest.raises(DataError, match=reason) as refusal:
+        Network(model, precision="fp32")
+
+    assert refusal.value.code == "E3203"

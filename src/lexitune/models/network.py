@@ -21,6 +21,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules.dense import Dense
 from sentence_transformers.base.modules.normalize import Normalize
 from sentence_transformers.base.modules.transformer import Transformer
+from sentence_transformers.sentence_transformer.modules.layer_norm import LayerNorm
 from sentence_transformers.sentence_transformer.modules.pooling import Pooling
 
 from lexitune.errors import DataError
@@ -35,6 +36,7 @@ Lengths = NDArray[np.int64]
 SHIFTED_POSITIONS = {"camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl", "xmod"}
 """Position tables of these families start after the padding id, so they hold fewer tokens than rows."""
 
+PLAIN_TEXT = {"method": "forward", "method_output_name": "last_hidden_state"}
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PROBE = np.array([3, 4, 5, 6, 3, 7, 4], np.int32), np.array([0, 4, 7], np.int64)  # two texts for `use_packed`
 SAME = 0.999  # cosine: half precision keeps it far above, another position or a look into the other text does not
@@ -56,7 +58,7 @@ class Network:
     In fp32 the masters compute themselves, and `gather_grads` and `refresh` do nothing.
 
     Args:
-        model: Modules transformer, pooling, then any of Dense and Normalize, weights in fp32. Its
+        model: Modules transformer, pooling, then any of Dense, LayerNorm and Normalize, weights in fp32. Its
             attention becomes ours where that is faster.
         precision: `fp32`, `bf16` or `fp16`.
 
@@ -246,16 +248,20 @@ def split_modules(model: SentenceTransformer) -> tuple[Transformer, Pooling, tor
         raise _unfit(f"its modules are {', '.join(kinds)}; they must begin with Transformer, Pooling")
     first, pooling, tail = modules[0], modules[1], modules[2:]
     for module in tail:
+        if isinstance(module, LayerNorm):
+            continue
         if not isinstance(module, Dense | Normalize):
-            raise _unfit(f"its module {type(module).__name__} is neither Dense nor Normalize")
+            raise _unfit(f"its module {type(module).__name__} is neither Dense, LayerNorm nor Normalize")
         if (module.module_input_name, module.module_output_name) != ("sentence_embedding", "sentence_embedding"):
             raise _unfit(f"its module {type(module).__name__} works on {module.module_input_name}")
-    if not pooling.include_prompt:
+    if not pooling.include_prompt and pooling.pooling_mode != "lasttoken":  # the last token is never the prompt's
         raise _unfit("its pooling leaves out the prompt (include_prompt is false)")
     if first.tokenizer is None or not first.tokenizer.is_fast:
         raise _unfit("it has no fast tokenizer (tokenizer.json)")
     if "text" not in first.modality_config or "message" in first.modality_config:
         raise _unfit("its texts go through a chat template")
+    if first.modality_config["text"] != PLAIN_TEXT or first.module_output_name != "token_embeddings":
+        raise _unfit(f"its transformer hands on {first.module_output_name}, not the last hidden state of each token")
     if first.query_expansion or first.query_length or first.document_length:
         raise _unfit("it pads or cuts queries and documents in its own way")
     return first, pooling, torch.nn.ModuleList(tail)
