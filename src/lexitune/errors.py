@@ -60,6 +60,9 @@ CODES = {
     "E2121": "training in several processes",
     "E2122": "an output folder that exists already",
     "E2123": "an option that the recipe cannot honour",
+    "E2124": "an unfinished training of other data or options",
+    "E2125": "a loss without the teacher's scores that it learns from",
+    "E2126": "sizes that vectors cannot be cut to",
     "E2141": "no challenger of that name",
     "E2142": "nothing to roll back to",
     # E30xx  reading files
@@ -113,6 +116,8 @@ CODES = {
     "E3321": "no training pairs",
     "E3322": "a judgement of an id without a text",
     "E3323": "nothing to tell the right passage from",
+    "E3324": "weights of pairs that cannot be used",
+    "E3325": "mined examples that cannot be read",
     # E40xx  gate
     # E50xx  too little evidence
 }

@@ -22,4 +22,4 @@ def run(call: Call) -> Result:
     return Result([str(folder)], next_command=f"lexitune reembed {folder.name}")
 
 
-command = Command("train", run, sections=(ModelOptions, TrainOptions))
+command = Command("train", run, sections=(ModelOptions, TrainOptions), is_shared=True)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Processes", "processes"]
+__all__ = ["ALONE", "Processes", "processes"]
 
 LAUNCHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
 
@@ -28,10 +28,31 @@ class Processes:
 
         return int(gather(torch.tensor([value], device=_state().device)).min())
 
+    def total(self, values: Any) -> Any:
+        """The sum of a tensor over all processes, which all have to ask."""
+        if self.count == 1:
+            return values
+        from accelerate.utils import reduce
+
+        _state()
+        return reduce(values, "sum")
+
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """For each flag, whether it is up in any process; all have to ask."""
+        if self.count == 1:
+            return flags
+        import torch
+
+        found = self.total(torch.tensor([float(flag) for flag in flags], device=_state().device))
+        return tuple(bool(value) for value in found.tolist())
+
     def wait(self) -> None:
         """Go on when all processes have come this far."""
         if self.count > 1:
             _state().wait_for_everyone()
+
+
+ALONE = Processes(0, 1, 0)
 
 
 def _state() -> Any:
@@ -44,5 +65,5 @@ def _state() -> Any:
 def processes() -> Processes:
     """What the launcher says, by the variables that both launchers set."""
     if int(os.environ.get("WORLD_SIZE") or 1) == 1:
-        return Processes(0, 1, 0)
+        return ALONE
     return Processes(*(int(os.environ[name]) for name in LAUNCHER))

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -40,6 +40,14 @@ PLAIN_TEXT = {"method": "forward", "method_output_name": "last_hidden_state"}
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PROBE = np.array([3, 4, 5, 6, 3, 7, 4], np.int32), np.array([0, 4, 7], np.int64)  # two texts for `use_packed`
 SAME = 0.999  # cosine: half precision keeps it far above, another position or a look into the other text does not
+
+
+class LowerStates(Protocol):
+    """Outputs of frozen lower layers that are kept for the texts of one pool: see `lower.py`."""
+
+    tokens: TokenIds
+
+    def standing_in(self, rows: Lengths, real: NDArray[np.bool_] | None) -> AbstractContextManager[None]: ...
 
 
 class Network:
@@ -82,6 +90,7 @@ class Network:
             use_attention(self.trunk)
         self._computing: Any = self.trunk if precision == "fp32" else _copy_in(HALF[precision], self.trunk)
         self.train(False)
+        self.lower: LowerStates | None = None
         self.packed = self.device.type == "cuda" and precision in HALF and self.use_packed()
 
     @property
@@ -91,6 +100,47 @@ class Network:
     @property
     def training(self) -> bool:
         return self.trunk.training
+
+    @property
+    def computing(self) -> Any:
+        """The trunk that computes: the trunk itself, or its copy in half precision."""
+        return self._computing
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the trunk computes in."""
+        return HALF.get(self.precision, torch.float32)
+
+    @property
+    def width(self) -> int:
+        """Numbers in the hidden state of a token."""
+        return int(self.trunk.config.hidden_size)
+
+    @property
+    def layers(self) -> torch.nn.ModuleList:
+        """The computing trunk's layers, the lowest first."""
+        return self.layers_of(self._computing)
+
+    def layers_of(self, trunk: torch.nn.Module) -> torch.nn.ModuleList:
+        """The layers of a trunk.
+
+        Raises:
+            DataError: They cannot be told from its other parts.
+        """
+        count = self.trunk.config.num_hidden_layers
+        for module in trunk.modules():
+            if isinstance(module, torch.nn.ModuleList) and len(module) == count:
+                return module
+        raise _unfit("its layers stand in no list of their own, so that none can be frozen or cached")
+
+    def rebuild(self) -> None:
+        """Make the computing copy anew, after modules of the trunk were replaced or frozen."""
+        if self._computing is not self.trunk:
+            training = self.training
+            self._computing = _copy_in(HALF[self.precision], self.trunk)
+            if self.packed:
+                use_attention(self._computing, packed=True)
+            self.train(training)
 
     def parameters(self) -> Iterator[torch.nn.Parameter]:
         """The fp32 masters: trunk first, then the layers after pooling."""
@@ -132,6 +182,12 @@ class Network:
         self.train(training)
         return self.packed
 
+    def use_padded(self) -> None:
+        """Pad texts from now on: packed attention drops nothing at random."""
+        if self.packed:
+            self._computing.set_attn_implementation(self.trunk.config._attn_implementation)
+            self.packed = False
+
     def _packed(self, tokens: TokenIds, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor | None, Lengths]:
         """Hidden states (texts, longest, width) as `_padded` gives them, computed without the padding."""
         lengths = tokens.lengths_of(rows)
@@ -139,14 +195,15 @@ class Network:
         places = np.arange(len(part.ids)) - np.repeat(part.offsets[:-1], lengths)
         starts = self.to_device(part.offsets.astype(np.int32))
         longest = int(lengths.max(initial=0))
-        hidden = self._computing(
-            input_ids=self.to_device(part.ids.astype(np.int64))[None],
-            position_ids=self.to_device(places + self._first_position)[None],
-            cu_seq_lens_q=starts,
-            cu_seq_lens_k=starts,
-            max_length_q=longest,
-            max_length_k=longest,
-        ).last_hidden_state[0]
+        with self._below(tokens, rows, None):
+            hidden = self._computing(
+                input_ids=self.to_device(part.ids.astype(np.int64))[None],
+                position_ids=self.to_device(places + self._first_position)[None],
+                cu_seq_lens_q=starts,
+                cu_seq_lens_k=starts,
+                max_length_q=longest,
+                max_length_k=longest,
+            ).last_hidden_state[0]
         real = np.arange(longest) < lengths[:, None]
         if real.all():
             return hidden.view(len(rows), longest, -1), None, lengths
@@ -159,8 +216,15 @@ class Network:
         ids, real = tokens.padded(rows, pad_id=self._pad_id)
         # Without padding there is nothing to mask, and attention skips a pass over its scores.
         mask = None if real.all() else self.to_device(real.astype(np.int64))
-        hidden = self._computing(input_ids=self.to_device(ids), attention_mask=mask).last_hidden_state
+        with self._below(tokens, rows, real):
+            hidden = self._computing(input_ids=self.to_device(ids), attention_mask=mask).last_hidden_state
         return hidden, mask, real.sum(axis=1)
+
+    def _below(self, tokens: TokenIds, rows: Lengths, real: NDArray[np.bool_] | None) -> AbstractContextManager[None]:
+        """Where lower layers are frozen and these are the texts whose states are kept, they are not computed again."""
+        if self.lower is None or self.lower.tokens is not tokens:
+            return nullcontext()
+        return self.lower.standing_in(rows, real)
 
     def _pool(self, hidden: torch.Tensor, mask: torch.Tensor | None, lengths: NDArray[np.int64]) -> torch.Tensor:
         if self.pooling == "cls":

@@ -1,13 +1,13 @@
-"""Checkpoints: what is written comes back, and what is damaged or another training's is passed over and told."""
+"""Checkpoints: what is written comes back, what is damaged is passed over, and another training's is refused."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from lexitune.errors import StageFailed
+from lexitune.errors import StageFailed, UsageError
 from lexitune.stages.train import checkpoint
-from lexitune.stages.train.checkpoint import Progress
+from lexitune.stages.train.progress import Progress
 
 MADE_OF = {"train": "aa", "model": "bb"}
 
@@ -86,15 +86,29 @@ def test_a_damaged_one_gives_way_to_the_one_before(tmp_path: Path, case: str, da
     assert heard.lines == [f"checkpoint step-000002 is not used: {reason}"]
 
 
-def test_another_trainings_checkpoint_is_not_used_and_the_difference_is_named(tmp_path: Path) -> None:
-    save_at(tmp_path, 1, {"train": "cc", "model": "bb", "torch": "2.12"})
+def test_another_trainings_checkpoint_is_refused_and_the_differences_are_named(tmp_path: Path) -> None:
+    save_at(tmp_path / "checkpoints", 1, {**MADE_OF, "train": "cc", "seed": "13"})
+
+    with pytest.raises(UsageError) as caught:
+        checkpoint.newest(tmp_path / "checkpoints", fingerprints=MADE_OF, talk=Heard())
+
+    assert caught.value.problem == (
+        f"{tmp_path} holds an unfinished training of another kind: seed was 13, is not set; "
+        f"train was cc, is {MADE_OF['train']}"
+    )
+    assert caught.value.fix == f"go on with the same data and options, or begin anew: rm -r {tmp_path}"
+    assert (tmp_path / "checkpoints" / "step-000001").exists()
+
+
+def test_on_another_machine_it_goes_on_and_says_so(tmp_path: Path) -> None:
+    made = save_at(tmp_path, 1, {**MADE_OF, "torch": "2.12", "device": "cuda"})
     heard = Heard()
 
-    found = checkpoint.newest(tmp_path, fingerprints=MADE_OF, talk=heard)
-
-    assert found is None
-    assert heard.lines == ["checkpoint step-000001 is not used: it was made with other torch, train"]
-    assert list(tmp_path.iterdir()) == []
+    assert checkpoint.newest(tmp_path, fingerprints={**MADE_OF, "torch": "2.13", "device": "cpu"}, talk=heard) == made
+    assert heard.lines == [
+        "the training goes on elsewhere, so its figures agree within rounding only: "
+        "device was cuda, is cpu; torch was 2.12, is 2.13"
+    ]
 
 
 def test_the_best_weights_stay_as_long_as_a_checkpoint_names_them(tmp_path: Path) -> None:

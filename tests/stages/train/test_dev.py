@@ -9,7 +9,8 @@ from lexitune.errors import StageFailed
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
-from lexitune.stages.train.dev import DevPlan, dev_recall, evaluation_steps, make_dev_set, plan_dev
+from lexitune.stages.train.dev import DevPlan, evaluation_steps, make_dev_set, plan_dev
+from lexitune.stages.train.heldout import measure_held_out
 from lexitune.types import Dataset, Doc, Query
 
 EIGHT = DevPlan(queries=8, docs=20, evaluations=3)
@@ -60,7 +61,7 @@ def test_recall_is_the_share_of_answers_found(tiny: Embedder) -> None:
     data = Dataset(docs, queries, {"dev": {"q1": {"d1": 1}, "q2": {"d2": 1}}})
     dev = make_dev_set(data, model=tiny, plan=DevPlan(2, 17, 3), seed=1)
 
-    assert dev_recall(tiny, dev, step=0) == 1.0
+    assert measure_held_out(tiny, dev, step=0) == 1.0
 
 
 @pytest.mark.parametrize(("pool", "cutoff"), [(20, 10), (10, 5), (8, 4)])
@@ -82,7 +83,7 @@ def test_a_collapsed_model_is_stopped(tiny: Embedder, small_data: Dataset) -> No
             parameter.fill_(0.01)
 
     with pytest.raises(StageFailed) as caught:
-        dev_recall(tiny, dev, step=7)
+        measure_held_out(tiny, dev, step=7)
 
     assert caught.value.code == "E1202"
 
@@ -94,7 +95,7 @@ def test_vectors_that_are_no_numbers_are_stopped(tiny: Embedder, small_data: Dat
             parameter.fill_(float("nan"))
 
     with pytest.raises(StageFailed) as caught:
-        dev_recall(tiny, dev, step=7)
+        measure_held_out(tiny, dev, step=7)
 
     assert caught.value.code == "E1201"
     assert "step 7" in caught.value.problem

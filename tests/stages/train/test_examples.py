@@ -1,11 +1,11 @@
-"""From judgements to batches: what is a pair, what is known, and in which order they come."""
+"""From judgements and mined negatives to numbers: what is a pair, what counts how much, what is wrong."""
 
 import numpy as np
 import pytest
 
 from lexitune.errors import DataError
-from lexitune.stages.train.examples import cut_batches, gather_examples, plan_batch
-from lexitune.types import Dataset, Doc, Qrels, Query
+from lexitune.stages.train.examples import gather_examples
+from lexitune.types import Dataset, Doc, Example, Qrels, Query
 
 DOCS = [Doc("d1", "alpha"), Doc("d2", "beta"), Doc("d3", "gamma"), Doc("d4", "alpha"), Doc("d5", "beta", title="on")]
 QUERIES = {name: Query(name, text) for name, text in {"q1": "a?", "q2": "b?", "q3": "a?"}.items()}
@@ -47,41 +47,66 @@ def test_what_cannot_be_trained_on(case: str, qrels: Qrels, code: str) -> None:
     assert caught.value.code == code
 
 
-def test_a_batch_encodes_each_text_once_and_knows_all_answers() -> None:
-    qrels = {"q1": {"d1": 1, "d2": 1}, "q2": {"d2": 1, "d3": 1}}
-    examples = gather_examples(data_of(qrels), qrels)
+def test_mined_negatives_are_numbers_by_query_the_hardest_first() -> None:
+    qrels = {"q1": {"d1": 1}, "q2": {"d2": 1}}
+    mined = [Example("q1", ["d1"], ["d3", "d2"]), Example("q2", ["d2"], ["d3"]), Example("q9", ["d1"], ["d2"])]
 
-    batch = plan_batch(examples, np.array([0, 1, 3]), mask="relevant")  # (a, alpha), (a, beta), (b, gamma)
+    examples = gather_examples(data_of(qrels), qrels, mined=mined)
 
-    assert batch.rows.tolist() == [0, 1, 2, 3, 4]  # queries a, b; docs alpha, beta, gamma
-    assert batch.query_at.tolist() == [0, 0, 1]
-    assert batch.doc_at.tolist() == [2, 3, 4]
-    assert batch.relevant.tolist() == [
-        [True, True, False],  # a: alpha is its own, beta is known
-        [True, True, False],
-        [False, True, True],  # b: beta is known although this pair is not in the batch
-    ]
+    assert examples.docs == ("alpha", "beta", "gamma")
+    assert (examples.negatives.tolist(), examples.ends.tolist()) == ([2, 1, 2], [0, 2, 3])
 
 
-def test_without_mask_only_the_own_doc_is_known() -> None:
-    qrels = {"q1": {"d1": 1, "d2": 1}, "q2": {"d2": 1}}
-    examples = gather_examples(data_of(qrels), qrels)
+@pytest.mark.parametrize(
+    ("case", "negatives", "kept"),
+    [
+        ("a known answer of the query", ["d1", "d3"], ["gamma"]),
+        ("another id with a known answer's text", ["d4", "d3"], ["gamma"]),
+        ("the same text twice", ["d2", "d3", "d2"], ["beta", "gamma"]),
+    ],
+)
+def test_which_mined_docs_are_no_negatives(case: str, negatives: list[str], kept: list[str]) -> None:
+    qrels = {"q1": {"d1": 1}}
 
-    batch = plan_batch(examples, np.arange(3), mask="none")
+    examples = gather_examples(data_of(qrels), qrels, mined=[Example("q1", ["d1"], negatives)])
 
-    assert batch.relevant.tolist() == np.eye(3, dtype=bool).tolist()
-
-
-def test_an_epoch_takes_each_pair_once_and_the_next_in_another_order() -> None:
-    first, second = np.split(np.concatenate(list(cut_batches(50, batch_size=8, seed=3, epochs=2))), 2)
-
-    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(50))
-    assert first.tolist() != second.tolist()
+    assert [examples.docs[row] for row in examples.negatives] == kept
 
 
-def test_the_order_is_the_seeds() -> None:
-    def orders(seed: int) -> list[list[int]]:
-        return [batch.tolist() for batch in cut_batches(50, batch_size=8, seed=seed, epochs=1)]
+def test_one_passage_is_enough_where_negatives_were_mined() -> None:
+    qrels = {"q1": {"d1": 1}}
 
-    assert orders(3) == orders(3)
-    assert orders(3) != orders(4)
+    assert len(gather_examples(data_of(qrels), qrels, mined=[Example("q1", ["d1"], ["d2"])]).docs) == 2
+
+
+def test_a_teachers_scores_belong_to_positives_then_negatives() -> None:
+    qrels = {"q1": {"d1": 1}, "q2": {"d2": 1}}
+    mined = [Example("q1", ["d1"], ["d3"], teacher_scores=[9.0, 2.0])]
+
+    examples = gather_examples(data_of(qrels), qrels, mined=mined)
+
+    asked = examples.numbers(np.array([0, 0, 1]), np.array([0, 2, 2]))  # (a, alpha), (a, gamma), (b, gamma)
+    assert np.array_equal(examples.scores_of(asked), np.array([9.0, 2.0, np.nan], np.float32), equal_nan=True)
+
+
+def test_scores_that_do_not_fit_the_passages_are_refused() -> None:
+    with pytest.raises(DataError) as caught:
+        gather_examples(data_of({}), {"q1": {"d1": 1}}, mined=[Example("q1", ["d1"], ["d3"], teacher_scores=[9.0])])
+
+    assert caught.value.code == "E3325"
+
+
+def test_pairs_weigh_what_is_said_and_otherwise_one() -> None:
+    qrels = {"q1": {"d1": 1, "d2": 1}, "q3": {"d4": 1}}  # d4 is alpha too, and q3 is q1's text: the greater weight
+
+    examples = gather_examples(data_of(qrels), qrels, weights={"q1": {"d1": 0.25}, "q3": {"d4": 0.5}})
+
+    assert examples.weights.tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), 0.0])
+def test_weights_that_cannot_be_used_are_refused(weight: float) -> None:
+    with pytest.raises(DataError) as caught:
+        gather_examples(data_of({}), {"q1": {"d1": 1}, "q2": {}}, weights={"q1": {"d1": weight}})
+
+    assert caught.value.code == "E3324"

@@ -1,14 +1,18 @@
 """Gradients: cut into parts, kept or encoded again, they are those of one plain pass."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from sentence_transformers import SentenceTransformer
 from torch import Tensor
 
+from lexitune.models.learning import checkpoint_layers, freeze
 from lexitune.models.network import Network
 from lexitune.models.tokens import TokenIds, tokenise
 from lexitune.stages.train.gradients import GraphCost, backpropagate
@@ -57,19 +61,146 @@ def test_keeping_fewer_graphs_changes_no_bit(tiny_folder: Path, precision: str, 
     assert torch.equal(gradients(network), expected)
 
 
-def test_a_second_call_adds_to_the_first(tiny_folder: Path) -> None:
+def test_gradients_that_were_there_are_dropped(tiny_folder: Path) -> None:
     network, tokens = fresh(tiny_folder)
     backpropagate(network, tokens, ROWS, loss=contrast, token_budget=12)
     once = gradients(network).clone()
 
     backpropagate(network, tokens, ROWS, loss=contrast, token_budget=12)
 
-    torch.testing.assert_close(gradients(network), 2 * once)
+    assert torch.equal(gradients(network), once)
+
+
+def test_half_precisions_gradient_points_where_that_of_fp32_does(tiny_folder: Path) -> None:
+    exact, tokens = fresh(tiny_folder)
+    backpropagate(exact, tokens, ROWS, loss=contrast, token_budget=4096)
+    half, _ = fresh(tiny_folder, "bf16")
+
+    backpropagate(half, tokens, ROWS, loss=contrast, token_budget=4096)
+
+    assert torch.nn.functional.cosine_similarity(gradients(exact), gradients(half), dim=0) > 0.999
+
+
+def test_what_is_scaled_for_fp16_is_that_many_times_the_gradient(tiny_folder: Path) -> None:
+    network, tokens = fresh(tiny_folder)
+    backpropagate(network, tokens, ROWS, loss=contrast, token_budget=12)
+    once = gradients(network).clone()
+
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    backpropagate(network, tokens, ROWS, loss=contrast, token_budget=12, scaler=scaler)
+
+    assert torch.equal(gradients(network), 8 * once)
+
+
+@pytest.mark.parametrize("memory", [0, 80_000])
+def test_with_dropout_a_text_encoded_again_loses_the_same_numbers(tiny_folder: Path, memory: int) -> None:
+    network, tokens = fresh(tiny_folder)
+    network.set_dropout(0.3)
+    network.train(True)
+    torch.manual_seed(7)
+    backpropagate(network, tokens, ROWS, loss=contrast, token_budget=12, memory=math.inf)
+    expected = gradients(network).clone()
+
+    torch.manual_seed(7)
+    backpropagate(network, tokens, ROWS, loss=contrast, token_budget=12, memory=memory)
+
+    assert torch.equal(gradients(network), expected)
+    torch.manual_seed(8)
+    backpropagate(network, tokens, ROWS, loss=contrast, token_budget=12, memory=memory)
+    assert not torch.equal(gradients(network), expected)
+
+
+class Small:
+    """Stands for a device on which passes of more than `tokens` padded tokens do not fit, from call `first` on."""
+
+    def __init__(self, network: Network, tokens: int, first: int = 0) -> None:
+        self.embed, self.tokens, self.first, self.calls = network.embed, tokens, first, 0
+
+    def __call__(self, tokens: TokenIds, rows: npt.NDArray[np.int64]) -> Tensor:
+        self.calls += 1
+        if self.calls > self.first and len(rows) * int(tokens.lengths_of(rows).max()) > self.tokens:
+            raise torch.OutOfMemoryError
+        return self.embed(tokens, rows)
+
+
+@pytest.mark.parametrize(
+    ("case", "memory", "first"), [("in the first pass", math.inf, 0), ("when texts are encoded again", 0, 2)]
+)
+def test_where_memory_runs_out_passes_are_halved_and_the_gradient_stays(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, case: str, memory: float, first: int
+) -> None:
+    network, tokens = fresh(tiny_folder)
+    backpropagate(network, tokens, ROWS, loss=contrast, token_budget=4096)
+    expected = gradients(network).clone()
+    monkeypatch.setattr(network, "embed", Small(network, 14, first))  # 36 tokens in two passes of 32 and 4
+    halved: list[int] = []
+
+    backpropagate(network, tokens, ROWS, loss=contrast, token_budget=32, memory=memory, halved=halved.append)
+
+    assert halved == [16, 8]
+    torch.testing.assert_close(gradients(network), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_where_one_text_does_not_fit_the_error_is_the_devices(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, tokens = fresh(tiny_folder)
+    monkeypatch.setattr(network, "embed", Small(network, 3))
+
+    with pytest.raises(torch.OutOfMemoryError):
+        backpropagate(network, tokens, ROWS, loss=contrast, token_budget=32, halved=lambda _: None)
+
+
+CHILD = """
+import os, sys
+sys.path.insert(0, sys.argv[3])
+import torch
+from pathlib import Path
+from test_gradients import ROWS, contrast, fresh, gradients
+from lexitune.io.processes import processes
+from lexitune.stages.train.gradients import backpropagate
+
+network, tokens = fresh(Path(sys.argv[1]))
+for rows in (ROWS, ROWS[:1]):  # of one text, the second process has none
+    loss = contrast if len(rows) > 1 else lambda vectors: vectors.sum()
+    value = backpropagate(network, tokens, rows, loss=loss, token_budget=12, memory=0, group=processes())
+    found = {"loss": value, "gradients": gradients(network)}
+    torch.save(found, f"{sys.argv[2]}/{len(rows)}-{os.environ['RANK']}.pt")
+"""
+
+
+def test_two_processes_make_the_gradient_of_one_with_the_whole_batch(tiny_folder: Path, tmp_path: Path) -> None:
+    script = tmp_path / "child.py"
+    script.write_text(CHILD)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    here = str(Path(__file__).parent)
+    subprocess.run([*launch, str(tiny_folder), str(tmp_path), here], check=True, capture_output=True)
+
+    network, tokens = fresh(tiny_folder)
+    value = backpropagate(network, tokens, ROWS, loss=contrast, token_budget=4096)
+    for rank in (0, 1):
+        found = torch.load(tmp_path / f"6-{rank}.pt")
+        error = (found["gradients"] - gradients(network)).norm() / gradients(network).norm()
+        assert found["loss"].item() == pytest.approx(value.item(), abs=1e-6)
+        assert error < 1e-6
+    backpropagate(network, tokens, ROWS[:1], loss=torch.Tensor.sum, token_budget=4096)
+    for rank in (0, 1):
+        torch.testing.assert_close(torch.load(tmp_path / f"1-{rank}.pt")["gradients"], gradients(network))
 
 
 def test_a_graph_costs_what_its_layers_keep(tiny_folder: Path) -> None:
     network, _ = fresh(tiny_folder)
+    maps = 4 * (32 + 32) + 2 * (32 + 64)  # of attention, and of the feed-forward: what goes in and comes out
     cost = GraphCost.of(network)
 
-    assert cost == GraphCost(layers=2, hidden=32, heads=2, item_bytes=4)
-    assert cost.bytes(6) == 6 * 2 * (34 * 32 + 5 * 2 * 6) * 2  # 4-byte numbers: twice the count for 2
+    assert (cost.token_bytes, cost.pair_bytes) == (2 * (maps + 2 * 32) * 4, 2 * 2 * 4)  # 2 layers, norms, heads
+    assert cost.bytes(6) == 6 * (4096 + 6 * 16)
+
+
+def test_a_frozen_layer_and_a_checkpointed_one_cost_less(tiny_folder: Path) -> None:
+    network, _ = fresh(tiny_folder)
+    freeze(network, layers=1)
+
+    assert GraphCost.of(network).bytes(6) == 6 * (2048 + 6 * 8)
+    checkpoint_layers(network)
+    assert GraphCost.of(network).bytes(6) == 6 * 32 * 4

@@ -1,6 +1,6 @@
 """Recipes: what stands where the user has set nothing."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -13,7 +13,7 @@ def test_the_default_recipe() -> None:
     recipe = settle(TrainOptions(), token_budget=4096)
 
     assert (recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.warmup_steps) == (1, 128, 2e-4, None)
-    assert recipe.blend == 0.7
+    assert (recipe.blend, recipe.negatives, recipe.patience) == (None, 1, 3)  # None: dev says how far to go
     assert (recipe.loss, recipe.mask, recipe.temperature, recipe.token_budget) == (
         "infonce-symmetric", "relevant", 0.05, 4096,
     )  # fmt: skip
@@ -31,7 +31,21 @@ def test_a_value_that_is_given_wins() -> None:
     assert (recipe.batch_size, recipe.warmup_steps) == (64, 0)
 
 
-@pytest.mark.parametrize("given", [{"loss": "infonce"}, {"mask": "relevant"}, {"blend": 0.5}, {"token_budget": 512}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"loss": "infonce"},
+        {"mask": "relevant"},
+        {"blend": 0.5},
+        {"token_budget": 512},
+        {"negatives": 2},
+        {"lora": 8},
+        {"freeze_layers": 2},
+        {"dropout": 0.1},
+        {"max_minutes": 5.0},
+    ],
+    ids=str,
+)
 def test_mnrl_refuses_what_it_could_only_ignore(given: dict[str, str | float]) -> None:
     options = replace(TrainOptions(recipe="mnrl"), **given)  # type: ignore[arg-type]
 
@@ -45,3 +59,25 @@ def test_how_often_a_checkpoint_is_written_makes_no_other_model() -> None:
     often = settle(TrainOptions(checkpoint_s=1.0), token_budget=4096)
 
     assert identity(often) == identity(settle(TrainOptions(), token_budget=4096))
+
+
+def test_a_limit_of_money_needs_the_price_of_an_hour() -> None:
+    with pytest.raises(UsageError) as caught:
+        settle(TrainOptions(max_cost=1.0), token_budget=4096)
+
+    assert (caught.value.code, caught.value.fix) == ("E2123", "add --hourly-rate, in pounds, such as 0.35")
+
+
+def test_sizes_are_read_and_what_is_none_is_refused() -> None:
+    assert settle(TrainOptions(matryoshka="256,128"), token_budget=4096).matryoshka == (256, 128)
+    with pytest.raises(UsageError) as caught:
+        settle(TrainOptions(matryoshka="256;128"), token_budget=4096)
+
+    assert caught.value.code == "E2002"
+
+
+def test_the_trackers_are_those_that_accelerate_knows() -> None:
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS
+
+    (option,) = (option for option in fields(TrainOptions) if option.name == "tracker")
+    assert sorted(option.metadata["choices"]) == sorted(LOGGER_TYPE_TO_CLASS)

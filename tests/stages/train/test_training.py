@@ -28,7 +28,7 @@ class Stop(Exception):
 
 
 class At:
-    """Does something at one step, and hears the rest."""
+    """Does something at one step of training, and hears the rest."""
 
     def __init__(self, step: int, act: Callable[[], None]) -> None:
         self.step, self.act = step, act
@@ -39,6 +39,8 @@ class At:
         self.lines.append(line)
 
     def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
+        if stage != "train":
+            return
         self.steps.append(done)
         if done == self.step:
             self.act()
@@ -208,15 +210,38 @@ def test_published_weights_lie_between_stock_and_trained(tiny: Embedder, small_d
     assert any(not torch.equal(start, published) for start, published in zip(stock, ends[0.25], strict=True))
 
 
-def test_checkpoints_of_other_data_are_told_and_not_used(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:
+def test_to_go_on_with_other_options_is_refused_with_the_differences(
+    tiny: Embedder, small_data: Dataset, tmp_path: Path
+) -> None:
     with pytest.raises(Stop):
         train(small_data, model=tiny, out=tmp_path / "tuned", options=QUICK, talk=At(7, kill))
+
+    with pytest.raises(UsageError) as caught:
+        train(small_data, model=tiny, out=tmp_path / "tuned", options=replace(QUICK, seed=14, batch_size=8))
+
+    assert caught.value.code == "E2124"
+    assert caught.value.problem.endswith("batch_size was 4, is 8; seed was 13, is 14")
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before_it(
+    tiny: Embedder, small_data: Dataset, tmp_path: Path
+) -> None:
+    whole = train(small_data, model=tiny, out=tmp_path / "whole", options=QUICK)
+    with pytest.raises(Stop):
+        train(small_data, model=tiny, out=tmp_path / "killed", options=QUICK, talk=At(9, kill))
+    newest = tmp_path / ".building-killed" / "checkpoints" / "step-000008" / "weights.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-100])
     heard = At(-1, kill)
 
-    train(small_data, model=tiny, out=tmp_path / "tuned", options=replace(QUICK, seed=14), talk=heard)
+    killed = train(small_data, model=tiny, out=tmp_path / "killed", options=QUICK, talk=heard)
 
-    assert "checkpoint step-000006 is not used: it was made with other seed" in heard.lines
-    assert min(heard.steps) == 0
+    assert heard.lines[1:3] == [
+        "checkpoint step-000008 is not used: weights.safetensors is damaged",
+        "training goes on after step 7 of 12",
+    ]
+    assert losses(killed) == losses(whole)
+    assert weights(killed) == weights(whole)
 
 
 def test_a_batch_that_is_one_query_only_teaches_nothing_and_is_refused(tiny: Embedder, tmp_path: Path) -> None:

@@ -12,21 +12,20 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lexitune.errors import StageFailed
+from lexitune.errors import StageFailed, UsageError
 from lexitune.fingerprint import hash_file
 from lexitune.io.atomic import replace_text, replacing
+from lexitune.stages.train.progress import Progress
 from lexitune.types import Talk
 
 __all__ = [
-    "Progress",
     "best_weights",
     "load_weights",
     "newest",
@@ -38,28 +37,8 @@ __all__ = [
 ]
 
 KEPT = 2
+MACHINE = {"torch", "device"}  # fingerprints that may differ: on another machine a training can go on
 MARKER = "complete.json"
-
-
-@dataclass
-class Progress:
-    """Where a training stands.
-
-    Attributes:
-        step: Steps done.
-        curve: One row a step: step, loss, learning_rate, seconds; `dev` where it was measured. Step 0 is stock.
-        best_step: Step whose weights are best on dev; 0 is the stock model, None where dev was never measured.
-        best_dev: Their dev recall.
-        best_hash: Hash of the file with the best weights.
-        seconds: Wall time spent so far, over all sessions.
-    """
-
-    step: int = 0
-    curve: list[dict[str, float]] = field(default_factory=list)
-    best_step: int | None = None
-    best_dev: float = -1.0
-    best_hash: str = ""
-    seconds: float = 0.0
 
 
 def save(
@@ -124,16 +103,31 @@ def best_weights(folder: Path, progress: Progress) -> Path:
 
 
 def newest(folder: Path, *, fingerprints: Mapping[str, str], talk: Talk) -> Path | None:
-    """The newest complete checkpoint of this very training.
+    """The newest complete checkpoint.
 
     Each one that is passed over is told with the reason, and removed: the training will come by its step again.
+
+    Raises:
+        UsageError: It is one of another training; the differences are named.
     """
     for found in _folders(folder):
-        reason = _reason_against(found, fingerprints)
-        if not reason:
-            return found
-        talk.say(f"checkpoint {found.name} is not used: {reason}")
-        shutil.rmtree(found)
+        reason = _damage(found)
+        if reason:
+            talk.say(f"checkpoint {found.name} is not used: {reason}")
+            shutil.rmtree(found)
+            continue
+        theirs = json.loads((found / "state.json").read_text(encoding="utf-8"))["fingerprints"]
+        other = sorted(key for key in {*theirs, *fingerprints} if theirs.get(key) != fingerprints.get(key))
+        told = [f"{key} was {theirs.get(key) or 'not set'}, is {fingerprints.get(key) or 'not set'}" for key in other]
+        if set(other) - MACHINE:
+            raise UsageError(
+                "E2124",
+                f"{folder.parent} holds an unfinished training of another kind: {'; '.join(told)}",
+                fix=f"go on with the same data and options, or begin anew: rm -r {folder.parent}",
+            )
+        if other:
+            talk.say(f"the training goes on elsewhere, so its figures agree within rounding only: {'; '.join(told)}")
+        return found
     return None
 
 
@@ -154,20 +148,15 @@ def read_progress(checkpoint: Path) -> Progress:
     return Progress(**state["progress"])
 
 
-def _reason_against(checkpoint: Path, fingerprints: Mapping[str, str]) -> str:
+def _damage(checkpoint: Path) -> str:
     try:
         hashes: dict[str, str] = json.loads((checkpoint / MARKER).read_text(encoding="utf-8"))
         for name, expected in hashes.items():
             if hash_file(checkpoint / name) != expected:
                 return f"{name} is damaged"
-        state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
         progress = read_progress(checkpoint)
     except (OSError, ValueError, KeyError, TypeError):
         return "it is incomplete"
-    theirs = state["fingerprints"]
-    other = sorted(key for key in {*theirs, *fingerprints} if theirs.get(key) != fingerprints.get(key))
-    if other:
-        return f"it was made with other {', '.join(other)}"
     if progress.best_hash:
         best = best_weights(checkpoint.parent, progress)
         if not best.is_file() or hash_file(best) != progress.best_hash:

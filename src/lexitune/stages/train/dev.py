@@ -12,25 +12,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lexitune.errors import DataError, StageFailed
-from lexitune.metrics.measures import Measure, measure_hits, refuse_collapsed
-from lexitune.search.exact import exact_search
-from lexitune.types import Dataset, Qrels
+from lexitune.metrics.measures import Measure
+from lexitune.stages.train.heldout import HeldOut
+from lexitune.types import Dataset
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
-    from lexitune.models.tokens import TokenIds
 
-__all__ = ["DevPlan", "DevSet", "dev_recall", "evaluation_steps", "make_dev_set", "plan_dev"]
+__all__ = ["DevPlan", "answered", "evaluation_steps", "make_dev_set", "plan_dev"]
 
 RANK = 10  # in the corpus
-COLLAPSE_DEPTH = 11  # hits that show whether a model tells docs apart at all
 SHARE = 0.1  # of the training's work that all evaluations together may take
 PASSES = 3  # a training step costs about three forward passes; an evaluation costs one
 MOST_DOCS, FEWEST_DOCS, FEWEST_QUERIES = 2000, 200, 50
 EVALUATIONS = (5, 4, 3)  # stock, the end, and what lies between
-LOWER = "train with a lower --learning-rate; nothing was published"
-OTHER = "that is the stock model: take another with --model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +35,6 @@ class DevPlan:
     queries: int
     docs: int
     evaluations: int
-
-
-@dataclass(frozen=True, slots=True)
-class DevSet:
-    """Dev queries and their pool, tokenised once.
-
-    Attributes:
-        cutoff: Depth in the pool that stands for the first ten of the corpus.
-    """
-
-    qrels: Qrels
-    query_ids: tuple[str, ...]
-    doc_ids: tuple[str, ...]
-    queries: TokenIds
-    docs: TokenIds
-    cutoff: int
-
-    @property
-    def measure(self) -> Measure:
-        """What ranks the checkpoints, such as `R@2`."""
-        return Measure("R", self.cutoff)
 
 
 def plan_dev(
@@ -95,7 +69,7 @@ def plan_dev(
     return DevPlan(taken, max(FEWEST_DOCS, min(MOST_DOCS, docs)), evaluations)
 
 
-def make_dev_set(data: Dataset, *, model: Embedder, plan: DevPlan, seed: int) -> DevSet:
+def make_dev_set(data: Dataset, *, model: Embedder, plan: DevPlan, seed: int) -> HeldOut:
     """Draw the queries, and the pool: every doc relevant to one of them, then others at random up to `plan.docs`."""
     texts = {doc.doc_id: doc.full_text for doc in data.docs}
     judged = answered(data)
@@ -107,13 +81,13 @@ def make_dev_set(data: Dataset, *, model: Embedder, plan: DevPlan, seed: int) ->
     others = sorted(texts.keys() - pool)
     extra = draw.permutation(len(others))[: max(0, plan.docs - len(pool))]
     doc_ids = tuple(sorted([*pool, *(others[row] for row in extra)]))
-    return DevSet(
+    return HeldOut(
         qrels,
         query_ids,
         doc_ids,
         model.tokenise_queries([data.queries[query_id].text for query_id in query_ids]),
         model.tokenise_docs([texts[doc_id] for doc_id in doc_ids]),
-        cutoff=max(1, round(RANK * len(doc_ids) / len(texts))),
+        Measure("R", max(1, round(RANK * len(doc_ids) / len(texts)))),
     )
 
 
@@ -136,30 +110,3 @@ def evaluation_steps(steps: int, evaluations: int) -> frozenset[int]:
         [0, 5, 10, 15, 20]
     """
     return frozenset(round(steps * number / (evaluations - 1)) for number in range(evaluations))
-
-
-def dev_recall(model: Embedder, dev: DevSet, *, step: int) -> float:
-    """Recall of the dev queries over the pool, with the weights as they are now.
-
-    Raises:
-        StageFailed: Vectors that are not numbers, or a model whose scores tie for most queries.
-    """
-    try:
-        queries = model.encode_tokens(dev.queries, names=dev.query_ids)
-        docs = model.encode_tokens(dev.docs, names=dev.doc_ids)
-    except StageFailed as error:
-        raise StageFailed(
-            "E1201",
-            f"after step {step} the model's vectors are not numbers",
-            fix=LOWER if step else OTHER,
-        ) from error
-    hits = exact_search(queries, (docs, dev.doc_ids), min(COLLAPSE_DEPTH, len(dev.doc_ids)), query_ids=dev.query_ids)
-    try:
-        refuse_collapsed(hits)
-    except DataError as error:
-        raise StageFailed(
-            "E1202",
-            f"after step {step} the model has collapsed: {error.problem}",
-            fix=LOWER if step else OTHER,
-        ) from error
-    return measure_hits(hits, dev.qrels, [dev.measure]).mean(dev.measure)

@@ -10,6 +10,7 @@ from pathlib import Path
 from lexitune.io.dataset import open_data
 from lexitune.io.workspace import Workspace, is_finished
 from lexitune.models.options import ModelOptions
+from lexitune.stages.train.inputs import mined_examples, read_weights
 from lexitune.stages.train.options import TrainOptions
 from lexitune.stages.train.recipe import identity
 from lexitune.stages.train.training import building_of, carry_out, plan_training
@@ -45,7 +46,10 @@ def run(
     with workspace.lock():
         data = open_data(workspace)
         embedder = load(options=model, talk=talk)
-        plan = plan_training(data, model=embedder, options=options, began=began)
+        mined = mined_examples(workspace, talk=talk)
+        weights_file = workspace.qrels("train.weights")
+        weights = read_weights(weights_file) if weights_file.exists() else None
+        plan = plan_training(data, model=embedder, mined=mined, weights=weights, options=options, began=began)
         out = workspace.models / f"{short_name(embedder.spec.name)}-{plan.hash}"
         if is_finished(out, stage="train", inputs=plan.inputs, options=identity(plan.recipe)):
             shutil.rmtree(building_of(out), ignore_errors=True)  # left by a kill between publishing and tidying

@@ -1,136 +1,172 @@
-"""From judgements to batches of pairs, by number: distinct texts, their pairs, a seeded order, and what is known."""
+"""From judgements and mined negatives to numbers: distinct texts, pairs, what is known and what a teacher says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from lexitune.errors import DataError
-from lexitune.types import Dataset, Qrels
+from lexitune.types import Dataset, Example, Qrels
 
-__all__ = ["Examples", "PairBatch", "cut_batches", "gather_examples", "plan_batch"]
+__all__ = ["Examples", "gather_examples"]
 
 Rows = npt.NDArray[np.int64]
+Pair = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Examples:
     """The training pairs over distinct texts.
 
     Attributes:
         queries: Distinct query texts.
-        docs: Distinct full texts of the docs that answer them.
+        docs: Distinct full texts of the docs that answer them, then of the mined negatives.
         pairs: int64 (n, 2): row of the query, row of the doc; each pair once, in the judgements' order.
         known: int64 (n,), sorted: the pairs as numbers, query * len(docs) + doc.
+        weights: float32 (n,): how much each pair counts.
+        negatives: int64: rows of the docs mined for each query, one query's after another, the hardest first.
+        ends: int64 (queries + 1,): query i has `negatives[ends[i]:ends[i + 1]]`.
+        taught: int64, sorted: pairs that a teacher has scored, as numbers like `known`.
+        teacher: float32: their scores.
     """
 
     queries: tuple[str, ...]
     docs: tuple[str, ...]
     pairs: Rows
     known: Rows
+    weights: npt.NDArray[np.float32]
+    negatives: Rows
+    ends: Rows
+    taught: Rows
+    teacher: npt.NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.pairs)
 
+    def numbers(self, query: Rows, doc: Rows) -> Rows:
+        """Pairs of rows as the numbers in `known` and `taught`."""
+        return query * len(self.docs) + doc
 
-@dataclass(frozen=True, slots=True)
-class PairBatch:
-    """One batch by number: each distinct text stands once in `rows`, however many pairs share it.
+    def is_known(self, numbers: Rows) -> npt.NDArray[np.bool_]:
+        """Which of these pairs are known answers."""
+        place = np.searchsorted(self.known, numbers).clip(max=len(self.known) - 1)
+        found: npt.NDArray[np.bool_] = self.known[place] == numbers
+        return found
 
-    Attributes:
-        rows: int64 (u,): rows of the pool, in which the docs follow the queries.
-        query_at: int64 (n,): where in `rows` the query of each pair stands.
-        doc_at: int64 (n,): where its doc stands.
-        relevant: bool (n, n): the column's doc is known to answer the row's query. The diagonal is True.
-    """
-
-    rows: Rows
-    query_at: Rows
-    doc_at: Rows
-    relevant: npt.NDArray[np.bool_]
-
-    @property
-    def has_negative(self) -> bool:
-        """Whether any query has a wrong doc to be told from; without one the loss is 0 and teaches nothing."""
-        return not bool(self.relevant.all())
+    def scores_of(self, numbers: Rows) -> npt.NDArray[np.float32]:
+        """The teacher's scores of these pairs, NaN where it has none."""
+        if not len(self.taught):
+            return np.full(numbers.shape, np.nan, np.float32)
+        place = np.searchsorted(self.taught, numbers).clip(max=len(self.taught) - 1)
+        return np.where(self.taught[place] == numbers, self.teacher[place], np.float32(np.nan))
 
 
-def gather_examples(data: Dataset, qrels: Qrels) -> Examples:
+def gather_examples(
+    data: Dataset,
+    qrels: Qrels,
+    *,
+    mined: Iterable[Example] = (),
+    weights: Mapping[str, Mapping[str, float]] | None = None,
+) -> Examples:
     """Join judgements with texts: one pair for each (query, relevant doc).
 
     Equal texts are one text whatever their ids, so that nothing is encoded twice and a copy of
     the right passage is never taken for a wrong one.
 
+    Args:
+        mined: Negatives and teacher's scores; queries that `qrels` does not judge are passed over.
+        weights: Query -> doc -> how much the pair counts; 1 where nothing is said.
+
     Raises:
-        DataError: No judgement of 1 or more, an id without a text, or one distinct doc only.
+        DataError: No judgement of 1 or more, an id without a text, one distinct doc only, or a weight that is none.
     """
-    texts = {doc.doc_id: doc.full_text for doc in data.docs}
-    queries: dict[str, int] = {}
-    docs: dict[str, int] = {}
-    pairs: dict[tuple[int, int], None] = {}
+    table = _Table(data)
+    pairs: dict[Pair, float] = {}
     for query_id, judged in qrels.items():
         for doc_id, relevance in judged.items():
             if relevance < 1:
                 continue
-            if query_id not in data.queries or doc_id not in texts:
-                kind, name = ("doc", doc_id) if query_id in data.queries else ("query", query_id)
-                raise DataError(
-                    "E3322",
-                    f"the train judgements name {kind} {name!r}, which has no text",
-                    fix="add it, or drop its judgements",
-                )
-            query = queries.setdefault(data.queries[query_id].text, len(queries))
-            pairs[query, docs.setdefault(texts[doc_id], len(docs))] = None
+            pair = table.pair(query_id, doc_id, "the train judgements name")
+            pairs[pair] = max(pairs.get(pair, 0.0), (weights or {}).get(query_id, {}).get(doc_id, 1.0))
     if not pairs:
         raise DataError(
             "E3321",
             "there are no training pairs",
             fix="give qrels/train.tsv judgements of 1 or more, or import pairs: lexitune tune pairs.csv",
         )
-    if len(docs) < 2:
+    if not all(0 <= weight < np.inf for weight in pairs.values()) or not any(pairs.values()):
+        raise DataError(
+            "E3324",
+            "the weights of the training pairs are not numbers of 0 or more, or all are 0",
+            fix="mend qrels/train.weights.tsv, or remove it: every pair then counts the same",
+        )
+    wrong, taught = _read_mined(table, pairs, mined)
+    if len(table.docs) < 2:
         raise DataError(
             "E3323",
             f"all {len(pairs)} training pairs have the same passage",
             fix="training compares right with wrong passages: give pairs with at least two",
         )
     rows = np.array(list(pairs), dtype=np.int64)
-    return Examples(tuple(queries), tuple(docs), rows, np.sort(rows[:, 0] * len(docs) + rows[:, 1]))
+    width = len(table.docs)
+    order = sorted(taught)
+    return Examples(
+        tuple(table.queries),
+        tuple(table.docs),
+        rows,
+        np.sort(rows[:, 0] * width + rows[:, 1]),
+        np.array(list(pairs.values()), dtype=np.float32),
+        np.array([doc for query in range(len(table.queries)) for doc in wrong.get(query, ())], dtype=np.int64),
+        np.cumsum([0, *(len(wrong.get(query, ())) for query in range(len(table.queries)))]).astype(np.int64),
+        np.array([query * width + doc for query, doc in order], dtype=np.int64),
+        np.array([taught[pair] for pair in order], dtype=np.float32),
+    )
 
 
-def cut_batches(count: int, *, batch_size: int, seed: int, epochs: int) -> Iterator[Rows]:
-    """Numbers of the pairs in each batch of the run, shuffled anew each epoch.
+class _Table:
+    """Rows of distinct texts, given out as they are asked for."""
 
-    The batches of an epoch are of equal size to within one pair: a small last batch would have
-    few negatives and the same say in the weights.
+    def __init__(self, data: Dataset) -> None:
+        self.of_query = {query_id: query.text for query_id, query in data.queries.items()}
+        self.of_doc = {doc.doc_id: doc.full_text for doc in data.docs}
+        self.queries: dict[str, int] = {}
+        self.docs: dict[str, int] = {}
 
-    Example:
-        >>> [sorted(batch.tolist()) for batch in cut_batches(5, batch_size=8, seed=1, epochs=1)]
-        [[0, 1, 2, 3, 4]]
-        >>> [len(batch) for batch in cut_batches(10, batch_size=4, seed=1, epochs=2)]
-        [4, 3, 3, 4, 3, 3]
-    """
-    for epoch in range(epochs):
-        order = np.random.default_rng([seed, epoch]).permutation(count)
-        yield from np.array_split(order, -(-count // batch_size))
+    def pair(self, query_id: str, doc_id: str, who: str) -> Pair:
+        for kind, name, texts in (("query", query_id, self.of_query), ("doc", doc_id, self.of_doc)):
+            if name not in texts:
+                raise DataError(
+                    "E3322",
+                    f"{who} {kind} {name!r}, which has no text",
+                    fix="add it, or drop its judgements; mined examples are made again with: lexitune mine",
+                )
+        query = self.queries.setdefault(self.of_query[query_id], len(self.queries))
+        return query, self.docs.setdefault(self.of_doc[doc_id], len(self.docs))
 
 
-def plan_batch(examples: Examples, chosen: Rows, *, mask: str) -> PairBatch:
-    """Find the batch's distinct texts and the known answers among its pairs.
-
-    Args:
-        examples: All pairs.
-        chosen: Numbers of this batch's pairs.
-        mask: "relevant" marks every known answer of a query; "none" its own pair's only.
-    """
-    query, doc = examples.pairs[chosen, 0], examples.pairs[chosen, 1]
-    offset = len(examples.queries)
-    rows, at = np.unique(np.concatenate([query, doc + offset]), return_inverse=True)
-    relevant = np.eye(len(chosen), dtype=np.bool_)
-    if mask == "relevant":
-        width = len(examples.docs)
-        cells = query[:, None] * width + doc[None, :]
-        relevant = examples.known[np.searchsorted(examples.known, cells).clip(max=len(examples) - 1)] == cells
-    return PairBatch(rows, at[: len(chosen)], at[len(chosen) :], relevant)
+def _read_mined(
+    table: _Table, pairs: Mapping[Pair, float], mined: Iterable[Example]
+) -> tuple[dict[int, dict[int, None]], dict[Pair, float]]:
+    """Wrong docs by query, and the teacher's scores; what is a known answer by its text is no negative."""
+    wrong: dict[int, dict[int, None]] = {}
+    taught: dict[Pair, float] = {}
+    judged = len(table.queries)
+    for example in mined:
+        if table.queries.get(table.of_query.get(example.query_id, ""), judged) >= judged:
+            continue
+        listed = [*example.positives, *example.negatives]
+        if example.teacher_scores and len(example.teacher_scores) != len(listed):
+            raise DataError(
+                "E3325",
+                f"query {example.query_id!r}: {len(example.teacher_scores)} teacher_scores, {len(listed)} passages",
+                fix="give one score for each of positives, then negatives; or mine again: lexitune mine",
+            )
+        found = [table.pair(example.query_id, doc_id, "the mined examples name") for doc_id in listed]
+        taught.update(zip(found, example.teacher_scores, strict=False))
+        for query, doc in found[len(example.positives) :]:
+            if (query, doc) not in pairs:
+                wrong.setdefault(query, {})[doc] = None
+    return wrong, taught

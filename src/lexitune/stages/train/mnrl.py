@@ -23,9 +23,10 @@ from lexitune.errors import StageFailed
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import open_model
 from lexitune.models.quiet import quiet
-from lexitune.stages.train.checkpoint import Progress, newest, read_progress, seal
+from lexitune.stages.train.checkpoint import newest, read_progress, seal
 from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.interrupt import finishing_step
+from lexitune.stages.train.progress import Progress
 from lexitune.stages.train.recipe import Recipe
 from lexitune.types import Talk
 

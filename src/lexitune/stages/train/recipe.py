@@ -16,7 +16,8 @@ __all__ = ["Recipe", "identity", "settle"]
 class Recipe:
     """The options of one training with nothing left open. Fields are those of `TrainOptions`.
 
-    `warmup_steps` is None where it is a tenth of the steps, which are counted later.
+    `warmup_steps` is None where it is a tenth of the steps, which are counted later; `blend` where it is chosen on
+    dev after the training; `patience` where nothing stops early.
     """
 
     recipe: str
@@ -24,12 +25,27 @@ class Recipe:
     batch_size: int
     learning_rate: float
     warmup_steps: int | None
+    schedule: str
     loss: str
+    matryoshka: tuple[int, ...]
     temperature: float
+    learn_temperature: bool
     mask: str
-    blend: float
+    negatives: int
+    positives: str
+    dropout: float
+    lora: int
+    freeze_layers: int
+    freeze_table: bool
+    blend: float | None
+    general: str
     token_budget: int
     dev_queries: int
+    patience: int | None
+    max_minutes: float | None
+    max_cost: float | None
+    hourly_rate: float
+    tracker: str
     checkpoint_s: float
     seed: int
 
@@ -42,7 +58,8 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "learning_rate": 2e-4,
         "loss": "infonce-symmetric",
         "mask": "relevant",
-        "blend": 0.7,
+        "negatives": 1,
+        "patience": 3,
     },
     # What most tutorials do. The yardstick: never tuned, never sped up.
     "mnrl": {
@@ -52,13 +69,40 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "warmup_steps": 100,
         "loss": "mnrl",
         "mask": "none",
+        "negatives": 0,
         "blend": 1.0,
         "token_budget": 0,
     },
 }
+OPEN: Mapping[str, Any] = {
+    "warmup_steps": None,
+    "blend": None,
+    "patience": None,
+    "max_minutes": None,
+    "max_cost": None,
+    "matryoshka": (),
+    "lora": 0,
+    "general": "",
+    "tracker": "",
+}
+"""What an option that neither the user nor the recipe sets stands for."""
 
-FIXED = {"mnrl": ("loss", "mask", "blend", "token_budget")}
-"""Recipe -> options that it could only ignore."""
+HONOURED = {
+    "mnrl": {
+        "recipe",
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "warmup_steps",
+        "temperature",
+        "checkpoint_s",
+        "seed",
+    },
+}
+"""Recipe -> the options that it heeds; it could only ignore the others."""
+
+NO_PART = ("checkpoint_s", "tracker", "hourly_rate")
+"""Options that change no weight."""
 
 
 def settle(options: TrainOptions, *, token_budget: int) -> Recipe:
@@ -68,7 +112,7 @@ def settle(options: TrainOptions, *, token_budget: int) -> Recipe:
         token_budget: What suits the device, where neither the user nor the recipe says.
 
     Raises:
-        UsageError: An option is set that the recipe would have to ignore.
+        UsageError: An option is set that the recipe would have to ignore, or one without another that it needs.
 
     Example:
         >>> settle(TrainOptions(batch_size=64), token_budget=4096).batch_size
@@ -76,20 +120,32 @@ def settle(options: TrainOptions, *, token_budget: int) -> Recipe:
         >>> settle(TrainOptions(recipe="mnrl"), token_budget=4096).warmup_steps
         100
     """
-    for name in FIXED.get(options.recipe, ()):
-        if getattr(options, name) is not None:
+    for option in fields(options):
+        name, value = option.name, getattr(options, option.name)
+        if name not in HONOURED.get(options.recipe, {name}) and value != option.default:
             raise UsageError(
                 "E2123",
-                f"the recipe '{options.recipe}' has its own {name}, and {getattr(options, name)!r} is given",
+                f"the recipe '{options.recipe}' has its own {name}, and {value!r} is given",
                 fix=f"leave out --{name.replace('_', '-')}, or take --recipe default",
             )
+    if options.max_cost is not None and not options.hourly_rate:
+        raise UsageError(
+            "E2123", "--max-cost needs to know what an hour costs", fix="add --hourly-rate, in pounds, such as 0.35"
+        )
     given = {name: value for name, value in asdict(options).items() if value is not None}
-    values = {"warmup_steps": None, "token_budget": token_budget, **RECIPES[options.recipe], **given}
+    if options.matryoshka is not None:
+        given["matryoshka"] = _sizes(options.matryoshka)
+    values = {**OPEN, "token_budget": token_budget, **RECIPES[options.recipe], **given}
     return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
     """The values that decide the weights: how often a checkpoint is written does not."""
-    values = asdict(recipe)
-    del values["checkpoint_s"]
-    return values
+    return {name: value for name, value in asdict(recipe).items() if name not in NO_PART}
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError("E2002", f"matryoshka: {text!r} is no list of sizes", fix="write 256,128,64") from error

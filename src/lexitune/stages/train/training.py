@@ -5,30 +5,30 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lexitune.errors import DataError, UsageError
 from lexitune.fingerprint import hash_json, hash_texts
+from lexitune.io.processes import processes
 from lexitune.io.workspace import Meta, installed_versions, write_meta
-from lexitune.stages.train.dev import DevSet, answered, evaluation_steps, make_dev_set, plan_dev
-from lexitune.stages.train.examples import Examples, cut_batches, gather_examples, plan_batch
+from lexitune.stages.train.batches import cut_batches, plan_batch
+from lexitune.stages.train.examples import Examples, gather_examples
 from lexitune.stages.train.options import TrainOptions
 from lexitune.stages.train.recipe import Recipe, identity, settle
-from lexitune.types import Dataset, Silent, Talk
+from lexitune.types import Dataset, Example, Silent, Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
-    from lexitune.models.tokens import TokenIds
-    from lexitune.stages.train.checkpoint import Progress
+    from lexitune.stages.train.progress import Progress
+    from lexitune.stages.train.tuning import Tuned
 
 __all__ = ["Plan", "building_of", "carry_out", "plan_training", "train"]
 
 DEFAULT = TrainOptions()
+TAUGHT = ("margin-mse", "kl")  # losses that learn from a teacher's scores
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,14 @@ class Plan:
 
 
 def train(
-    data: Dataset, *, model: Embedder, out: Path, options: TrainOptions = DEFAULT, talk: Talk | None = None
+    data: Dataset,
+    *,
+    model: Embedder,
+    out: Path,
+    mined: Sequence[Example] = (),
+    weights: Mapping[str, Mapping[str, float]] | None = None,
+    options: TrainOptions = DEFAULT,
+    talk: Talk | None = None,
 ) -> Path:
     """Tune a model on the train judgements, choose the best checkpoint by the dev judgements, and save it.
 
@@ -64,6 +71,8 @@ def train(
         model: Where training starts.
         out: Folder for the tuned model: a sentence-transformers folder with `lexitune.json`, the
             training log and `meta.json`. It must not exist yet; it appears whole or not at all.
+        mined: Negatives, and a teacher's scores, as `lexitune.mine` finds them.
+        weights: Query -> doc -> how much the pair counts; 1 where nothing is said.
         talk: Hears of progress, in steps.
 
     Returns:
@@ -71,15 +80,22 @@ def train(
 
     Raises:
         DataError: No train judgements, or nothing to tell a right passage from.
-        UsageError: `out` exists, or an option the recipe cannot honour.
+        UsageError: `out` exists, an option the recipe cannot honour, or work in progress on another training.
         StageFailed: NaN, collapse, memory or disk; nothing is published.
         KeyboardInterrupt: Interrupted; a checkpoint was written first.
     """
-    return carry_out(plan_training(data, model=model, options=options), model=model, out=out, talk=talk or Silent())
+    plan = plan_training(data, model=model, mined=mined, weights=weights, options=options)
+    return carry_out(plan, model=model, out=out, talk=talk or Silent())
 
 
 def plan_training(
-    data: Dataset, *, model: Embedder, options: TrainOptions = DEFAULT, began: float | None = None
+    data: Dataset,
+    *,
+    model: Embedder,
+    mined: Sequence[Example] = (),
+    weights: Mapping[str, Mapping[str, float]] | None = None,
+    options: TrainOptions = DEFAULT,
+    began: float | None = None,
 ) -> Plan:
     """Check data and options before any work is done.
 
@@ -88,13 +104,20 @@ def plan_training(
 
     Raises:
         DataError: No train judgements, or most batches hold no wrong passage.
-        UsageError: An option the recipe cannot honour, an unknown loss, or a model that computes in fp16.
+        UsageError: An option the recipe cannot honour, or an unknown loss.
     """
     began = time.monotonic() if began is None else began
-    if model.precision == "fp16":
-        raise UsageError("E2123", "fp16 is for encoding: its gradients underflow", fix="train with --precision auto")
     recipe = settle(options, token_budget=model.token_budget)
-    examples = gather_examples(data, data.qrels.get("train", {}))
+    if recipe.recipe != "default" and processes().count > 1:
+        raise UsageError(
+            "E2121",
+            f"train was started in {processes().count} processes, and the recipe '{recipe.recipe}' runs in one",
+            fix="start it without torchrun or accelerate launch, or take --recipe default",
+        )
+    used = mined if recipe.negatives or options.loss in TAUGHT else ()
+    examples = gather_examples(data, data.qrels.get("train", {}), mined=used, weights=weights)
+    if not len(examples.negatives):
+        recipe = replace(recipe, negatives=0)
     if recipe.recipe == "default":
         from lexitune.stages.train.losses.registry import LOSSES
 
@@ -102,6 +125,8 @@ def plan_training(
         _refuse_empty_batches(examples, recipe)
     inputs = {
         "model": model.fingerprint,
+        **({"mined": hash_json([asdict(example) for example in used])} if used else {}),
+        **({"weights": hash_json({key: dict(value) for key, value in weights.items()})} if weights else {}),
         "corpus": hash_texts(part for doc in data.docs for part in (doc.doc_id, doc.full_text)),
         "queries": hash_texts(part for query_id, query in data.queries.items() for part in (query_id, query.text)),
         **{
@@ -113,10 +138,13 @@ def plan_training(
 
 
 def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk) -> Path:
-    """Train as planned and publish the result at `out`; see `train`."""
+    """Train as planned and publish the result at `out`; see `train`.
+
+    Several processes train together, and the first of them writes.
+    """
     if out.exists():
         raise UsageError("E2122", f"{out} exists already", fix=f"name another folder, or remove it: rm -r {out}")
-    building = building_of(out)
+    building, group = building_of(out), processes()
     building.mkdir(parents=True, exist_ok=True)
     fingerprints = {
         **plan.inputs,
@@ -128,22 +156,26 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk) -> Path:
     base = {"name": model.spec.name, "source": model.spec.source, "fingerprint": plan.inputs["model"]}
     prepared = time.monotonic()
     try:
-        progress, dev = _run(plan, model, building, fingerprints, talk)
+        tuned = _run(plan, model, building, fingerprints, talk)
         chosen = time.monotonic()
-        facts = _facts(plan, progress, dev, base)
-        model.save(building / out.name, notes={"training": facts})
+        facts = _facts(plan, tuned, base)
+        if group.rank == 0:
+            model.save(building / out.name, notes={"training": facts})
     finally:
         for parameter, value in zip(model.network.parameters(), stock, strict=True):
             parameter.data.copy_(value)
         model.network.refresh()
-    _write_log(building / out.name / "training-log.jsonl", progress)
-    seconds = (prepared - plan.began) + progress.seconds + (time.monotonic() - chosen)
-    outputs = {**facts, "curve": progress.curve, "pairs_per_s": _throughput(plan, progress)}
-    meta = Meta("train", identity(plan.recipe), plan.inputs, seed=plan.recipe.seed, cost_s=seconds, outputs=outputs)
-    write_meta(building / out.name, meta)
-    (building / out.name).replace(out)
-    shutil.rmtree(building)
-    _tell(progress, dev and dev.measure, talk)
+    if group.rank == 0:
+        progress = tuned.progress
+        _write_log(building / out.name / "training-log.jsonl", progress)
+        seconds = (prepared - plan.began) + progress.seconds + (time.monotonic() - chosen)
+        outputs = {**facts, "curve": progress.curve, "pairs_per_s": _throughput(plan, progress)}
+        meta = Meta("train", identity(plan.recipe), plan.inputs, seed=plan.recipe.seed, cost_s=seconds, outputs=outputs)
+        write_meta(building / out.name, meta)
+        (building / out.name).replace(out)
+        shutil.rmtree(building)
+    group.wait()
+    _tell(tuned, talk)
     return out
 
 
@@ -152,60 +184,34 @@ def building_of(out: Path) -> Path:
     return out.with_name(f".building-{out.name}")
 
 
-def _run(
-    plan: Plan, model: Embedder, building: Path, fingerprints: Mapping[str, str], talk: Talk
-) -> tuple[Progress, DevSet | None]:
+def _run(plan: Plan, model: Embedder, building: Path, fingerprints: Mapping[str, str], talk: Talk) -> Tuned:
     if plan.recipe.recipe == "mnrl":
         from lexitune.stages.train.mnrl import run_mnrl
+        from lexitune.stages.train.tuning import Tuned
 
-        return run_mnrl(
+        progress = run_mnrl(
             model, plan.examples, recipe=plan.recipe, folder=building, fingerprints=fingerprints, talk=talk
-        ), None
-    from lexitune.models.tokens import join_tokens
-    from lexitune.stages.train.loop import Work, run_loop
+        )
+        return Tuned(progress, None, 1.0)
+    from lexitune.stages.train.tuning import run_tuning
 
-    queries, docs = model.tokenise_queries(plan.examples.queries), model.tokenise_docs(plan.examples.docs)
-    _tell_truncated(docs, model.spec.max_length, talk)
-    dev, evaluations = _dev_set(plan, model, queries, docs, talk)
-    work = Work(
+    return run_tuning(
+        model,
+        plan.data,
         plan.examples,
-        join_tokens([queries, docs]),
-        dev,
-        evaluation_steps(_count_steps(plan), evaluations),
-        fingerprints,
+        recipe=plan.recipe,
+        folder=building,
+        fingerprints=fingerprints,
+        talk=talk,
     )
-    return run_loop(model, work, recipe=plan.recipe, folder=building, talk=talk), dev
-
-
-def _dev_set(plan: Plan, model: Embedder, queries: TokenIds, docs: TokenIds, talk: Talk) -> tuple[DevSet | None, int]:
-    judged = answered(plan.data)
-    if not judged:
-        talk.say("no dev judgements: the last weights are taken, and nothing shows whether they are the best")
-        return None, 2
-    answers = sum(grade > 0 for grades in judged.values() for grade in grades.values()) / len(judged)
-    query_tokens, doc_tokens = float(np.mean(queries.lengths)), float(np.mean(docs.lengths))
-    sizes = plan_dev(
-        queries=len(judged),
-        answers=answers,
-        query_tokens=query_tokens,
-        doc_tokens=doc_tokens,
-        train_tokens=plan.recipe.epochs * len(plan.examples) * (query_tokens + doc_tokens),
-        most_queries=plan.recipe.dev_queries,
-    )
-    dev = make_dev_set(plan.data, model=model, plan=sizes, seed=plan.recipe.seed)
-    talk.say(
-        f"dev {dev.measure} over {len(dev.query_ids)} queries and {len(dev.doc_ids)} passages "
-        "stands for R@10 of the corpus"
-    )
-    return dev, sizes.evaluations
-
-
-def _count_steps(plan: Plan) -> int:
-    return plan.recipe.epochs * -(-len(plan.examples) // plan.recipe.batch_size)
 
 
 def _refuse_empty_batches(examples: Examples, recipe: Recipe) -> None:
-    batches = cut_batches(len(examples), batch_size=recipe.batch_size, seed=recipe.seed, epochs=1)
+    if recipe.negatives:
+        return
+    batches = cut_batches(
+        examples, batch_size=recipe.batch_size, seed=recipe.seed, epochs=1, positives=recipe.positives
+    )
     useful = [plan_batch(examples, batch, mask=recipe.mask).has_negative for batch in batches]
     if 2 * sum(useful) < len(useful):
         raise DataError(
@@ -215,38 +221,42 @@ def _refuse_empty_batches(examples: Examples, recipe: Recipe) -> None:
         )
 
 
-def _tell_truncated(docs: TokenIds, max_length: int, talk: Talk) -> None:
-    share = docs.truncated / len(docs)
-    if share > 0.01:
-        talk.say(f"{100 * share:.0f} % of the training passages are longer than {max_length} tokens and lose their end")
-
-
-def _facts(plan: Plan, progress: Progress, dev: DevSet | None, base: Mapping[str, str]) -> dict[str, Any]:
+def _facts(plan: Plan, tuned: Tuned, base: Mapping[str, str]) -> dict[str, Any]:
+    progress, dev = tuned.progress, tuned.dev
     return {
         "recipe": plan.recipe.recipe,
         "base": dict(base),
         "pairs": len(plan.examples),
         "queries": len(plan.examples.queries),
         "docs": len(plan.examples.docs),
+        "negatives": len(plan.examples.negatives),
         "steps": progress.step,
+        "stopped": progress.stopped,
+        "token_budget": progress.token_budget,
         "best_step": progress.step if progress.best_step is None else progress.best_step,
         "best_dev": None if dev is None else progress.best_dev,
         "dev_measure": None if dev is None else str(dev.measure),
         "dev_queries": 0 if dev is None else len(dev.query_ids),
         "dev_docs": 0 if dev is None else len(dev.doc_ids),
+        "share": tuned.share,
+        "shares": [asdict(point) for point in tuned.points],
     }
 
 
 def _throughput(plan: Plan, progress: Progress) -> float:
-    return round(plan.recipe.epochs * len(plan.examples) / max(progress.seconds, 1e-9), 2)
+    return round(progress.step * plan.recipe.batch_size / max(progress.seconds, 1e-9), 2)
 
 
 def _write_log(path: Path, progress: Progress) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in progress.curve), encoding="utf-8")
 
 
-def _tell(progress: Progress, measure: object, talk: Talk) -> None:
+def _tell(tuned: Tuned, talk: Talk) -> None:
+    progress = tuned.progress
+    if tuned.dev is None or progress.best_step is None:
+        return
+    best = f"{tuned.dev.measure} {progress.best_dev:.2f}"
     if progress.best_step == 0:
-        talk.say(f"no checkpoint beat the stock model on dev ({measure} {progress.best_dev:.2f}): its weights are kept")
-    elif progress.best_step is not None:
-        talk.say(f"best on dev: step {progress.best_step} of {progress.step}, {measure} {progress.best_dev:.2f}")
+        talk.say(f"no checkpoint beat the stock model on dev ({best}): its weights are kept")
+        return
+    talk.say(f"best on dev: step {progress.best_step} of {progress.step}, {best}")

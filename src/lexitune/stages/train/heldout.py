@@ -1,0 +1,62 @@
+"""Held-out queries over a pool of docs, tokenised once, and what a model reaches on them as it is now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lexitune.errors import DataError, StageFailed
+from lexitune.metrics.measures import Measure, measure_hits, refuse_collapsed
+from lexitune.search.exact import exact_search
+from lexitune.types import Qrels
+
+if TYPE_CHECKING:
+    from lexitune.models.embedder import Embedder
+    from lexitune.models.tokens import TokenIds
+
+__all__ = ["HeldOut", "measure_held_out"]
+
+DEPTH = 11  # hits that show whether a model tells docs apart at all
+LOWER = "train with a lower --learning-rate; nothing was published"
+OTHER = "that is the stock model: take another with --model"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Queries and their pool.
+
+    Attributes:
+        measure: What they are measured by; its cutoff is at most 11.
+    """
+
+    qrels: Qrels
+    query_ids: tuple[str, ...]
+    doc_ids: tuple[str, ...]
+    queries: TokenIds
+    docs: TokenIds
+    measure: Measure
+
+
+def measure_held_out(model: Embedder, held_out: HeldOut, *, step: int) -> float:
+    """The mean over the queries, with the weights as they are now.
+
+    Args:
+        step: Steps that were trained so far, for the error.
+
+    Raises:
+        StageFailed: Vectors that are not numbers, or a model whose scores tie for most queries.
+    """
+    fix = LOWER if step else OTHER
+    query_ids, doc_ids = held_out.query_ids, held_out.doc_ids
+    try:
+        queries = model.encode_tokens(held_out.queries, names=query_ids)
+        docs = model.encode_tokens(held_out.docs, names=doc_ids)
+    except StageFailed as error:
+        raise StageFailed("E1201", f"after step {step} the model's vectors are not numbers", fix=fix) from error
+    hits = exact_search(queries, (docs, doc_ids), min(DEPTH, len(doc_ids)), query_ids=query_ids)
+    try:
+        refuse_collapsed(hits)
+    except DataError as error:
+        problem = f"after step {step} the model has collapsed: {error.problem}"
+        raise StageFailed("E1202", problem, fix=fix) from error
+    return measure_hits(hits, held_out.qrels, [held_out.measure]).mean(held_out.measure)

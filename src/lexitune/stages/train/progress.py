@@ -1,0 +1,47 @@
+"""Where a training stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Progress"]
+
+
+@dataclass
+class Progress:
+    """Where a training stands.
+
+    Attributes:
+        step: Steps done.
+        curve: One row a step: step, loss, learning_rate, seconds; `dev` where it was measured. Step 0 is stock.
+        best_step: Step whose weights are best on dev; 0 is the stock model, None where dev was never measured.
+        best_dev: Their dev recall.
+        best_hash: Hash of the file with the best weights.
+        worse: Dev evaluations since the best one.
+        seconds: Wall time spent so far, over all sessions.
+        token_budget: Most tokens in one pass, after memory ran out; None: as the recipe says.
+        scale: State of what fp16's gradients are scaled by.
+        stopped: Why the training ended before its last step; empty where it did not.
+    """
+
+    step: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+    best_step: int | None = None
+    best_dev: float = -1.0
+    best_hash: str = ""
+    worse: int = 0
+    seconds: float = 0.0
+    token_budget: int | None = None
+    scale: dict[str, float] = field(default_factory=dict)
+    stopped: str = ""
+
+    def latest(self, name: str) -> float | None:
+        """The last value of one column of the curve."""
+        return next((row[name] for row in reversed(self.curve) if name in row), None)
+
+    def record(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Add a row to the curve."""
+        row = {"step": float(self.step), **values}
+        self.curve.append(row)
+        return row

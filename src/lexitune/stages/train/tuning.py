@@ -1,0 +1,242 @@
+"""The default recipe from set-up to chosen weights: what learns, what is held out, the loop, and the way back."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lexitune.errors import StageFailed, UsageError
+from lexitune.io.atomic import replacing
+from lexitune.io.processes import processes
+from lexitune.models.learning import add_lora, freeze, learning, merge_lora, thaw
+from lexitune.models.lower import LowerLayers, state_bytes
+from lexitune.models.memory import GB, SHARE_OF_PASS, anonymous_bytes
+from lexitune.models.tokens import TokenIds, join_tokens
+from lexitune.stages.train.averaging import SHARES, WHILE_TRAINING, Point, choose, sweep
+from lexitune.stages.train.dev import PASSES, answered, evaluation_steps, make_dev_set, plan_dev
+from lexitune.stages.train.examples import Examples
+from lexitune.stages.train.general import make_general_set
+from lexitune.stages.train.heldout import HeldOut
+from lexitune.stages.train.loop import Work, run_loop
+from lexitune.stages.train.mixture import Mixture
+from lexitune.stages.train.progress import Progress
+from lexitune.stages.train.recipe import Recipe
+from lexitune.types import Dataset, Talk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from lexitune.models.embedder import Embedder
+
+__all__ = ["Tuned", "run_tuning"]
+
+GENERAL_SHARE = 0.05  # of the training's work that all evaluations on general text may take
+WEIGHTS_AGAIN = 4  # still to come: two moments, the gradient, and the trained weights while dev is measured
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """How a training went.
+
+    Attributes:
+        share: Of the trained weights in those that the model has now.
+        points: What each share reached; empty where none was tried.
+    """
+
+    progress: Progress
+    dev: HeldOut | None
+    share: float
+    points: list[Point] = field(default_factory=list)
+
+
+def run_tuning(
+    model: Embedder,
+    data: Dataset,
+    examples: Examples,
+    *,
+    recipe: Recipe,
+    folder: Path,
+    fingerprints: Mapping[str, str],
+    talk: Talk,
+) -> Tuned:
+    """Train the model's weights in place and leave the chosen ones in it.
+
+    Args:
+        folder: Where work in progress lies; a second call with the same folder resumes.
+
+    Raises:
+        StageFailed: NaN, collapse, memory or disk; complete checkpoints stay.
+        UsageError: An option that the model cannot honour, or checkpoints of another training.
+        KeyboardInterrupt: Interrupted; a checkpoint was written first.
+    """
+    queries, docs = model.tokenise_queries(examples.queries), model.tokenise_docs(examples.docs)
+    _tell_truncated(docs, model.spec.max_length, talk)
+    steps, passed = count_steps(examples, recipe), recipe.epochs * len(examples)
+    read = passed * (float(np.mean(queries.lengths)) + (1 + recipe.negatives) * float(np.mean(docs.lengths)))
+    dev, evaluations = _dev_set(data, model, recipe, queries, docs, read, talk)
+    tokens = join_tokens([queries, docs])
+    guide = _guide(model, tokens, folder / "guide.npy", talk) if recipe.mask == "guide" else None
+    work = Work(examples, tokens, dev, evaluation_steps(steps, evaluations), fingerprints, guide)
+    with _learning(model, tokens, recipe, folder, talk):
+        mixture = Mixture(model.network)
+        progress = run_loop(model, mixture, work, recipe=recipe, folder=folder, talk=talk, memory=_graph_room(model))
+        _tell_stopped(progress, recipe, steps, talk)
+        tuned = _go_back(model, mixture, progress, dev, recipe, read, talk)
+        merge_lora(model.network)
+    return tuned
+
+
+def count_steps(examples: Examples, recipe: Recipe) -> int:
+    """Steps of a training."""
+    drawn = len(examples.queries) if recipe.positives == "sample" else len(examples)
+    return recipe.epochs * -(-drawn // recipe.batch_size)
+
+
+@contextmanager
+def _learning(model: Embedder, tokens: TokenIds, recipe: Recipe, folder: Path, talk: Talk) -> Iterator[None]:
+    """Within the block only what the recipe says learns."""
+    network = model.network
+    try:
+        if recipe.freeze_layers or recipe.freeze_table:
+            freeze(network, layers=recipe.freeze_layers, table=recipe.freeze_table)
+        if recipe.lora:
+            add_lora(network, rank=recipe.lora, seed=recipe.seed, layers=recipe.freeze_layers)
+        if recipe.freeze_layers or recipe.freeze_table or recipe.lora:
+            count, whole = (sum(one.numel() for one in some) for some in (learning(network), network.parameters()))
+            talk.say(f"{count / 1e6:,.1f} of {whole / 1e6:,.1f} million weights learn")
+        if recipe.freeze_layers and recipe.epochs > 1 and not recipe.dropout:
+            _check_space(folder, state_bytes(network, tokens))
+            path = folder / f"lower-{processes().rank}.npy"
+            network.lower = LowerLayers(network, tokens, count=recipe.freeze_layers, path=path)
+        yield
+    finally:
+        network.lower = None
+        thaw(network)
+
+
+def _go_back(
+    model: Embedder,
+    mixture: Mixture,
+    progress: Progress,
+    dev: HeldOut | None,
+    recipe: Recipe,
+    read: float,
+    talk: Talk,
+) -> Tuned:
+    """Put the share of the trained weights that is best into the model."""
+    if progress.best_step == 0:
+        return Tuned(progress, dev, 0.0)
+    share, points = WHILE_TRAINING if recipe.blend is None else recipe.blend, []
+    if recipe.blend is None and dev is not None:
+        general = make_general_set(
+            model,
+            folder=Path(recipe.general) if recipe.general else None,
+            tokens=GENERAL_SHARE * PASSES * read / (len(SHARES) + 1),
+            seed=recipe.seed,
+        )
+        known = {0.0: next(row["dev"] for row in progress.curve if "dev" in row), WHILE_TRAINING: progress.best_dev}
+        points = sweep(model, mixture, dev=dev, general=general, known=known, step=progress.step, talk=talk)
+        share = choose(points).share
+        _tell_points(points, share, dev, general, talk)
+    mixture.put_share(mixture.copy(), share)
+    return Tuned(progress, dev, share, points)
+
+
+def _dev_set(
+    data: Dataset, model: Embedder, recipe: Recipe, queries: TokenIds, docs: TokenIds, read: float, talk: Talk
+) -> tuple[HeldOut | None, int]:
+    judged = answered(data)
+    if not judged:
+        talk.say("no dev judgements: the last weights are taken, and nothing shows whether they are the best")
+        return None, 2
+    answers = sum(grade > 0 for grades in judged.values() for grade in grades.values()) / len(judged)
+    sizes = plan_dev(
+        queries=len(judged),
+        answers=answers,
+        query_tokens=float(np.mean(queries.lengths)),
+        doc_tokens=float(np.mean(docs.lengths)),
+        train_tokens=read,
+        most_queries=recipe.dev_queries,
+    )
+    dev = make_dev_set(data, model=model, plan=sizes, seed=recipe.seed)
+    talk.say(
+        f"dev {dev.measure} over {len(dev.query_ids)} queries and {len(dev.doc_ids)} passages "
+        "stands for R@10 of the corpus"
+    )
+    return dev, sizes.evaluations
+
+
+def _guide(model: Embedder, tokens: TokenIds, path: Path, talk: Talk) -> NDArray[Any]:
+    """The stock model's vectors of the pool; the weights are the stock model's now."""
+    group = processes()
+    if group.rank == 0 and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        vectors = model.encode_tokens(tokens, talk=talk, stage="guide")
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, vectors)
+    group.wait()
+    found: NDArray[Any] = np.load(path, mmap_mode="r")
+    return found
+
+
+def _graph_room(model: Embedder) -> int | None:
+    """Bytes for kept graphs under `--max-memory`; None: no limit was set."""
+    if model.max_memory is None:
+        return None
+    weights = sum(parameter.nbytes for parameter in learning(model.network))
+    room = model.max_memory * GB - anonymous_bytes() - WEIGHTS_AGAIN * weights
+    if room <= 0:
+        least = (anonymous_bytes() + WEIGHTS_AGAIN * weights) / GB
+        raise UsageError(
+            "E2106",
+            f"--max-memory {model.max_memory:g} leaves no room to train: weights, optimiser and gradients take "
+            f"{least:.1f} GB",
+            fix=f"--max-memory {least + 1:.1f}, or --lora 16, which needs less",
+        )
+    return int(room * SHARE_OF_PASS)
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise StageFailed(
+            "E1204",
+            f"the states of the frozen layers need {needed / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} GB free",
+            fix="free some space, or train one epoch: nothing is kept then",
+        )
+
+
+def _tell_truncated(docs: TokenIds, max_length: int, talk: Talk) -> None:
+    share = docs.truncated / len(docs)
+    if share > 0.01:
+        talk.say(f"{100 * share:.0f} % of the training passages are longer than {max_length} tokens and lose their end")
+
+
+def _tell_stopped(progress: Progress, recipe: Recipe, steps: int, talk: Talk) -> None:
+    if progress.stopped == "patience":
+        talk.say(
+            f"stopped after step {progress.step} of {steps}: {progress.worse} dev evaluations brought nothing better"
+        )
+    elif progress.stopped:
+        limit = "--max-minutes" if recipe.max_minutes is not None else "--max-cost"
+        talk.say(f"stopped after step {progress.step} of {steps}: {limit} is reached")
+
+
+def _tell_points(points: list[Point], share: float, dev: HeldOut, general: HeldOut, talk: Talk) -> None:
+    def told(point: Point) -> str:
+        chosen = "*" if point.share == share else ""
+        return f"{point.share:g}{chosen}: {point.dev:.3f} / {point.general:.3f}"
+
+    talk.say(
+        f"share of the trained weights: dev {dev.measure} / general {general.measure}  "
+        + "  ".join(told(point) for point in points)
+    )
