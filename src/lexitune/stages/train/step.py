@@ -171,12 +171,11 @@ class Stepper:
 
     def _fit(self, budget: int) -> int:
         """The tokens of a pass whose graph fits; where one long text does not, layers are computed again instead."""
-        cost = GraphCost.of(self.network)
         longest = int(self.tokens.lengths.max(initial=1))
-        if cost.bytes(longest) > self.memory:
+        if GraphCost.of(self.network).bytes(longest) > self.memory:
             checkpoint_layers(self.network)
-            return max(longest, budget // 4)
-        return max(longest, min(budget, int(self.memory // (cost.bytes(longest) / longest))))
+        token_bytes = GraphCost.of(self.network).bytes(longest) / longest
+        return max(longest, min(budget, int(self.memory // token_bytes)))
 
     def _groups(self) -> list[dict[str, Any]]:
         # Biases and norms are left out of the decay: pulling a scale towards 0 is no regularisation.
