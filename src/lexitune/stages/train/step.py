@@ -105,7 +105,7 @@ class Stepper:
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * factor
         self.optimizer.zero_grad()
-        value = self._backpropagate(pairs)
+        value = self.gradient(pairs)
         self.scaler.unscale_(self.optimizer)
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, CLIP))
         loss = float(value)
@@ -120,7 +120,12 @@ class Stepper:
         """What cosines are divided by now."""
         return float(self.log_temperature.detach().exp())
 
-    def _backpropagate(self, pairs: PairBatch) -> Tensor:
+    def gradient(self, pairs: PairBatch) -> Tensor:
+        """Set the gradients of one batch, and nothing else; the loss, detached.
+
+        Raises:
+            StageFailed: Too little memory for one text.
+        """
         while True:
             budget = self.token_budget
             try:
