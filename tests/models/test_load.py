@@ -96,6 +96,24 @@ def test_a_licence_that_forbids_commercial_use_is_told(tiny_folder: Path, tmp_pa
     assert talk.lines == ["mine is under cc-by-nc-4.0: its licence forbids commercial use, tuned or not"]
 
 
+def test_a_known_non_commercial_licence_is_told_where_the_folder_names_none(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = copy_of(tiny_folder, tmp_path / "jina-embeddings-v5-text-nano", prompts={})
+    talk = Listener()
+
+    spec = load(str(folder), options=OPTIONS, talk=talk).spec
+
+    assert (spec.query_prompt, spec.doc_prompt) == ("Query: ", "Document: ")
+    forbids = "its licence forbids commercial use, tuned or not"
+    assert talk.lines == [f"jina-embeddings-v5-text-nano is under cc-by-nc-4.0: {forbids}"]
+
+
+def test_a_folders_licence_stands_where_none_is_published(tiny_folder: Path, tmp_path: Path) -> None:
+    folder = copy_of(tiny_folder, tmp_path / "multi-qa-MiniLM-L6-cos-v1", prompts={})
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n")
+
+    assert load(str(folder), options=OPTIONS).spec.licence == "mit"
+
+
 def test_half_precision_weights_become_fp32_masters(tiny_folder: Path, tmp_path: Path) -> None:
     folder = copy_of(tiny_folder, tmp_path / "half", prompts={"query": "q: "})
     weights = load_file(folder / "model.safetensors")

@@ -162,8 +162,8 @@ def _spec(
         else:
             talk.say(f"no prompts are known for {choice.name}: queries and passages are encoded as they stand")
         if known:
-            spec = replace(spec, licence=known.licence)
-            if known.pooling != pooling.pooling_mode:
+            spec = replace(spec, licence=known.licence or spec.licence)
+            if known.pooling not in ("", pooling.pooling_mode):
                 talk.say(f"{choice.name} pools by {pooling.pooling_mode}; it was published with {known.pooling}")
     return replace(
         spec,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from lexitune.models.families import FAMILIES, Family
 
 __all__ = ["KNOWN", "ModelSpec", "is_non_commercial", "known_spec", "licence_of"]
 
@@ -20,7 +21,8 @@ class ModelSpec:
         revision: Commit of a Hub model; empty for a folder.
         query_prompt: Stands before every query, its blank included.
         doc_prompt: Stands before every passage.
-        pooling: How token vectors become one: `mean`, `cls`, `lasttoken` or a name of sentence-transformers.
+        pooling: How token vectors become one: `mean`, `cls`, `lasttoken` or a name of sentence-transformers. Among
+            published facts: empty where not known.
         normalise: Vectors have unit length.
         max_length: Longest text in tokens, special tokens counted; longer ones lose their end.
         dimension: Numbers in a vector.
@@ -41,30 +43,22 @@ class ModelSpec:
     remote_code: bool = False
 
 
-BGE_EN = "Represent this sentence for searching relevant passages: "
-BGE_ZH = "为这个句子生成表示以用于检索相关文章："  # noqa: RUF001  their colon is full width
-SIZES = {"small": 384, "base": 768, "large": 1024}
+def _spec_of(name: str, family: Family) -> ModelSpec:
+    return ModelSpec(
+        name,
+        name,
+        query_prompt=family.query_prompt,
+        doc_prompt=family.doc_prompt,
+        pooling=family.pooling,
+        normalise=family.normalise,
+        max_length=family.max_length,
+        dimension=family.models[name],
+        licence=family.licence,
+        remote_code=family.remote_code,
+    )
 
 
-def _families() -> Iterator[ModelSpec]:
-    """The models we know, as their authors publish them (prompts checked against mteb's registry)."""
-    for version in ("", "-v1.5"):
-        for size, dimension in SIZES.items():
-            name = f"BAAI/bge-{size}-en{version}"
-            yield ModelSpec(name, name, "", BGE_EN, "", "cls", True, 512, dimension, "mit")
-        for size, dimension in {**SIZES, "small": 512}.items():
-            name = f"BAAI/bge-{size}-zh{version}"
-            yield ModelSpec(name, name, "", BGE_ZH, "", "cls", True, 512, dimension, "mit")
-    yield ModelSpec("BAAI/bge-m3", "BAAI/bge-m3", "", "", "", "cls", True, 8192, 1024, "mit")
-    for size, dimension in SIZES.items():
-        for name in (f"intfloat/e5-{size}", f"intfloat/e5-{size}-v2", f"intfloat/multilingual-e5-{size}"):
-            yield ModelSpec(name, name, "", "query: ", "passage: ", "mean", True, 512, dimension, "mit")
-    for layers, max_length in ((6, 256), (12, 128)):
-        name = f"sentence-transformers/all-MiniLM-L{layers}-v2"
-        yield ModelSpec(name, name, "", "", "", "mean", True, max_length, 384, "apache-2.0")
-
-
-KNOWN = {spec.name: spec for spec in _families()}
+KNOWN = {name: _spec_of(name, family) for family in FAMILIES for name in family.models}
 """Published facts by Hub id."""
 
 BY_SHORT_NAME = {name.rpartition("/")[2].lower(): spec for name, spec in KNOWN.items()}
@@ -80,7 +74,7 @@ def known_spec(name: str, folder: Path | None = None) -> ModelSpec | None:
     Example:
         >>> known_spec("intfloat/multilingual-e5-small").doc_prompt
         'passage: '
-        >>> known_spec("intfloat/multilingual-e5-large-instruct") is None
+        >>> known_spec("intfloat/e5-small-unsupervised") is None
         True
     """
     names = [name]
