@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from lexitune.stages.train.losses.batch import Batch
+from lexitune.stages.train.losses.tiled import pick_own
 
-__all__ = ["infonce", "infonce_symmetric"]
+__all__ = ["infonce", "infonce_reverse", "infonce_symmetric"]
 
 
-def infonce(batch: Batch, *, temperature: float = 0.05) -> Tensor:
+def infonce(batch: Batch, *, temperature: float | Tensor = 0.05) -> Tensor:
     """Each query picks its document among all documents of the batch.
 
     With no known positives off the diagonal this is sentence-transformers' MultipleNegativesRankingLoss
@@ -22,7 +22,8 @@ def infonce(batch: Batch, *, temperature: float = 0.05) -> Tensor:
 
     Args:
         batch: n pairs and m further negatives.
-        temperature: Cosines are divided by it. Lower looks harder at the nearest wrong documents.
+        temperature: Cosines are divided by it. Lower looks harder at the nearest wrong documents. A scalar
+            tensor learns.
 
     Returns:
         The weighted mean over the queries, a scalar.
@@ -36,35 +37,44 @@ def infonce(batch: Batch, *, temperature: float = 0.05) -> Tensor:
         >>> round(infonce(batch, temperature=1.0).item(), 4)
         0.3133
     """
-    docs = batch.positives if batch.negatives is None else torch.cat([batch.positives, batch.negatives])
-    scores = _cosines(batch.queries, docs) / temperature
-    return _pick_own(scores, batch.relevant, batch.weights)
+    return pick_own(
+        batch.queries,
+        batch.docs,
+        own=torch.arange(len(batch.queries), device=batch.queries.device),
+        relevant=batch.relevant,
+        weights=batch.weights,
+        temperature=temperature,
+    )
 
 
-def infonce_symmetric(batch: Batch, *, temperature: float = 0.05) -> Tensor:
+def infonce_reverse(batch: Batch, *, temperature: float | Tensor = 0.05) -> Tensor:
+    """Each document picks its query among the queries of the batch.
+
+    Explicit negatives answer no query of the batch: they have nothing to pick, and take no part.
+
+    Args:
+        batch: n pairs; `relevant` is read the other way round.
+        temperature: Cosines are divided by it.
+    """
+    count = len(batch.queries)
+    return pick_own(
+        batch.positives,
+        batch.queries,
+        own=torch.arange(count, device=batch.queries.device),
+        relevant=batch.relevant[:, :count].T,
+        weights=batch.weights,
+        temperature=temperature,
+    )
+
+
+def infonce_symmetric(batch: Batch, *, temperature: float | Tensor = 0.05) -> Tensor:
     """Each query picks its document, and each document picks its query; the mean of both.
 
     The second direction gives each step twice the comparisons for no further encoding. Explicit
-    negatives answer no query of the batch, so they take part in the first direction only.
+    negatives take part in the first direction only.
 
     Args:
         batch: n pairs and m further negatives.
         temperature: Cosines are divided by it.
     """
-    count = len(batch.queries)
-    backwards = _cosines(batch.positives, batch.queries) / temperature
-    return 0.5 * (
-        infonce(batch, temperature=temperature) + _pick_own(backwards, batch.relevant[:, :count].T, batch.weights)
-    )
-
-
-def _cosines(left: Tensor, right: Tensor) -> Tensor:
-    return functional.normalize(left, dim=1) @ functional.normalize(right, dim=1).T
-
-
-def _pick_own(scores: Tensor, relevant: Tensor, weights: Tensor) -> Tensor:
-    own = torch.arange(len(scores), device=scores.device)
-    known = relevant.clone()
-    known[own, own] = False
-    losses = functional.cross_entropy(scores.masked_fill(known, -torch.inf), own, reduction="none")
-    return (losses * weights).sum() / weights.sum()
+    return 0.5 * (infonce(batch, temperature=temperature) + infonce_reverse(batch, temperature=temperature))

@@ -10,7 +10,10 @@ LOSSES = Registry(
     "loss",
     {
         "infonce": "lexitune.stages.train.losses.infonce:infonce",
+        "infonce-reverse": "lexitune.stages.train.losses.infonce:infonce_reverse",
         "infonce-symmetric": "lexitune.stages.train.losses.infonce:infonce_symmetric",
+        "kl": "lexitune.stages.train.losses.distill:kl",
+        "margin-mse": "lexitune.stages.train.losses.distill:margin_mse",
     },
 )
 """name -> a function `(Batch, *, temperature) -> scalar Tensor`."""
