@@ -76,25 +76,22 @@ def test_a_row_without_the_own_doc_and_another_is_not_counted(loss: Loss, row: l
     assert not batch.queries.grad[1].any()
 
 
+@pytest.mark.parametrize(
+    "teacher",
+    [None, torch.full((2, 3), NAN), torch.tensor([[1.0, NAN, NAN], [2.0, NAN, NAN]])],
+    ids=["no teacher", "no score", "own docs only"],
+)
 @BOTH
-def test_a_batch_in_which_no_row_is_scored_loses_nothing(loss: Loss, batch_of: BatchOf) -> None:
-    batch = drawn(batch_of, torch.full((2, 3), NAN))
+def test_a_batch_without_a_teacher_is_refused_with_what_to_do(
+    loss: Loss, teacher: Tensor | None, batch_of: BatchOf
+) -> None:
+    negatives = torch.tensor([[1.0, 1.0], [1.0, -1.0]])
 
-    value = loss(batch, temperature=0.1)
-    value.backward()  # type: ignore[no-untyped-call]
-
-    assert value.item() == 0.0
-    assert batch.queries.grad is not None
-    assert not batch.queries.grad.any()
-
-
-@BOTH
-def test_without_a_teacher_the_loss_says_how_to_get_one(loss: Loss, batch_of: BatchOf) -> None:
     with pytest.raises(UsageError) as caught:
-        loss(batch_of(torch.eye(2), torch.eye(2)), temperature=0.1)
+        loss(batch_of(torch.eye(2), torch.eye(2), negatives=negatives, teacher=teacher), temperature=0.1)
 
     assert caught.value.code == "E2125"
-    assert "lexitune mine --reranker" in caught.value.fix
+    assert "teacher_scores" in caught.value.fix
 
 
 @BOTH

@@ -47,7 +47,7 @@ def margin_mse(batch: Batch, *, temperature: float | Tensor = 0.05) -> Tensor:
         The mean of squared differences in each row, then the weighted mean over the rows that have any.
 
     Raises:
-        UsageError: No teacher.
+        UsageError: No teacher, or none that has scored a row's own document and another.
 
     Example:
         The student's cosines are 1 and 0, its margin at temperature 1 is 1; the teacher's is 3: (1 - 3)^2 = 4.
@@ -79,7 +79,7 @@ def kl(batch: Batch, *, temperature: float | Tensor = 0.05) -> Tensor:
         The weighted mean over the rows in which the own document and another are scored.
 
     Raises:
-        UsageError: No teacher.
+        UsageError: No teacher, or none that has scored a row's own document and another.
 
     Example:
         The student's cosines are 1 and 0, its softmax at temperature 1 is e/(1 + e) and 1/(1 + e); the teacher sees
@@ -102,15 +102,23 @@ def kl(batch: Batch, *, temperature: float | Tensor = 0.05) -> Tensor:
 
 def _scored(batch: Batch, temperature: float | Tensor, loss: str) -> _Lists:
     if batch.listed is None or batch.teacher is None:
-        raise UsageError(
-            "E2125",
-            f"the loss '{loss}' learns from a teacher's scores, and there are none",
-            fix="lexitune mine --reranker MODEL, or give the mined examples a column teacher_scores",
-        )
+        raise _no_teacher(loss)
     scored = ~batch.teacher.isnan()
     rows = (scored[:, 0] & scored[:, 1:].any(dim=1)).nonzero()[:, 0]
+    if not len(rows):  # a loss of 0 would train on and teach nothing
+        raise _no_teacher(loss)
     there = scored[rows]
     docs = unit(batch.docs)[0][batch.listed[rows]]
     student = torch.einsum("rd,rwd->rw", unit(batch.queries)[0][rows], docs) / temperature
     teacher = torch.where(there, batch.teacher[rows], 0.0)  # NaN would spoil the gradient even where it is left out
     return _Lists(student, teacher, there, shares(batch.weights[rows]))
+
+
+def _no_teacher(loss: str) -> UsageError:
+    return UsageError(
+        "E2125",
+        f"the loss '{loss}' learns from a teacher's scores, and no query of a batch has its own passage and another "
+        "scored",
+        fix="give the mined examples a column teacher_scores (of positives, then negatives) and train with "
+        "--negatives 1 or more, or take --loss infonce-symmetric",
+    )
