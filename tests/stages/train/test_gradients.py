@@ -43,7 +43,7 @@ def test_any_budget_gives_the_gradient_of_a_plain_pass(tiny_folder: Path, case: 
 
     value = backpropagate(network, tokens, ROWS, loss=contrast, token_budget=budget)
 
-    assert value.item() == pytest.approx(expected.item(), abs=1e-6)
+    assert value.item() == pytest.approx(expected.item(), abs=1e-5)  # cosines are divided by 0.05
     error = (gradients(network) - gradients(plain)).norm() / gradients(plain).norm()
     assert error < 1e-6  # fp32 sums in another order
 
