@@ -55,6 +55,7 @@ LEAVES = {
     "models/quiet.py": {"transformers"},
     "search/device.py": {"torch"},
     "stages/mine/reranker.py": {"sentence_transformers", "torch"},
+    "stages/train/adapter.py": {"torch"},
     "stages/train/checkpoint.py": {"torch"},
     "stages/train/gradients.py": {"torch"},
     "stages/train/loop.py": {"accelerate", "torch"},

@@ -63,6 +63,7 @@ CODES = {
     "E2124": "an unfinished training of other data or options",
     "E2125": "a loss without the teacher's scores that it learns from",
     "E2126": "sizes that vectors cannot be cut to",
+    "E2127": "training from a model with a query adapter",
     "E2141": "no challenger of that name",
     "E2142": "nothing to roll back to",
     # E30xx  reading files

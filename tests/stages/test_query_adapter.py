@@ -3,20 +3,24 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lexitune.errors import DataError
+from lexitune.errors import DataError, UsageError
 from lexitune.io.staged import read_staged
 from lexitune.io.vectors import open_vectors
-from lexitune.io.workspace import Meta, Workspace, write_meta
+from lexitune.io.workspace import Meta, Workspace, read_meta, write_meta
 from lexitune.models.corpus import corpus_key, encode_corpus
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
+from lexitune.pipeline.options import TuneOptions
 from lexitune.pipeline.search import search_serving
+from lexitune.pipeline.tune import tune
+from lexitune.stages.assess.driver import run as assess
 from lexitune.stages.evaluate.driver import run as evaluate
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.promote.driver import rollback
@@ -24,6 +28,9 @@ from lexitune.stages.promote.driver import run as promote
 from lexitune.stages.promote.options import PromoteOptions
 from lexitune.stages.promote.serving import read_serving
 from lexitune.stages.reembed.driver import run as reembed
+from lexitune.stages.train.driver import run as train
+from lexitune.stages.train.options import TrainOptions
+from lexitune.stages.train.training import train as train_data
 from lexitune.types import Dataset
 
 QUICK = EvaluateOptions(resamples=200, cosine_audit=False)
@@ -192,3 +199,91 @@ def test_a_staged_record_of_an_older_form_is_written_anew(
     reembed(toy_workspace, model=model)
 
     assert json.loads(path.read_text(encoding="utf-8")) == found
+
+
+ADAPTER = TrainOptions(recipe="adapter", batch_size=16, learning_rate=0.02)
+
+
+def test_the_recipe_reuses_what_assess_encoded_and_its_model_walks_the_whole_way(
+    toy_workspace: Workspace, stock: Embedder, model: ModelOptions
+) -> None:
+    heard = Heard()
+    assess(toy_workspace, model=model)
+    folder = train(toy_workspace, model=model, options=ADAPTER, talk=heard)
+    reembed(toy_workspace, model=model, talk=heard)
+    found = evaluate(toy_workspace, model=model, options=QUICK)
+    promote(toy_workspace, options=ANY)
+    hits = search_serving(toy_workspace, "w8 w9", k=3)
+
+    tuned = load(str(folder), options=model)
+    meta = read_meta(folder)
+    assert meta is not None
+    curve = meta.outputs["curve"]
+    best = max(row["dev"] for row in curve if "dev" in row)
+    assert meta.outputs["best_dev"] == best > curve[0]["dev"]
+    assert (meta.outputs["recipe"], meta.outputs["dev_measure"], meta.outputs["dev_docs"]) == ("adapter", "R@10", 60)
+    assert tuned.doc_fingerprint == stock.fingerprint != tuned.fingerprint
+    reused = f"nothing to encode, vectors/{corpus_key(stock)} holds these passages already"
+    assert [line for line in heard.lines if "nothing to encode" in line] == [f"train: {reused}", f"reembed: {reused}"]
+    assert [path.name for path in toy_workspace.vectors.glob("*/manifest.json")] == ["manifest.json"]
+    assert found.sides["tuned"].fingerprint == tuned.fingerprint
+    assert len(hits) == 3
+
+
+def test_a_finished_adapter_is_not_trained_twice(toy_workspace: Workspace, model: ModelOptions) -> None:
+    heard = Heard()
+    first = train(toy_workspace, model=model, options=ADAPTER)
+
+    assert train(toy_workspace, model=model, options=ADAPTER, talk=heard) == first
+    assert heard.lines[1:] == [f"train: skipped, {first.name} has the same data, model and options"]
+
+
+def test_without_a_workspace_nothing_but_the_model_is_left(
+    toy_data: Dataset, stock: Embedder, model: ModelOptions, tmp_path: Path
+) -> None:
+    before = stock.fingerprint
+
+    out = train_data(toy_data, model=stock, out=tmp_path / "law", options=ADAPTER)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["law"]
+    assert (stock.query_map, stock.fingerprint) == (None, before)
+    assert load(str(out), options=model).query_map is not None
+
+
+def test_where_no_map_beats_stock_the_model_is_the_stock_model(
+    toy_data: Dataset, stock: Embedder, model: ModelOptions, tmp_path: Path
+) -> None:
+    # All dev queries are answered among the first ten already: there is nothing to gain.
+    easy = replace(toy_data, docs=[doc for doc in toy_data.docs if doc.doc_id < "d09"])
+    few = {
+        split: {q: docs for q, docs in toy_data.qrels[split].items() if min(docs) < "d09"} for split in ("train", "dev")
+    }
+    heard = Heard()
+
+    out = train_data(replace(easy, qrels=few), model=stock, out=tmp_path / "law", options=ADAPTER, talk=heard)
+
+    assert load(str(out), options=model).fingerprint == stock.fingerprint
+    assert heard.lines[-1] == "no checkpoint beat the stock model on dev (R@10 1.00): its weights are kept"
+
+
+def test_a_model_with_an_adapter_is_no_place_to_train_from(
+    toy_workspace: Workspace, toy_data: Dataset, model: ModelOptions, adapt: Adapt, tmp_path: Path
+) -> None:
+    made = adapt("a", 1)
+
+    with pytest.raises(UsageError) as refusal:
+        train_data(toy_data, model=made, out=tmp_path / "law")
+
+    assert (refusal.value.code, refusal.value.fix) == ("E2127", f"train from its stock model: --model {model.model}")
+    assert not (tmp_path / "law").exists()
+
+
+def test_the_journey_with_the_recipe_adapter(toy_data: Dataset, model: ModelOptions, tmp_path: Path) -> None:
+    options = (model, TuneOptions(anyway=True), ADAPTER, QUICK, PromoteOptions(min_gain=-1.1, min_queries=5))
+
+    outcome = tune(toy_data, workspace=tmp_path / "work", options=options)
+
+    assert outcome.gate is not None
+    assert outcome.gate.answer == "PROMOTE"
+    assert outcome.model is not None
+    assert (outcome.model / "query_adapter.safetensors").is_file()

@@ -20,7 +20,7 @@ from sentence_transformers.base.modules.dense import Dense
 
 from lexitune.errors import DataError
 
-__all__ = ["ADAPTER", "adapt", "adapter_use", "hash_matrix", "read_adapter", "write_adapter"]
+__all__ = ["ADAPTER", "Matrix", "adapt", "adapter_use", "hash_matrix", "read_adapter", "write_adapter"]
 
 ADAPTER = "query_adapter"
 """Key in a model's record, and name of the file and the folder beside it."""

@@ -55,6 +55,27 @@ def test_mnrl_refuses_what_it_could_only_ignore(given: dict[str, str | float]) -
     assert caught.value.code == "E2123"
 
 
+def test_the_adapter_recipe() -> None:
+    recipe = settle(TrainOptions(recipe="adapter", temperature=0.03), token_budget=4096)
+
+    assert (recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.patience) == (15, 256, 1e-3, 5)
+    assert (recipe.temperature, recipe.negatives) == (0.03, 0)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"loss": "infonce"}, {"warmup_steps": 5}, {"negatives": 2}, {"blend": 0.5}, {"lora": 8}, {"checkpoint_s": 1.0}],
+    ids=str,
+)
+def test_the_adapter_recipe_refuses_what_it_could_only_ignore(given: dict[str, str | float]) -> None:
+    options = replace(TrainOptions(recipe="adapter"), **given)  # type: ignore[arg-type]
+
+    with pytest.raises(UsageError) as caught:
+        settle(options, token_budget=4096)
+
+    assert caught.value.code == "E2123"
+
+
 def test_how_often_a_checkpoint_is_written_makes_no_other_model() -> None:
     often = settle(TrainOptions(checkpoint_s=1.0), token_budget=4096)
 

@@ -55,7 +55,7 @@ def run(
             shutil.rmtree(building_of(out), ignore_errors=True)  # left by a kill between publishing and tidying
             talk.say(f"train: skipped, {out.name} has the same data, model and options")
             return out
-        return carry_out(plan, model=embedder, out=out, talk=talk)
+        return carry_out(plan, model=embedder, out=out, talk=talk, vectors=workspace.vectors)
 
 
 def short_name(name: str) -> str:

@@ -73,6 +73,18 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "blend": 1.0,
         "token_budget": 0,
     },
+    # Chosen on the dev queries of tldr, tatqa, mitre-attack, nl2bash and covid-qa.
+    "adapter": {
+        "epochs": 15,
+        "batch_size": 256,
+        "learning_rate": 1e-3,
+        "loss": "infonce",
+        "mask": "relevant",
+        "negatives": 0,
+        "blend": 1.0,
+        "token_budget": 0,
+        "patience": 5,
+    },
 }
 OPEN: Mapping[str, Any] = {
     "warmup_steps": None,
@@ -96,6 +108,16 @@ HONOURED = {
         "warmup_steps",
         "temperature",
         "checkpoint_s",
+        "seed",
+    },
+    "adapter": {
+        "recipe",
+        "epochs",
+        "batch_size",
+        "learning_rate",
+        "temperature",
+        "dev_queries",
+        "patience",
         "seed",
     },
 }

@@ -104,7 +104,7 @@ def plan_training(
 
     Raises:
         DataError: No train judgements, or most batches hold no wrong passage.
-        UsageError: An option the recipe cannot honour, or an unknown loss.
+        UsageError: An option the recipe cannot honour, an unknown loss, or a model with a query map.
     """
     began = time.monotonic() if began is None else began
     recipe = settle(options, token_budget=model.token_budget)
@@ -113,6 +113,13 @@ def plan_training(
             "E2121",
             f"train was started in {processes().count} processes, and the recipe '{recipe.recipe}' runs in one",
             fix="start it without torchrun or accelerate launch, or take --recipe default",
+        )
+    if model.query_map is not None:
+        source = model.base.get("source", "")
+        raise UsageError(
+            "E2127",
+            f"{model.spec.name} has a query adapter, which was trained for its weights as they are",
+            fix=f"train from its stock model: --model {source if Path(source).is_dir() else model.base['name']}",
         )
     used = mined if recipe.negatives or options.loss in TAUGHT else ()
     examples = gather_examples(data, data.qrels.get("train", {}), mined=used, weights=weights)
@@ -137,10 +144,14 @@ def plan_training(
     return Plan(data, examples, recipe, inputs, began)
 
 
-def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk) -> Path:
+def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk, vectors: Path | None = None) -> Path:
     """Train as planned and publish the result at `out`; see `train`.
 
     Several processes train together, and the first of them writes.
+
+    Args:
+        vectors: Folder of vectors of passages, which the recipe `adapter` needs and reuses; None: they are made for
+            this training alone.
     """
     if out.exists():
         raise UsageError("E2122", f"{out} exists already", fix=f"name another folder, or remove it: rm -r {out}")
@@ -156,7 +167,7 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk) -> Path:
     base = {"name": model.spec.name, "source": model.spec.source, "fingerprint": plan.inputs["model"]}
     prepared = time.monotonic()
     try:
-        tuned = _run(plan, model, building, fingerprints, talk)
+        tuned = _run(plan, model, building, fingerprints, talk, vectors or building / "vectors")
         chosen = time.monotonic()
         facts = _facts(plan, tuned, base)
         if group.rank == 0:
@@ -165,6 +176,7 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk) -> Path:
         for parameter, value in zip(model.network.parameters(), stock, strict=True):
             parameter.data.copy_(value)
         model.network.refresh()
+        model.query_map = None
     if group.rank == 0:
         progress = tuned.progress
         _write_log(building / out.name / "training-log.jsonl", progress)
@@ -184,17 +196,23 @@ def building_of(out: Path) -> Path:
     return out.with_name(f".building-{out.name}")
 
 
-def _run(plan: Plan, model: Embedder, building: Path, fingerprints: Mapping[str, str], talk: Talk) -> Tuned:
+def _run(
+    plan: Plan, model: Embedder, building: Path, fingerprints: Mapping[str, str], talk: Talk, vectors: Path
+) -> Tuned:
+    from lexitune.stages.train.tuning import Tuned, run_tuning
+
+    if plan.recipe.recipe == "adapter":
+        from lexitune.stages.train.adapter import run_adapter
+
+        progress, dev = run_adapter(model, plan.data, plan.examples, recipe=plan.recipe, vectors=vectors, talk=talk)
+        return Tuned(progress, dev, 0.0 if progress.best_step == 0 else 1.0)
     if plan.recipe.recipe == "mnrl":
         from lexitune.stages.train.mnrl import run_mnrl
-        from lexitune.stages.train.tuning import Tuned
 
         progress = run_mnrl(
             model, plan.examples, recipe=plan.recipe, folder=building, fingerprints=fingerprints, talk=talk
         )
         return Tuned(progress, None, 1.0)
-    from lexitune.stages.train.tuning import run_tuning
-
     return run_tuning(
         model,
         plan.data,

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lexitune.models.embedder import Embedder
+    from lexitune.stages.train.adapter import DevVectors
 
 __all__ = ["Tuned", "run_tuning"]
 
@@ -52,7 +53,7 @@ class Tuned:
     """
 
     progress: Progress
-    dev: HeldOut | None
+    dev: HeldOut | DevVectors | None
     share: float
     points: list[Point] = field(default_factory=list)
 
