@@ -143,7 +143,7 @@ def make_gradients(pairs: Pairs, precision: str) -> Callable[[], dict[str, float
         return {
             "one_less_gradient_cosine": 1 - float(cosine),
             "norm_ratio": float(ours.norm() / theirs.norm()),
-            "loss_difference": abs(loss - float(value)),
+            "loss_difference": abs(loss - value.item()),
         }
 
     return work
