@@ -56,6 +56,7 @@ def thaw(network: Network) -> None:
     network.trunk.activation_checkpointing_disable()  # type: ignore[no-untyped-call]
     network.rebuild()
     network.train(False)
+    network.pack_if_able()  # dropout may have asked for padding
 
 
 def add_lora(network: Network, *, rank: int, seed: int, layers: int = 0) -> None:

@@ -91,7 +91,8 @@ class Network:
         self._computing: Any = self.trunk if precision == "fp32" else _copy_in(HALF[precision], self.trunk)
         self.train(False)
         self.lower: LowerStates | None = None
-        self.packed = self.device.type == "cuda" and precision in HALF and self.use_packed()
+        self.packed = False
+        self.pack_if_able()
 
     @property
     def device(self) -> torch.device:
@@ -157,6 +158,11 @@ class Network:
         for module in self._tail:
             features = module(features)
         return features["sentence_embedding"]
+
+    def pack_if_able(self) -> None:
+        """Let texts go through packed from now on where that is faster, and gives this model's vectors."""
+        if self.device.type == "cuda" and self.precision in HALF and not self.packed:
+            self.use_packed()
 
     def use_packed(self) -> bool:
         """Let texts go through packed from now on if that gives this model's vectors; whether it does.

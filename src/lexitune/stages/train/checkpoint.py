@@ -114,7 +114,7 @@ def newest(folder: Path, *, fingerprints: Mapping[str, str], talk: Talk) -> Path
         reason = _damage(found)
         if reason:
             talk.say(f"checkpoint {found.name} is not used: {reason}")
-            shutil.rmtree(found)
+            shutil.rmtree(found, ignore_errors=True)  # another process of the group may be at it too
             continue
         theirs = json.loads((found / "state.json").read_text(encoding="utf-8"))["fingerprints"]
         other = sorted(key for key in {*theirs, *fingerprints} if theirs.get(key) != fingerprints.get(key))

@@ -14,16 +14,20 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def finishing_step() -> Iterator[Callable[[], bool]]:
+def finishing_step(*, in_group: bool = False) -> Iterator[Callable[[], bool]]:
     """Within the block the first SIGINT or SIGTERM is only noted; the yielded function tells whether one came.
 
     A second one interrupts at once. Outside the main thread Python delivers no signals, and nothing changes.
+
+    Args:
+        in_group: A launcher started this process beside others: it passes on the signal that the terminal has sent to
+            all of them already, so a second one is no second wish, and is only noted too.
     """
     asked = False
 
     def note(_signal: int, _frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if asked and not in_group:
             raise KeyboardInterrupt
         asked = True
 

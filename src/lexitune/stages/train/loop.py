@@ -35,9 +35,10 @@ from lexitune.types import Talk
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Work", "run_loop"]
+__all__ = ["LOG", "TRACKED", "Work", "run_loop"]
 
 LOG = "training-log.jsonl"
+TRACKED = "tracker"  # folder of the trackers that write files
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,11 @@ def run_loop(
     """
     loop = _Loop(model, mixture, work, recipe, folder, talk, memory)
     group = loop.group
-    with model.network.compute(), finishing_step() as interrupted, ThreadPoolExecutor(1) as ahead:
+    with (
+        model.network.compute(),
+        finishing_step(in_group=group.count > 1) as interrupted,
+        ThreadPoolExecutor(1) as ahead,
+    ):
         if loop.progress.step == 0 and not loop.progress.curve:
             loop.measure_dev()
             loop.tell()
@@ -98,7 +103,7 @@ def run_loop(
             loop.advance(pairs)
             stop, over, due = group.any(interrupted(), loop.is_over(), loop.is_due())
             if over and loop.goes_on():
-                loop.stop("limit")
+                loop.stop()
             if stop or over or due or not loop.goes_on():
                 loop.save()
             if stop and loop.goes_on():
@@ -143,7 +148,6 @@ class _Loop:
         )
         self.checkpoints = folder / "checkpoints"
         self.limits = limits_of(recipe)
-        self.dev_s = 0.0
         self.progress = self._resume()
         self.started = time.monotonic() - self.progress.seconds
         self.saved = time.monotonic()
@@ -154,15 +158,24 @@ class _Loop:
         progress, stepper = Progress(), self.stepper
         if found is not None:
             progress = checkpoint.restore(found, parameters=stepper.saved, optimizer=stepper.optimizer)
-            stepper.token_budget = progress.token_budget or stepper.token_budget
+            self._keep_budget(progress.token_budget or stepper.token_budget)
             if progress.scale:
                 stepper.scaler.load_state_dict(progress.scale)
             self.model.network.refresh()
             self.talk.say(f"training goes on after step {progress.step} of {len(self.batches)}")
+        progress.token_budget = stepper.token_budget
         if self.group.rank == 0:
             # A killed run may have logged steps beyond its last checkpoint: they are done again.
             replace_text(self.folder / LOG, "".join(json.dumps(row) + "\n" for row in progress.curve))
         return progress
+
+    def _keep_budget(self, before: int) -> None:
+        """Passes stay as they were, and so do the sums; they shrink where fewer tokens are asked for, or fit, now."""
+        if self.stepper.token_budget < before:
+            self.talk.say(
+                f"passes of {self.stepper.token_budget} tokens, before {before}: figures agree within rounding only"
+            )
+        self.stepper.token_budget = min(self.stepper.token_budget, before)
 
     def goes_on(self) -> bool:
         """Whether there is a step to take."""
@@ -212,10 +225,10 @@ class _Loop:
         began, progress = time.monotonic(), self.progress
         trained = self.mixture.copy()
         self.mixture.put_share(trained, WHILE_TRAINING if self.recipe.blend is None else self.recipe.blend)
-        value = 0.0
-        if self.group.rank == 0:
-            value = measure_held_out(self.model, self.work.dev, step=progress.step)
-        value = float(self.group.total(torch.tensor(value, device=self.model.network.device)))
+        # In every process, so that all of them stop where it fails; but the first one's figure counts.
+        value = measure_held_out(self.model, self.work.dev, step=progress.step)
+        own, device = value if self.group.rank == 0 else 0.0, self.model.network.device
+        value = float(self.group.total(torch.tensor(own, dtype=torch.float64, device=device)))
         self.mixture.put(trained)
         self.record({"dev": value})
         progress.worse += 1
@@ -223,15 +236,15 @@ class _Loop:
             progress.best_step, progress.best_dev, progress.worse = progress.step, value, 0
             if self.group.rank == 0:
                 checkpoint.save_best(self.checkpoints, self.mixture.parameters, progress=progress)
-        if self.recipe.patience is not None and progress.worse >= self.recipe.patience:
+        if self.recipe.patience is not None and progress.worse >= self.recipe.patience and self.goes_on():
             progress.stopped = "patience"
-        self.dev_s = time.monotonic() - began
+        progress.dev_s = time.monotonic() - began
 
-    def stop(self, why: str) -> None:
-        """End before the last step, with dev measured."""
+    def stop(self) -> None:
+        """End at a limit, before the last step, with dev measured."""
         if self.progress.step not in self.work.dev_steps:
             self.measure_dev()
-        self.progress.stopped = why
+        self.progress.stopped = self.limits.option
 
     def record(self, values: Mapping[str, float]) -> None:
         """Add to the curve, the log and the tracker."""
@@ -257,7 +270,9 @@ class _Loop:
 
     def is_over(self) -> bool:
         """Whether what is left to spend is only enough to end well: by the clock of the first process."""
-        still_s = self.dev_s * (1 + len(SHARES))
+        # One more step, one more dev evaluation, and, where no share is given, dev and general text at each share.
+        evaluations = 1 if self.recipe.blend is not None else 1 + 2 * len(SHARES)
+        still_s = (self.progress.latest("seconds") or 0.0) + self.progress.dev_s * evaluations
         return self.group.rank == 0 and self.limits.is_over(time.monotonic() - self.started, still_s=still_s)
 
     def is_due(self) -> bool:
@@ -303,7 +318,7 @@ def _accelerator(device: torch.device, recipe: Recipe, folder: Path, group: Proc
     if group.count == 1:
         # Its state is the process's: an earlier one on another device would be refused, as in transformers' trainer.
         AcceleratorState._reset_state(reset_partial_state=True)
-    accelerator = Accelerator(cpu=device.type == "cpu", log_with=recipe.tracker or None, project_dir=folder)
+    accelerator = Accelerator(cpu=device.type == "cpu", log_with=recipe.tracker or None, project_dir=folder / TRACKED)
     if recipe.tracker and not accelerator.log_with:
         raise UsageError("E2005", f"tracker '{recipe.tracker}' is not installed", fix=f"pip install {recipe.tracker}")
     if recipe.tracker:

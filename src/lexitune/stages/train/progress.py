@@ -20,9 +20,10 @@ class Progress:
         best_hash: Hash of the file with the best weights.
         worse: Dev evaluations since the best one.
         seconds: Wall time spent so far, over all sessions.
-        token_budget: Most tokens in one pass, after memory ran out; None: as the recipe says.
+        dev_s: Wall time of the last dev evaluation.
+        token_budget: Most tokens in one pass: what fits, and half of it each time that it did not; None: not known yet.
         scale: State of what fp16's gradients are scaled by.
-        stopped: Why the training ended before its last step; empty where it did not.
+        stopped: What ended the training before its last step: an option's name; empty where nothing did.
     """
 
     step: int = 0
@@ -32,6 +33,7 @@ class Progress:
     best_hash: str = ""
     worse: int = 0
     seconds: float = 0.0
+    dev_s: float = 0.0
     token_budget: int | None = None
     scale: dict[str, float] = field(default_factory=dict)
     stopped: str = ""

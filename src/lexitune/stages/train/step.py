@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +34,7 @@ __all__ = ["Stepped", "Stepper"]
 WEIGHT_DECAY = 0.01
 CLIP = 1.0
 TEMPERATURE_RATE = 1e-2  # peak learning rate of the temperature's logarithm: a few hundred steps may halve it
+LEAST_TEMPERATURE = 0.01  # where CLIP stops it: once all is learnt, a lower one still lowers the loss, without end
 LEAST_SCALE = 1.0  # of what flows back in fp16: below it nothing is left to be gained by halving
 COLLAPSED = 1 - 1e-4  # mean cosine of the texts of a batch
 
@@ -56,7 +59,6 @@ class Stepper:
         guide: float32 (texts of the pool, dim): the stock model's vectors, where the mask asks for them.
         group: The processes that train together.
         memory: Bytes for kept graphs; None: a share of what is free.
-        token_budget: As a step that did not fit left it, if one did; None: what the recipe says.
     """
 
     def __init__(
@@ -69,7 +71,6 @@ class Stepper:
         guide: NDArray[Any] | None = None,
         group: Processes = ALONE,
         memory: int | None = None,
-        token_budget: int | None = None,
     ) -> None:
         self.network, self.tokens, self.recipe, self.guide, self.group = network, tokens, recipe, guide, group
         if recipe.dropout:
@@ -87,7 +88,7 @@ class Stepper:
         warmup = math.ceil(steps / 10) if recipe.warmup_steps is None else recipe.warmup_steps
         self.factor = partial(learning_rate_factor, steps=steps, warmup=warmup, shape=recipe.schedule)
         self.memory = graph_memory(network.device) if memory is None else memory
-        self.token_budget = self._fit(recipe.token_budget) if token_budget is None else token_budget
+        self.token_budget = self._fit(recipe.token_budget)
         self.spread = 0.0
 
     @property
@@ -104,8 +105,8 @@ class Stepper:
         factor = self.factor(step)
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * factor
-        self.optimizer.zero_grad()
-        value = self.gradient(pairs)
+        with self._drawing(step):
+            value = self.gradient(pairs)
         self.scaler.unscale_(self.optimizer)
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, CLIP))
         loss = float(value)
@@ -113,6 +114,8 @@ class Stepper:
         self._check(loss, norm, rate, step)
         self.scaler.step(self.optimizer)
         self.scaler.update()
+        with torch.no_grad():
+            self.log_temperature.clamp_(min=math.log(min(LEAST_TEMPERATURE, self.recipe.temperature)))
         self.network.refresh()
         return Stepped(loss, norm, rate, int(self.tokens.lengths_of(pairs.rows).sum()))
 
@@ -128,8 +131,9 @@ class Stepper:
         """
         while True:
             budget = self.token_budget
+            self.optimizer.zero_grad()
             try:
-                return backpropagate(
+                value = backpropagate(
                     self.network,
                     self.tokens,
                     pairs.rows,
@@ -147,6 +151,22 @@ class Stepper:
                         f"the device has too little memory for {self.token_budget} tokens in one pass",
                         fix="shorten the texts with --max-length, or take a smaller model",
                     ) from error
+                continue
+            if self.log_temperature.grad is not None:  # the loss gave it, not the vectors, which alone are scaled
+                self.log_temperature.grad = self.scaler.scale(self.log_temperature.grad)
+            return value
+
+    @contextmanager
+    def _drawing(self, step: int) -> Iterator[None]:
+        """Within the block dropout draws what belongs to step and process: a training that resumes draws it too."""
+        if not self.recipe.dropout:
+            yield
+            return
+        device = self.network.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            state = np.random.SeedSequence([self.recipe.seed, step, self.group.rank]).generate_state(1)
+            torch.manual_seed(int(state[0]))
+            yield
 
     def _loss(self, pairs: PairBatch, vectors: Tensor) -> Tensor:
         unit = torch.nn.functional.normalize(vectors.detach(), dim=1)
