@@ -44,6 +44,12 @@ class PairBatch:
         """Whether any query has a wrong doc to be told from; without one the loss is 0 and teaches nothing."""
         return not bool(self.relevant.all())
 
+    @property
+    def is_taught(self) -> bool:
+        """Whether the teacher has scored a pair's own doc and another; without such a pair it has nothing to say."""
+        scored = ~np.isnan(self.teacher)
+        return bool((scored[:, 0] & scored[:, 1:].any(axis=1)).any())
+
 
 def cut_batches(
     examples: Examples, *, batch_size: int, seed: int, epochs: int, positives: str = "all"

@@ -27,7 +27,7 @@ from lexitune.stages.train.heldout import HeldOut, measure_held_out
 from lexitune.stages.train.interrupt import finishing_step
 from lexitune.stages.train.limits import limits_of
 from lexitune.stages.train.mixture import Mixture
-from lexitune.stages.train.progress import Progress
+from lexitune.stages.train.progress import TRACKED, Progress
 from lexitune.stages.train.recipe import Recipe
 from lexitune.stages.train.step import Stepper
 from lexitune.types import Talk
@@ -35,10 +35,9 @@ from lexitune.types import Talk
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LOG", "TRACKED", "Work", "run_loop"]
+__all__ = ["Work", "run_loop"]
 
 LOG = "training-log.jsonl"
-TRACKED = "tracker"  # folder of the trackers that write files
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class TrainOptions:
         default=None, metadata={"help": "Pairs in a batch (default 128, mnrl 16, adapter 256)", "least": 2}
     )
     learning_rate: float | None = field(
-        default=None, metadata={"help": "Peak learning rate (default 2e-4, mnrl 2e-5, adapter 1e-3)"}
+        default=None, metadata={"help": "Peak learning rate (default 2e-4, mnrl 2e-5, adapter 1e-3)", "least": 0.0}
     )
     warmup_steps: int | None = field(
         default=None, metadata={"help": "Steps of linear warm-up (default a tenth, mnrl 100)", "least": 0}
@@ -89,7 +89,11 @@ class TrainOptions:
     )
     dev_queries: int = field(default=300, metadata={"help": "Most dev queries in one dev evaluation", "least": 10})
     patience: int | None = field(
-        default=None, metadata={"help": "Stop after this many dev evaluations without a better one", "least": 1}
+        default=None,
+        metadata={
+            "help": "Stop after this many dev evaluations without a better one (default 3, adapter 5)",
+            "least": 1,
+        },
     )
     max_minutes: float | None = field(
         default=None, metadata={"help": "Stop in time to be done after this many minutes", "least": 0.01}
@@ -116,4 +120,4 @@ class TrainOptions:
         },
     )
     checkpoint_s: float = field(default=60.0, metadata={"help": "Seconds between checkpoints, at most", "least": 0.0})
-    seed: int = field(default=13, metadata={"help": "Seed of the order of pairs"})
+    seed: int = field(default=13, metadata={"help": "Seed of the order of pairs, and of all that is drawn", "least": 0})

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Progress"]
+__all__ = ["TRACKED", "Progress"]
+
+TRACKED = "tracker"
+"""Folder of the trackers that write files; it ends up in the model's."""
 
 
 @dataclass

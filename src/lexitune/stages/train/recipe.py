@@ -123,8 +123,9 @@ HONOURED = {
 }
 """Recipe -> the options that it heeds; it could only ignore the others."""
 
-NO_PART = ("checkpoint_s", "tracker", "hourly_rate")
-"""Options that change no weight."""
+NO_PART = ("checkpoint_s", "tracker", "hourly_rate", "token_budget")
+"""Options that change no weight, rounding aside. The size of a pass is what the device and its free memory allow: a
+training goes on when less is free, and with the smaller `--token-budget` that its user then gives."""
 
 
 def settle(options: TrainOptions, *, token_budget: int) -> Recipe:
@@ -162,7 +163,7 @@ def settle(options: TrainOptions, *, token_budget: int) -> Recipe:
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
-    """The values that decide the weights: how often a checkpoint is written does not."""
+    """The values that decide the weights."""
     return {name: value for name, value in asdict(recipe).items() if name not in NO_PART}
 
 

@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexitune.errors import DataError, UsageError
-from lexitune.fingerprint import hash_json, hash_texts
+from lexitune.fingerprint import hash_file, hash_json, hash_texts
+from lexitune.io.dataset import data_files
+from lexitune.io.general import read_general
 from lexitune.io.processes import processes
 from lexitune.io.workspace import Meta, installed_versions, write_meta
 from lexitune.stages.train.batches import cut_batches, plan_batch
 from lexitune.stages.train.examples import Examples, gather_examples
 from lexitune.stages.train.options import TrainOptions
+from lexitune.stages.train.progress import TRACKED, Progress
 from lexitune.stages.train.recipe import Recipe, identity, settle
 from lexitune.types import Dataset, Example, Silent, Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
-    from lexitune.stages.train.progress import Progress
     from lexitune.stages.train.tuning import Tuned
 
 __all__ = ["Plan", "building_of", "carry_out", "plan_training", "train"]
@@ -103,8 +105,9 @@ def plan_training(
         began: `time.monotonic()` when the data began to be read; its cost counts as training's. By default now.
 
     Raises:
-        DataError: No train judgements, or most batches hold no wrong passage.
-        UsageError: An option the recipe cannot honour, an unknown loss, or a model with a query map.
+        DataError: No train judgements, most batches hold no wrong passage, or general text that cannot be read.
+        UsageError: An option the recipe cannot honour, an unknown loss, one without its teacher's scores, or a model
+            with a query map.
     """
     began = time.monotonic() if began is None else began
     recipe = settle(options, token_budget=model.token_budget)
@@ -130,10 +133,12 @@ def plan_training(
 
         LOSSES.get(recipe.loss)
         _refuse_empty_batches(examples, recipe)
+        _refuse_untaught_batches(examples, recipe)
     inputs = {
         "model": model.fingerprint,
         **({"mined": hash_json([asdict(example) for example in used])} if used else {}),
         **({"weights": hash_json({key: dict(value) for key, value in weights.items()})} if weights else {}),
+        **({"general": _check_general(Path(recipe.general))} if recipe.general else {}),
         "corpus": hash_texts(part for doc in data.docs for part in (doc.doc_id, doc.full_text)),
         "queries": hash_texts(part for query_id, query in data.queries.items() for part in (query_id, query.text)),
         **{
@@ -184,6 +189,8 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk, vectors: Pa
         outputs = {**facts, "curve": progress.curve, "pairs_per_s": _throughput(plan, progress)}
         meta = Meta("train", identity(plan.recipe), plan.inputs, seed=plan.recipe.seed, cost_s=seconds, outputs=outputs)
         write_meta(building / out.name, meta)
+        if (building / TRACKED).exists():
+            (building / TRACKED).replace(building / out.name / TRACKED)
         (building / out.name).replace(out)
         shutil.rmtree(building)
     group.wait()
@@ -209,6 +216,8 @@ def _run(
     if plan.recipe.recipe == "mnrl":
         from lexitune.stages.train.mnrl import run_mnrl
 
+        if "weights" in plan.inputs:
+            talk.say("the recipe mnrl counts every pair the same: their weights are not used")
         progress = run_mnrl(
             model, plan.examples, recipe=plan.recipe, folder=building, fingerprints=fingerprints, talk=talk
         )
@@ -224,6 +233,12 @@ def _run(
     )
 
 
+def _check_general(folder: Path) -> str:
+    """The hash of a folder of general text. It is needed last: a fault found only then would cost the training."""
+    read_general(folder)
+    return hash_json({name: hash_file(path) for name, path in data_files(folder).items()})
+
+
 def _refuse_empty_batches(examples: Examples, recipe: Recipe) -> None:
     if recipe.negatives:
         return
@@ -236,6 +251,26 @@ def _refuse_empty_batches(examples: Examples, recipe: Recipe) -> None:
             "E3323",
             f"{len(useful) - sum(useful)} of {len(useful)} batches hold no wrong passage: most pairs answer one query",
             fix="give pairs of more queries and passages, or a larger --batch-size",
+        )
+
+
+def _refuse_untaught_batches(examples: Examples, recipe: Recipe) -> None:
+    """Such a batch stops the training when it comes, which may be late."""
+    if recipe.loss not in TAUGHT:
+        return
+    batches = cut_batches(
+        examples, batch_size=recipe.batch_size, seed=recipe.seed, epochs=recipe.epochs, positives=recipe.positives
+    )
+    taught = [
+        plan_batch(examples, batch, mask="none", negatives=recipe.negatives, seed=recipe.seed + step).is_taught
+        for step, batch in enumerate(batches)
+    ]
+    if not all(taught):
+        raise UsageError(
+            "E2125",
+            f"the loss '{recipe.loss}' learns from a teacher's scores of a pair's own passage and of another, and "
+            f"{len(taught) - sum(taught)} of {len(taught)} batches have none",
+            fix="lexitune mine --reranker MODEL, then train with --negatives 1 or more; or --loss infonce-symmetric",
         )
 
 
@@ -262,7 +297,10 @@ def _facts(plan: Plan, tuned: Tuned, base: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _throughput(plan: Plan, progress: Progress) -> float:
-    return round(progress.step * plan.recipe.batch_size / max(progress.seconds, 1e-9), 2)
+    from lexitune.stages.train.tuning import count_steps
+
+    steps, pairs = count_steps(plan.examples, plan.recipe)
+    return round(pairs * progress.step / steps / max(progress.seconds, 1e-9), 2)
 
 
 def _write_log(path: Path, progress: Progress) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lexitune.errors import StageFailed, UsageError
+from lexitune.fingerprint import hash_json
 from lexitune.io.atomic import replacing
 from lexitune.io.processes import processes
 from lexitune.models.learning import add_lora, freeze, learning, merge_lora, thaw
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
     from lexitune.stages.train.adapter import DevVectors
 
-__all__ = ["Tuned", "run_tuning"]
+__all__ = ["Tuned", "count_steps", "run_tuning"]
 
 GENERAL_SHARE = 0.05  # of the training's work that all evaluations on general text may take
 WEIGHTS_AGAIN = 4  # still to come: two moments, the gradient, and the trained weights while dev is measured
@@ -80,25 +81,27 @@ def run_tuning(
     """
     queries, docs = model.tokenise_queries(examples.queries), model.tokenise_docs(examples.docs)
     _tell_truncated(docs, model.spec.max_length, talk)
-    steps, passed = count_steps(examples, recipe), recipe.epochs * len(examples)
+    steps, passed = count_steps(examples, recipe)
     read = passed * (float(np.mean(queries.lengths)) + (1 + recipe.negatives) * float(np.mean(docs.lengths)))
     dev, evaluations = _dev_set(data, model, recipe, queries, docs, read, talk)
     tokens = join_tokens([queries, docs])
-    guide = _guide(model, tokens, folder / "guide.npy", talk) if recipe.mask == "guide" else None
+    # The folder may hold another training's, killed before its first checkpoint could tell that it is another's.
+    guided = folder / f"guide-{hash_json(dict(fingerprints))[:8]}.npy"
+    guide = _guide(model, tokens, guided, talk) if recipe.mask == "guide" else None
     work = Work(examples, tokens, dev, evaluation_steps(steps, evaluations), fingerprints, guide)
     with _learning(model, tokens, recipe, folder, talk):
         mixture = Mixture(model.network)
         progress = run_loop(model, mixture, work, recipe=recipe, folder=folder, talk=talk, memory=_graph_room(model))
-        _tell_stopped(progress, recipe, steps, talk)
+        _tell_stopped(progress, steps, talk)
         tuned = _go_back(model, mixture, progress, dev, recipe, read, talk)
         merge_lora(model.network)
     return tuned
 
 
-def count_steps(examples: Examples, recipe: Recipe) -> int:
-    """Steps of a training."""
+def count_steps(examples: Examples, recipe: Recipe) -> tuple[int, int]:
+    """Steps of a training, and the pairs that pass in them."""
     drawn = len(examples.queries) if recipe.positives == "sample" else len(examples)
-    return recipe.epochs * -(-drawn // recipe.batch_size)
+    return recipe.epochs * -(-drawn // recipe.batch_size), recipe.epochs * drawn
 
 
 @contextmanager
@@ -222,14 +225,14 @@ def _tell_truncated(docs: TokenIds, max_length: int, talk: Talk) -> None:
         talk.say(f"{100 * share:.0f} % of the training passages are longer than {max_length} tokens and lose their end")
 
 
-def _tell_stopped(progress: Progress, recipe: Recipe, steps: int, talk: Talk) -> None:
+def _tell_stopped(progress: Progress, steps: int, talk: Talk) -> None:
     if progress.stopped == "patience":
         talk.say(
             f"stopped after step {progress.step} of {steps}: {progress.worse} dev evaluations brought nothing better"
         )
     elif progress.stopped:
-        limit = "--max-minutes" if recipe.max_minutes is not None else "--max-cost"
-        talk.say(f"stopped after step {progress.step} of {steps}: {limit} is reached")
+        limit = progress.stopped.replace("_", "-")
+        talk.say(f"stopped after step {progress.step} of {steps}: --{limit} is reached")
 
 
 def _tell_points(points: list[Point], share: float, dev: HeldOut, general: HeldOut, talk: Talk) -> None:
