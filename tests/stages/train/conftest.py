@@ -14,7 +14,10 @@ from transformers import BertConfig, BertModel, BertTokenizer
 from lexitune.fingerprint import sha256_file
 from lexitune.io.beir import write_docs, write_qrels, write_queries
 from lexitune.io.workspace import Workspace
+from lexitune.models.embedder import Embedder
+from lexitune.models.load import load
 from lexitune.types import Dataset, Doc, Query
+from tests.stages.train.watching import FP32
 
 WORDS = [f"w{number}" for number in range(40)]
 
@@ -44,6 +47,12 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     first = Transformer(str(trunk))
     SentenceTransformer(modules=[first, Pooling(32), Normalize()], device="cpu").save(str(folder / "model"))
     return folder / "model"
+
+
+@pytest.fixture
+def tiny(tiny_folder: Path) -> Embedder:
+    """The tiny model, in fp32 on the processor."""
+    return load(str(tiny_folder), options=FP32)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 """Training from data to folder: it learns, picks the best, stops on NaN, and goes on where it was stopped."""
 
 import json
-import signal
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,59 +12,9 @@ from lexitune.errors import DataError, StageFailed, UsageError
 from lexitune.io.workspace import read_meta
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
-from lexitune.models.options import ModelOptions
-from lexitune.stages.train.options import TrainOptions
 from lexitune.stages.train.training import train
 from lexitune.types import Dataset, Doc, Query, Silent
-
-FP32 = ModelOptions(precision="fp32", device="cpu")
-QUICK = TrainOptions(epochs=3, batch_size=4, learning_rate=2e-3, checkpoint_s=0.0)  # 12 steps of 4 pairs
-
-
-class Stop(Exception):
-    """Stands for a kill: nothing catches it, nothing is tidied."""
-
-
-class At:
-    """Does something at one step of training, and hears the rest."""
-
-    def __init__(self, step: int, act: Callable[[], None]) -> None:
-        self.step, self.act = step, act
-        self.lines: list[str] = []
-        self.steps: list[float] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
-        if stage != "train":
-            return
-        self.steps.append(done)
-        if done == self.step:
-            self.act()
-
-
-def kill() -> None:
-    raise Stop
-
-
-def interrupt() -> None:
-    signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture
-def tiny(tiny_folder: Path) -> Embedder:
-    return load(str(tiny_folder), options=FP32)
-
-
-def losses(out: Path) -> list[float]:
-    meta = read_meta(out)
-    assert meta is not None
-    return [row["loss"] for row in meta.outputs["curve"] if "loss" in row]
-
-
-def weights(out: Path) -> bytes:
-    return (out / "model.safetensors").read_bytes()
+from tests.stages.train.watching import FP32, QUICK, At, Stop, interrupt, kill, listen, losses, weights
 
 
 def test_it_learns_and_leaves_the_given_model_alone(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:
@@ -122,7 +70,7 @@ def test_a_killed_training_goes_on_and_ends_the_same(
         train(small_data, model=tiny, out=tmp_path / "killed", options=options, talk=At(step, kill))
     assert not (tmp_path / "killed").exists()
 
-    heard = At(-1, kill)
+    heard = listen()
     killed = train(small_data, model=tiny, out=tmp_path / "killed", options=options, talk=heard)
 
     assert losses(killed) == losses(whole)
@@ -139,7 +87,7 @@ def test_an_interrupt_finishes_the_step_and_resumes_after_it(
     with pytest.raises(KeyboardInterrupt):
         train(small_data, model=tiny, out=tmp_path / "stopped", options=options, talk=At(3, interrupt))
 
-    heard = At(-1, kill)
+    heard = listen()
     stopped = train(small_data, model=tiny, out=tmp_path / "stopped", options=options, talk=heard)
 
     assert min(heard.steps) in (4, 5)  # mnrl tells of a step only after it has looked for the signal
@@ -172,7 +120,7 @@ def test_when_nothing_beats_stock_the_stock_weights_are_kept_and_it_is_said(
     queries = {f"q{n:02}": Query(f"q{n:02}", docs[n].text) for n in range(30)}
     pairs = {f"q{n:02}": {f"d{n:02}": 1} for n in range(30)}
     split = {"train": {k: pairs[k] for k in sorted(pairs)[:20]}, "dev": {k: pairs[k] for k in sorted(pairs)[20:]}}
-    heard = At(-1, kill)
+    heard = listen()
 
     out = train(Dataset(docs, queries, split), model=tiny, out=tmp_path / "tuned", options=QUICK, talk=heard)
 
@@ -186,7 +134,7 @@ def test_when_nothing_beats_stock_the_stock_weights_are_kept_and_it_is_said(
 def test_without_dev_the_last_weights_are_taken_and_it_is_said(
     tiny: Embedder, small_data: Dataset, tmp_path: Path
 ) -> None:
-    heard = At(-1, kill)
+    heard = listen()
     data = replace(small_data, qrels={"train": small_data.qrels["train"]})
 
     meta = read_meta(train(data, model=tiny, out=tmp_path / "tuned", options=QUICK, talk=heard))
@@ -232,7 +180,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_it(
         train(small_data, model=tiny, out=tmp_path / "killed", options=QUICK, talk=At(9, kill))
     newest = tmp_path / ".building-killed" / "checkpoints" / "step-000008" / "weights.safetensors"
     newest.write_bytes(newest.read_bytes()[:-100])
-    heard = At(-1, kill)
+    heard = listen()
 
     killed = train(small_data, model=tiny, out=tmp_path / "killed", options=QUICK, talk=heard)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lexitune.errors import StageFailed
 from lexitune.stages.train.heldout import HeldOut, measure_held_out
 from lexitune.stages.train.mixture import Mixture
 from lexitune.types import Talk
@@ -27,11 +28,11 @@ ALIKE = 0.005  # of dev recall: one or two of 300 queries
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What `share` of the way from stock to trained reaches: dev recall, and nDCG@10 on general text."""
+    """What `share` of the way from stock to trained reaches: dev recall, and nDCG@10 on general text that it reads."""
 
     share: float
     dev: float
-    general: float
+    general: float | None
 
 
 def sweep(
@@ -46,23 +47,53 @@ def sweep(
 ) -> list[Point]:
     """Measure the stock model, and each share of the trained weights, which the network has now and keeps.
 
+    General text that the stock model cannot tell apart, since it is in a language that it does not read, say, is left
+    out. So is a share with which the model has collapsed, as long as another is left.
+
     Args:
+        general: Held-out general text.
         known: Share -> dev recall where it was measured before.
         step: Steps that were trained, for errors.
 
     Raises:
         StageFailed: Vectors that are not numbers, or a model that has collapsed.
     """
-    trained = mixture.copy()
-    points = []
-    for number, share in enumerate((0.0, *SHARES)):
+    trained, collapse = mixture.copy(), None
+    mixture.put_share(trained, 0.0)
+    stock = _read_by_stock(model, general, talk)
+    points = [Point(0.0, known[0.0] if 0.0 in known else measure_held_out(model, dev, step=0), stock)]
+    for number, share in enumerate(SHARES, start=1):
+        talk.progress("average", number, len(SHARES) + 1)
         mixture.put_share(trained, share)
-        found = known.get(share)
-        found = measure_held_out(model, dev, step=step) if found is None else found
-        points.append(Point(share, found, measure_held_out(model, general, step=step)))
-        talk.progress("average", number + 1, len(SHARES) + 1)
+        try:
+            reached = known[share] if share in known else measure_held_out(model, dev, step=step)
+            points.append(
+                Point(share, reached, stock if stock is None else measure_held_out(model, general, step=step))
+            )
+        except StageFailed as error:
+            collapse = _only_collapse(error)
+            talk.say(f"share {share:g} of the trained weights is no choice: {error.problem}")
+    talk.progress("average", len(SHARES) + 1, len(SHARES) + 1)
     mixture.put(trained)
+    if len(points) == 1 and collapse is not None:
+        raise collapse
     return points
+
+
+def _read_by_stock(model: Embedder, general: HeldOut, talk: Talk) -> float | None:
+    """What the stock model, whose weights are in place, reaches on general text; None where it cannot read it."""
+    try:
+        return measure_held_out(model, general, step=0)
+    except StageFailed as error:
+        _only_collapse(error)
+        talk.say("the stock model does not tell general text apart: give some that it can read with --general")
+        return None
+
+
+def _only_collapse(error: StageFailed) -> StageFailed:
+    if error.code != "E1202":
+        raise error
+    return error
 
 
 def choose(points: Sequence[Point]) -> Point:
@@ -76,4 +107,5 @@ def choose(points: Sequence[Point]) -> Point:
     """
     trained = [point for point in points if point.share > 0]
     best = max(point.dev for point in trained)
-    return max((point for point in trained if point.dev >= best - ALIKE), key=lambda one: (one.general, -one.share))
+    alike = [point for point in trained if point.dev >= best - ALIKE]
+    return max(alike, key=lambda one: (one.general or 0.0, -one.share))

@@ -115,7 +115,7 @@ def _learning(model: Embedder, tokens: TokenIds, recipe: Recipe, folder: Path, t
             add_lora(network, rank=recipe.lora, seed=recipe.seed, layers=recipe.freeze_layers)
         if recipe.freeze_layers or recipe.freeze_table or recipe.lora:
             count, whole = (sum(one.numel() for one in some) for some in (learning(network), network.parameters()))
-            talk.say(f"{count / 1e6:,.1f} of {whole / 1e6:,.1f} million weights learn")
+            talk.say(f"{count:,} of {whole:,} weights learn")
         if recipe.freeze_layers and recipe.epochs > 1 and not recipe.dropout:
             _check_space(folder, state_bytes(network, tokens))
             path = folder / f"lower-{processes().rank}.npy"
@@ -238,7 +238,8 @@ def _tell_stopped(progress: Progress, steps: int, talk: Talk) -> None:
 def _tell_points(points: list[Point], share: float, dev: HeldOut, general: HeldOut, talk: Talk) -> None:
     def told(point: Point) -> str:
         chosen = "*" if point.share == share else ""
-        return f"{point.share:g}{chosen}: {point.dev:.3f} / {point.general:.3f}"
+        general = "-" if point.general is None else f"{point.general:.3f}"
+        return f"{point.share:g}{chosen}: {point.dev:.3f} / {general}"
 
     talk.say(
         f"share of the trained weights: dev {dev.measure} / general {general.measure}  "
