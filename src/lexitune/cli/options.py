@@ -16,6 +16,7 @@ from lexitune.settings import build, check_value, field_type, flag_of, read_toml
 
 __all__ = ["SectionOption", "option_flags", "read_options"]
 
+LONGEST_METAVAR = 40  # beside the flag, in 80 columns; longer lists of choices stand in the help text
 METAVARS = {int: "N", float: "X", str: "TEXT"}
 
 
@@ -47,18 +48,21 @@ class SectionOption(click.Option):
         self.section, self.key = section_of(kind), option.name
         switch = field_type(kind, option)[0] is bool
         names = f"{flag}/--no-{flag.removeprefix('--')}" if switch else flag
-        choices = option.metadata.get("choices")
+        choices = "|".join(option.metadata.get("choices", ()))
         super().__init__(
             [names, f"{self.section}__{self.key}"],
             type=click.BOOL if switch else OptionValue(kind, option, flag),
             default=None,
             help=_help(option),
-            metavar="|".join(choices) if choices else None,
+            metavar=choices if 0 < len(choices) <= LONGEST_METAVAR else None,
         )
 
 
 def _help(option: Field[Any]) -> str:
     meaning: str = option.metadata["help"]
+    choices = option.metadata.get("choices", ())
+    if len("|".join(choices)) > LONGEST_METAVAR:
+        meaning += f": {', '.join(choices)}"
     if option.default is None:
         return meaning
     default = {True: "yes", False: "no"}[option.default] if isinstance(option.default, bool) else option.default
