@@ -44,7 +44,7 @@ MB = 2**20
 
 def make_ours(pairs: Pairs, batch_size: int, precision: str, memory_gb: float | None = None) -> Callable[[], Any]:
     """One epoch of our steps; gives the losses."""
-    model = load("minilm", options=ModelOptions(device="cpu", precision=precision, max_memory=memory_gb))
+    model = load("minilm", options=ModelOptions(device="cpu", precision=precision))
     data = dataset_of(pairs)
     options = TrainOptions(batch_size=batch_size, learning_rate=2e-5, loss="infonce", mask="none", warmup_steps=0)
     recipe = settle(options, token_budget=model.token_budget)
