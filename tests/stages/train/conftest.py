@@ -9,6 +9,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules.normalize import Normalize
 from sentence_transformers.base.modules.transformer import Transformer
 from sentence_transformers.sentence_transformer.modules.pooling import Pooling
+from tests.stages.train.watching import FP32
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from lexitune.fingerprint import sha256_file
@@ -17,7 +18,6 @@ from lexitune.io.workspace import Workspace
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
 from lexitune.types import Dataset, Doc, Query
-from tests.stages.train.watching import FP32
 
 WORDS = [f"w{number}" for number in range(40)]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.stages.train.watching import FP32, QUICK, At, Stop, interrupt, kill, listen, losses, weights
 
 from lexitune.errors import DataError, StageFailed, UsageError
 from lexitune.io.workspace import read_meta
@@ -14,7 +15,6 @@ from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
 from lexitune.stages.train.training import train
 from lexitune.types import Dataset, Doc, Query, Silent
-from tests.stages.train.watching import FP32, QUICK, At, Stop, interrupt, kill, listen, losses, weights
 
 
 def test_it_learns_and_leaves_the_given_model_alone(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:

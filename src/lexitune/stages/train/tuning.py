@@ -16,7 +16,7 @@ from lexitune.fingerprint import hash_json
 from lexitune.io.atomic import replacing
 from lexitune.io.processes import processes
 from lexitune.models.learning import add_lora, freeze, learning, merge_lora, thaw
-from lexitune.models.lower import LowerLayers, state_bytes
+from lexitune.models.lower import LowerLayers, state_bytes, write_states
 from lexitune.models.memory import GB, SHARE_OF_PASS, anonymous_bytes
 from lexitune.models.tokens import TokenIds, join_tokens
 from lexitune.stages.train.averaging import SHARES, WHILE_TRAINING, Point, choose, sweep
@@ -86,10 +86,10 @@ def run_tuning(
     dev, evaluations = _dev_set(data, model, recipe, queries, docs, read, talk)
     tokens = join_tokens([queries, docs])
     # The folder may hold another training's, killed before its first checkpoint could tell that it is another's.
-    guided = folder / f"guide-{hash_json(dict(fingerprints))[:8]}.npy"
-    guide = _guide(model, tokens, guided, talk) if recipe.mask == "guide" else None
+    mark = hash_json(dict(fingerprints))[:8]
+    guide = _guide(model, tokens, folder / f"guide-{mark}.npy", talk) if recipe.mask == "guide" else None
     work = Work(examples, tokens, dev, evaluation_steps(steps, evaluations), fingerprints, guide)
-    with _learning(model, tokens, recipe, folder, talk):
+    with _learning(model, tokens, recipe, folder / f"lower-{mark}.npy", talk):
         mixture = Mixture(model.network)
         progress = run_loop(model, mixture, work, recipe=recipe, folder=folder, talk=talk, memory=_graph_room(model))
         _tell_stopped(progress, steps, talk)
@@ -105,8 +105,12 @@ def count_steps(examples: Examples, recipe: Recipe) -> tuple[int, int]:
 
 
 @contextmanager
-def _learning(model: Embedder, tokens: TokenIds, recipe: Recipe, folder: Path, talk: Talk) -> Iterator[None]:
-    """Within the block only what the recipe says learns."""
+def _learning(model: Embedder, tokens: TokenIds, recipe: Recipe, states: Path, talk: Talk) -> Iterator[None]:
+    """Within the block only what the recipe says learns.
+
+    Args:
+        states: File for the outputs of frozen layers.
+    """
     network = model.network
     try:
         if recipe.freeze_layers or recipe.freeze_table:
@@ -117,9 +121,8 @@ def _learning(model: Embedder, tokens: TokenIds, recipe: Recipe, folder: Path, t
             count, whole = (sum(one.numel() for one in some) for some in (learning(network), network.parameters()))
             talk.say(f"{count:,} of {whole:,} weights learn")
         if recipe.freeze_layers and recipe.epochs > 1 and not recipe.dropout:
-            _check_space(folder, state_bytes(network, tokens))
-            path = folder / f"lower-{processes().rank}.npy"
-            network.lower = LowerLayers(network, tokens, count=recipe.freeze_layers, path=path)
+            _keep_states(model, tokens, recipe.freeze_layers, states, talk)
+            network.lower = LowerLayers(network, tokens, count=recipe.freeze_layers, path=states)
         yield
     finally:
         network.lower = None
@@ -206,6 +209,16 @@ def _graph_room(model: Embedder) -> int | None:
             fix=f"--max-memory {least + 1:.1f}, or --lora 16, which needs less",
         )
     return int(room * SHARE_OF_PASS)
+
+
+def _keep_states(model: Embedder, tokens: TokenIds, count: int, path: Path, talk: Talk) -> None:
+    """Compute what the frozen layers make of each text, unless an earlier session did."""
+    group = processes()
+    if group.rank == 0 and not path.exists():
+        _check_space(path.parent, state_bytes(model.network, tokens))
+        with model.network.compute():
+            write_states(model.network, tokens, count=count, path=path, token_budget=model.token_budget, talk=talk)
+    group.wait()
 
 
 def _check_space(folder: Path, needed: int) -> None:
