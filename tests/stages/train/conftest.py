@@ -9,7 +9,7 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.modules.normalize import Normalize
 from sentence_transformers.base.modules.transformer import Transformer
 from sentence_transformers.sentence_transformer.modules.pooling import Pooling
-from tests.stages.train.watching import FP32
+from tests.stages.train.watching import FP32, WORDS, make_small_data
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from lexitune.fingerprint import sha256_file
@@ -17,9 +17,7 @@ from lexitune.io.beir import write_docs, write_qrels, write_queries
 from lexitune.io.workspace import Workspace
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
-from lexitune.types import Dataset, Doc, Query
-
-WORDS = [f"w{number}" for number in range(40)]
+from lexitune.types import Dataset
 
 
 @pytest.fixture(scope="session")
@@ -57,11 +55,8 @@ def tiny(tiny_folder: Path) -> Embedder:
 
 @pytest.fixture(scope="session")
 def small_data() -> Dataset:
-    """24 docs of three words; each is asked for by one word of its own. q00 to q15 train, q16 to q23 are dev."""
-    docs = [Doc(f"d{n:02}", f"{WORDS[n]} {WORDS[(7 * n + 3) % 40]} {WORDS[(11 * n + 5) % 40]}") for n in range(24)]
-    queries = {f"q{n:02}": Query(f"q{n:02}", f"{WORDS[n]} {WORDS[(5 * n + 1) % 40]}") for n in range(24)}
-    pairs = [(f"q{n:02}", {f"d{n:02}": 1}) for n in range(24)]
-    return Dataset(docs, queries, {"train": dict(pairs[:16]), "dev": dict(pairs[16:])})
+    """See `make_small_data`."""
+    return make_small_data()
 
 
 @pytest.fixture

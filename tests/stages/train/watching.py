@@ -1,6 +1,7 @@
 """Hearing a training, stopping it at a step, and reading what it left."""
 
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,22 @@ from typing import Any
 from lexitune.io.workspace import read_meta
 from lexitune.models.options import ModelOptions
 from lexitune.stages.train.options import TrainOptions
+from lexitune.types import Dataset, Doc, Query
 
 FP32 = ModelOptions(precision="fp32", device="cpu")
 QUICK = TrainOptions(epochs=3, batch_size=4, learning_rate=2e-3, checkpoint_s=0.0)  # 12 steps of 4 pairs
+
+
+WORDS = [f"w{number}" for number in range(40)]
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+
+
+def make_small_data() -> Dataset:
+    """24 docs of three words; each is asked for by one word of its own. q00 to q15 train, q16 to q23 are dev."""
+    docs = [Doc(f"d{n:02}", f"{WORDS[n]} {WORDS[(7 * n + 3) % 40]} {WORDS[(11 * n + 5) % 40]}") for n in range(24)]
+    queries = {f"q{n:02}": Query(f"q{n:02}", f"{WORDS[n]} {WORDS[(5 * n + 1) % 40]}") for n in range(24)}
+    pairs = [(f"q{n:02}", {f"d{n:02}": 1}) for n in range(24)]
+    return Dataset(docs, queries, {"train": dict(pairs[:16]), "dev": dict(pairs[16:])})
 
 
 class Stop(Exception):

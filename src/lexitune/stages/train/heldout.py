@@ -44,7 +44,7 @@ def measure_held_out(model: Embedder, held_out: HeldOut, *, step: int) -> float:
         step: Steps that were trained so far, for the error.
 
     Raises:
-        StageFailed: Vectors that are not numbers, or a model whose scores tie for most queries.
+        StageFailed: Vectors that are not numbers, a model whose scores tie for most queries, or too little memory.
     """
     fix = LOWER if step else OTHER
     query_ids, doc_ids = held_out.query_ids, held_out.doc_ids
@@ -52,6 +52,8 @@ def measure_held_out(model: Embedder, held_out: HeldOut, *, step: int) -> float:
         queries = model.encode_tokens(held_out.queries, names=query_ids)
         docs = model.encode_tokens(held_out.docs, names=doc_ids)
     except StageFailed as error:
+        if error.code != "E1101":  # memory, say
+            raise
         raise StageFailed("E1201", f"after step {step} the model's vectors are not numbers", fix=fix) from error
     hits = exact_search(queries, (docs, doc_ids), min(DEPTH, len(doc_ids)), query_ids=query_ids)
     try:

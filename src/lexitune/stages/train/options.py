@@ -85,7 +85,7 @@ class TrainOptions:
     )
     token_budget: int | None = field(
         default=None,
-        metadata={"help": "Most padded tokens in one forward pass (default: what suits the device)", "least": 64},
+        metadata={"help": "Most padded tokens in one forward pass (default: what suits the device)", "least": 1},
     )
     dev_queries: int = field(default=300, metadata={"help": "Most dev queries in one dev evaluation", "least": 10})
     patience: int | None = field(

@@ -240,9 +240,8 @@ def _tell_truncated(docs: TokenIds, max_length: int, talk: Talk) -> None:
 
 def _tell_stopped(progress: Progress, steps: int, talk: Talk) -> None:
     if progress.stopped == "patience":
-        talk.say(
-            f"stopped after step {progress.step} of {steps}: {progress.worse} dev evaluations brought nothing better"
-        )
+        worse = "1 dev evaluation" if progress.worse == 1 else f"{progress.worse} dev evaluations"
+        talk.say(f"stopped after step {progress.step} of {steps}: {worse} brought nothing better")
     elif progress.stopped:
         limit = progress.stopped.replace("_", "-")
         talk.say(f"stopped after step {progress.step} of {steps}: --{limit} is reached")
