@@ -26,7 +26,7 @@ def test_its_size_by_tokens(tiny: Embedder, case: str, tokens: float, queries: i
 def test_between_them_it_takes_what_is_paid_for(tiny: Embedder) -> None:
     whole = make_general_set(tiny, folder=None, tokens=1e9, seed=13)
     # A query and 1.3 passages each.
-    each = np.mean(whole.queries.lengths) + 1.3 * np.mean(whole.docs.lengths)
+    each = float(np.mean(whole.queries.lengths) + 1.3 * np.mean(whole.docs.lengths))
 
     found = make_general_set(tiny, folder=None, tokens=200.5 * each, seed=13)
 
