@@ -53,7 +53,9 @@ def test_no_two_flags_of_a_command_are_equal(command: str) -> None:
     assert sorted(set(flags)) == sorted(flags)
 
 
-def test_only_encoding_is_shared_among_processes(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_encoding_and_training_are_shared_among_processes(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
 

@@ -20,6 +20,7 @@ import click
 from lexitune import __version__
 from lexitune.cli.command import State, global_flags, in_folder
 from lexitune.errors import LexituneError, StageFailed, UsageError
+from lexitune.io.processes import processes
 
 __all__ = ["COMMANDS", "Lexitune", "main"]
 
@@ -76,6 +77,8 @@ class Lexitune(click.Group):
 
 
 def _interrupted(args: Sequence[str], state: State) -> int:
+    if processes().rank > 0:  # the first of several tells it
+        return INTERRUPTED
     again = shlex.join(["lexitune", *args])
     if state.screen:
         state.screen.close()
