@@ -28,18 +28,23 @@ EXAMPLES = pa.schema(
         ("source", pa.string()),
     ]
 )
+TEACHER = pa.field("teacher_scores", pa.list_(pa.float32()))
 
 
 def write_examples(path: Path, found: Mined) -> None:
-    """One row a query, in the judgements' order; `grades` belong to `positives`."""
-    with replacing(path) as temporary, pq.ParquetWriter(temporary, EXAMPLES) as writer:
+    """One row a query, in the judgements' order; `grades` belong to `positives`.
+
+    Where a cross-encoder scored them, `teacher_scores` belong to `positives`, then `negatives`.
+    """
+    schema = EXAMPLES if found.positive_scores is None else EXAMPLES.append(TEACHER)
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         rows = []
         for example in found.examples():
-            rows.append({name: getattr(example, name) for name in EXAMPLES.names})
+            rows.append({name: getattr(example, name) for name in schema.names})
             if len(rows) == ROWS:
-                writer.write_table(pa.Table.from_pylist(rows, EXAMPLES))
+                writer.write_table(pa.Table.from_pylist(rows, schema))
                 rows = []
-        writer.write_table(pa.Table.from_pylist(rows, EXAMPLES))
+        writer.write_table(pa.Table.from_pylist(rows, schema))
 
 
 def write_negatives(path: Path, found: Mined) -> None:

@@ -35,6 +35,7 @@ class Mined:
         queries: The train queries with a right passage, in order.
         docs: Passages, in the order of the numbers in `negatives`.
         positives: Right passages of each query with their grades, in the judgements' order.
+        positive_scores: What the cross-encoder says of them, one query's after another; None where there was none.
         negatives: Numbers of queries and passages.
         suspects: Rows of `negatives`, the most suspect first.
         false_negatives: How many of them are likely right.
@@ -44,6 +45,7 @@ class Mined:
     queries: Sequence[Query]
     docs: Sequence[Doc]
     positives: Sequence[dict[str, int]]
+    positive_scores: NDArray[np.float32] | None
     negatives: Negatives
     suspects: NDArray[np.int64]
     false_negatives: FalseNegatives
@@ -51,12 +53,22 @@ class Mined:
     options: MineOptions
 
     def examples(self) -> Iterator[Example]:
-        """One a query. One without negatives is among them: it still trains against the passages of its batch."""
+        """One a query. One without negatives is among them: it still trains against the passages of its batch.
+
+        A cross-encoder's scores are a teacher's, of the positives, then of the negatives.
+        """
         ends = np.searchsorted(self.negatives.query, np.arange(len(self.queries) + 1))
+        starts = np.cumsum([0, *(len(grades) for grades in self.positives)])
         for row, (query, grades) in enumerate(zip(self.queries, self.positives, strict=True)):
-            found = self.negatives.doc[ends[row] : ends[row + 1]]
-            ids = tuple(self.docs[doc].doc_id for doc in found)
-            yield Example(query.query_id, tuple(grades), ids, tuple(grades.values()), source="mine")
+            found = slice(ends[row], ends[row + 1])
+            ids = tuple(self.docs[doc].doc_id for doc in self.negatives.doc[found])
+            taught: tuple[float, ...] = ()
+            if self.positive_scores is not None:
+                own = self.positive_scores[starts[row] : starts[row + 1]]
+                taught = (*own.tolist(), *self.negatives.score[found].tolist())
+            yield Example(
+                query.query_id, tuple(grades), ids, tuple(grades.values()), source="mine", teacher_scores=taught
+            )
 
     def summary(self) -> dict[str, Any]:
         """Counts, for people and for JSON."""
@@ -163,7 +175,16 @@ def mine_ground(ground: Ground, known: Known, *, train: Qrels, kept_out: float, 
     share = estimate(known, lambda rows, left: mine_queries(ground.of_rows(rows), left), seed=options.seed)
     suspects = most_suspect(negatives, options.suspects)
     positives = [_positives(train[query.query_id]) for query in ground.queries]
-    return Mined(ground.queries, ground.docs, positives, negatives, suspects, share, kept_out, options)
+    scores = _score_positives(ground, positives)
+    return Mined(ground.queries, ground.docs, positives, scores, negatives, suspects, share, kept_out, options)
+
+
+def _score_positives(ground: Ground, positives: Sequence[Mapping[str, int]]) -> NDArray[np.float32] | None:
+    if ground.rescore is None:
+        return None
+    texts = {doc.doc_id: doc.full_text for doc in ground.docs}
+    asked = [query.text for query, grades in zip(ground.queries, positives, strict=True) for _ in grades]
+    return ground.rescore(asked, [texts[doc_id] for grades in positives for doc_id in grades])
 
 
 def most_suspect(negatives: Negatives, most: int) -> NDArray[np.int64]:
