@@ -180,3 +180,20 @@ def test_passages_are_found_in_the_corpus_and_what_is_missing_is_added_with_a_no
 def test_ids_made_of_texts_are_the_same_on_every_machine() -> None:
     # printf 'who?' | b2sum -l 128, its first 24 digits
     assert made_id("q", "who?") == "q-7c677c49cc1383828aededb8"
+
+
+def test_weights_of_training_pairs_are_no_split(tmp_path: Path) -> None:
+    qrels = {"train": "q1 d1 1\nq2 d2 1\n", "train.weights": "query-id corpus-id weight\nq1 d1 0.5\n"}
+
+    raw = read_folder(folder(tmp_path / "d", qrels, docs=2, queries=2), Quarantine())
+
+    assert raw.qrels == {"all": {"q1": {"d1": 1}, "q2": {"d2": 1}}}
+    assert raw.weights == {"q1": {"d1": 0.5}}
+    assert raw.notes == []
+
+
+def test_weights_alone_are_no_judgements(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        read_folder(folder(tmp_path / "d", {"train.weights": "q1 d1 0.5\n"}), Quarantine())
+
+    assert caught.value.code == "E3001"

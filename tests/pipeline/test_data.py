@@ -17,6 +17,7 @@ from lexitune.io.beir import read_docs, read_qrels
 from lexitune.io.dataset import read_record
 from lexitune.io.options import DataOptions
 from lexitune.io.quarantine import Quarantine
+from lexitune.io.weights import read_weights
 from lexitune.io.workspace import Workspace, find_workspace
 from lexitune.pipeline.data import import_data, open_data, read
 from lexitune.types import Dataset, Doc, Query, SealedQrels
@@ -367,3 +368,27 @@ def test_a_real_set_comes_in_whole(tmp_path: Path, shared_data: Callable[[str], 
     for split in ("train", "dev", "test"):
         lines = (source / "qrels" / f"{split}.tsv").read_text().splitlines()[1:]
         assert sum(map(len, read_qrels(workspace.qrels(split), Quarantine()).values())) == len(lines)
+
+
+def test_weights_of_training_pairs_come_along(tmp_path: Path) -> None:
+    workspace, source = Workspace(tmp_path / "w"), beir(tmp_path / "d", THREE)
+    (source / "qrels" / "train.weights.tsv").write_text("q3\td3\t0.25\nq4\td4\t2\n")
+    heard = Heard()
+
+    import_data(workspace, source, talk=heard)
+
+    assert read_weights(workspace.weights) == {"q3": {"d3": 0.25}, "q4": {"d4": 2.0}}
+    assert "  2 training pairs have a weight of their own" in heard.lines
+    assert sizes(open_data(workspace)) == (70, 10, 20)
+    (source / "qrels" / "train.weights.tsv").write_text("q3\td3\t0.5\n")
+    with pytest.raises(DataError) as caught:
+        import_data(workspace, source)
+    assert caught.value.code == "E3010"
+
+
+def test_a_weight_that_cannot_be_read_stops_the_import(tmp_path: Path) -> None:
+    source = beir(tmp_path / "d", THREE)
+    (source / "qrels" / "train.weights.tsv").write_text("q3\td3\t0.25\nq4\td4\tmuch\n")
+
+    with pytest.raises(DataError, match="is no weight"):
+        import_data(Workspace(tmp_path / "w"), source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from lexitune.fingerprint import sha256_file
 from lexitune.io.beir import made_id, read_docs, read_qrels, read_queries
 from lexitune.io.pairs import read_pairs
 from lexitune.io.quarantine import Quarantine
+from lexitune.io.weights import WEIGHTS, Weights, read_weights
 from lexitune.io.workspace import Workspace
 from lexitune.types import Dataset, Doc, Qrels, Query, SealedQrels
 
@@ -26,17 +27,19 @@ SPLITS = ("train", "dev", "test")
 class Raw:
     """What was read, before splits are made and leaks repaired.
 
-    `qrels` has the splits that the source has, or "all" where it has none.
+    `qrels` has the splits that the source has, or "all" where it has none; `weights` are those of training pairs, if it
+    gives any.
     """
 
     docs: Sequence[Doc]
     queries: Mapping[str, Query]
     qrels: Mapping[str, Qrels]
     notes: Sequence[str] = ()
+    weights: Weights = field(default_factory=dict)
 
 
 def data_files(folder: Path) -> dict[str, Path]:
-    """The files of a BEIR folder: "corpus", "queries", and "qrels/NAME" for each split.
+    """The files of a BEIR folder: "corpus", "queries", "qrels/NAME" for each split, and "weights", where it has them.
 
     Raises:
         DataError: One of the three kinds is missing.
@@ -46,8 +49,9 @@ def data_files(folder: Path) -> dict[str, Path]:
     found = {name: _plain_or_gz(folder, f"{name}.jsonl") for name in ("corpus", "queries")}
     for path in sorted((folder / "qrels").glob("*.tsv*")):
         if path.name.endswith((".tsv", ".tsv.gz")):
-            found.setdefault(f"qrels/{path.name.split('.tsv')[0]}", path)
-    if len(found) == 2:
+            name = path.name.split(".tsv")[0]
+            found.setdefault("weights" if name == WEIGHTS else f"qrels/{name}", path)
+    if not any(name.startswith("qrels/") for name in found):
         raise DataError(
             "E3001",
             f"no judgements: {folder / 'qrels'} has no .tsv file",
@@ -95,7 +99,9 @@ def read_folder(folder: Path, quarantine: Quarantine) -> Raw:
     rows = [grades for split in qrels.values() for grades in split.values()]
     if blank := sum(max(grades.values()) == 0 for grades in rows):
         quarantine.note(f"{blank:,} judged queries have no relevant doc: no measure counts them")
-    return Raw(docs, queries, {"all": qrels.popitem()[1]} if len(qrels) == 1 else qrels, quarantine.summary())
+    weights = read_weights(files["weights"]) if "weights" in files else {}
+    qrels = {"all": qrels.popitem()[1]} if len(qrels) == 1 else qrels
+    return Raw(docs, queries, qrels, quarantine.summary(), weights)
 
 
 def read_pairs_data(path: Path, corpus: Path | None, quarantine: Quarantine) -> Raw:

@@ -18,6 +18,7 @@ from lexitune.errors import StageFailed
 from lexitune.fingerprint import hash_json
 from lexitune.io.atomic import TEMPORARY, replace_text
 from lexitune.io.processes import processes
+from lexitune.io.weights import WEIGHTS
 
 __all__ = [
     "NEW_WORKSPACE",
@@ -57,6 +58,11 @@ class Workspace:
     def qrels(self, split: str) -> Path:
         """The judgements of "train", "dev" or "test"."""
         return self.root / "qrels" / f"{split}.tsv"
+
+    @property
+    def weights(self) -> Path:
+        """How much each training pair counts; it need not be there."""
+        return self.qrels(WEIGHTS)
 
     @property
     def dataset(self) -> Path:

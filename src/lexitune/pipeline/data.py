@@ -17,6 +17,7 @@ from lexitune.io.dataset import SPLITS, Raw, data_files, open_data, read_folder,
 from lexitune.io.jsonl import write_jsonl
 from lexitune.io.options import DataOptions
 from lexitune.io.quarantine import Quarantine
+from lexitune.io.weights import write_weights
 from lexitune.io.workspace import Workspace
 from lexitune.splits.audit import Leak, find_leaks, repair, tell, that_stop
 from lexitune.splits.grouped import known_times, split_by_group, time_decides
@@ -59,7 +60,8 @@ def read(path: str | Path, *, corpus: str | Path | None = None, options: DataOpt
         options: Shares of the split where the data has none, and how many bad lines are borne.
 
     Returns:
-        Test judgements are sealed; `notes` say what was left out, merged or split.
+        Test judgements are sealed; `notes` say what was left out, merged or split. Weights of training pairs are no
+        part of it: hand those to `train`.
 
     Raises:
         DataError: A file is missing, empty, of another kind, too much of it cannot be used, or test queries leak.
@@ -152,6 +154,8 @@ def _prepare(source: Path | Dataset, options: DataOptions, quarantine: Quarantin
     splits, dropped = (splits, []) if options.allow_leaks else repair(splits, raw.queries)
     leaks = find_leaks(splits, raw.queries, docs=raw.docs)
     notes = [*raw.notes, *([rule] if rule else [])]
+    if weighed := sum(len(docs) for docs in raw.weights.values()):
+        notes.append(f"{weighed:,} training pairs have a weight of their own")
     if dropped:
         pairs = ", ".join(f"{leak.other_id} ~ {leak.query_id}" for leak in dropped[:SHOWN])
         notes.append(
@@ -301,7 +305,7 @@ def _refuse_other_data(workspace: Workspace, wanted: Mapping[str, Any]) -> None:
 def _refuse_foreign_files(workspace: Workspace) -> None:
     if _marker(workspace).exists():
         return  # our own import, cut off
-    targets = [workspace.corpus, workspace.queries, *(workspace.qrels(name) for name in SPLITS)]
+    targets = [workspace.corpus, workspace.queries, *(workspace.qrels(name) for name in SPLITS), workspace.weights]
     if found := [path for path in targets if path.exists()]:
         raise DataError(
             "E3010",
@@ -318,6 +322,10 @@ def _write(workspace: Workspace, prepared: Prepared, quarantine: Quarantine) -> 
             write_qrels(workspace.qrels(name), prepared.splits[name])
         else:
             workspace.qrels(name).unlink(missing_ok=True)
+    if prepared.raw.weights:
+        write_weights(workspace.weights, prepared.raw.weights)
+    else:
+        workspace.weights.unlink(missing_ok=True)
     quarantine.close()
 
 

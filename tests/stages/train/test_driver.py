@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lexitune.errors import DataError
+from lexitune.io.weights import write_weights
 from lexitune.io.workspace import Workspace, meta_path, read_meta
 from lexitune.models.options import ModelOptions
 from lexitune.stages.train.driver import run
@@ -68,3 +69,25 @@ def test_a_workspace_without_data_is_told(tmp_path: Path, tiny: ModelOptions) ->
         run(Workspace(tmp_path / "empty"), model=tiny, options=QUICK)
 
     assert caught.value.code == "E3009"
+
+
+def test_weights_of_pairs_make_another_model(workspace: Workspace, tiny: ModelOptions) -> None:
+    plain = run(workspace, model=tiny, options=QUICK)
+    write_weights(workspace.weights, {"q00": {"d00": 5.0}})
+
+    weighed = run(workspace, model=tiny, options=QUICK)
+
+    first, second = read_meta(plain), read_meta(weighed)
+    assert first is not None
+    assert second is not None
+    assert set(second.inputs) - set(first.inputs) == {"weights"}
+    assert [row.get("loss") for row in first.outputs["curve"]] != [row.get("loss") for row in second.outputs["curve"]]
+
+
+def test_the_classic_recipe_says_that_it_does_not_weigh(workspace: Workspace, tiny: ModelOptions) -> None:
+    write_weights(workspace.weights, {"q00": {"d00": 5.0}})
+    heard = Heard()
+
+    run(workspace, model=tiny, options=TrainOptions(recipe="mnrl", epochs=1), talk=heard)
+
+    assert "the recipe mnrl counts every pair the same: their weights are not used" in heard.lines

@@ -1,4 +1,4 @@
-"""What training reads beside the judgements: weights, mined examples, and whose they are."""
+"""Mined examples: how they are read, and whose they are."""
 
 from pathlib import Path
 
@@ -10,36 +10,8 @@ from tests.stages.train.watching import listen
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_file
 from lexitune.io.workspace import Meta, Workspace, write_meta
-from lexitune.stages.train.inputs import mined_examples, read_examples, read_weights
+from lexitune.stages.train.inputs import mined_examples, read_examples
 from lexitune.types import Example
-
-
-def write(path: Path, text: str) -> Path:
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def test_weights_stand_below_a_header(tmp_path: Path) -> None:
-    found = read_weights(
-        write(tmp_path / "w.tsv", "query-id\tcorpus-id\tweight\nq1\td1\t0.5\nq1\td2\t2\nq2\td1\t1e-3\n")
-    )
-
-    assert found == {"q1": {"d1": 0.5, "d2": 2.0}, "q2": {"d1": 0.001}}
-
-
-def test_without_a_header_the_first_line_counts_too(tmp_path: Path) -> None:
-    assert read_weights(write(tmp_path / "w.tsv", "q1\td1\t0.5\n")) == {"q1": {"d1": 0.5}}
-
-
-@pytest.mark.parametrize("line", ["q1\td1", "q1\td1\tmuch", "q1 d1 1"])
-def test_a_line_that_is_no_weight_is_named_with_its_number(tmp_path: Path, line: str) -> None:
-    path = write(tmp_path / "w.tsv", f"query-id\tcorpus-id\tweight\nq1\td1\t1\n{line}\n")
-
-    with pytest.raises(DataError) as caught:
-        read_weights(path)
-
-    assert caught.value.code == "E3324"
-    assert f"{path}:3" in str(caught.value)
 
 
 def save(path: Path, columns: dict[str, list[object]]) -> Path:
@@ -65,8 +37,9 @@ def test_examples_come_back_with_their_teachers_scores(tmp_path: Path) -> None:
 
 
 def test_what_is_no_file_of_examples_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_text("no parquet")
     for path, problem in (
-        (write(tmp_path / "a.parquet", "no parquet"), "cannot be read"),
+        (tmp_path / "a.parquet", "cannot be read"),
         (save(tmp_path / "b.parquet", {"query_id": ["q1"]}), "has no column positives, negatives"),
     ):
         with pytest.raises(DataError, match=problem) as caught:

@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 
 from lexitune.io.dataset import open_data
+from lexitune.io.weights import read_weights
 from lexitune.io.workspace import Workspace, is_finished
 from lexitune.models.options import ModelOptions
-from lexitune.stages.train.inputs import mined_examples, read_weights
+from lexitune.stages.train.inputs import mined_examples
 from lexitune.stages.train.options import TrainOptions
 from lexitune.stages.train.recipe import identity
 from lexitune.stages.train.training import building_of, carry_out, plan_training
@@ -47,8 +48,7 @@ def run(
         data = open_data(workspace)
         embedder = load(options=model, talk=talk)
         mined = mined_examples(workspace, talk=talk)
-        weights_file = workspace.qrels("train.weights")
-        weights = read_weights(weights_file) if weights_file.exists() else None
+        weights = read_weights(workspace.weights) if workspace.weights.exists() else None
         plan = plan_training(data, model=embedder, mined=mined, weights=weights, options=options, began=began)
         out = workspace.models / f"{short_name(embedder.spec.name)}-{plan.hash}"
         if is_finished(out, stage="train", inputs=plan.inputs, options=identity(plan.recipe)):

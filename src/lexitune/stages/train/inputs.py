@@ -1,4 +1,4 @@
-"""What training may read beside the judgements: weights of pairs, mined negatives, a teacher's scores."""
+"""What training may read beside the judgements and their weights: mined negatives, and a teacher's scores."""
 
 from __future__ import annotations
 
@@ -6,38 +6,12 @@ from pathlib import Path
 
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_file
-from lexitune.io.jsonl import open_lines
-from lexitune.io.quarantine import Quarantine
 from lexitune.io.workspace import Workspace, read_meta
 from lexitune.types import Example, Talk
 
-__all__ = ["mined_examples", "read_examples", "read_weights"]
+__all__ = ["mined_examples", "read_examples"]
 
 COLUMNS = ("query_id", "positives", "negatives")
-
-
-def read_weights(path: Path) -> dict[str, dict[str, float]]:
-    """Query -> doc -> weight, from lines of query id, doc id and weight separated by tabs, with a header line.
-
-    Raises:
-        DataError: A line that is none, by its number.
-    """
-    found: dict[str, dict[str, float]] = {}
-    for number, line in open_lines(path, Quarantine()):
-        cells = line.split("\t")
-        try:
-            query_id, doc_id, weight = cells[0].strip(), cells[1].strip(), float(cells[2])
-        except (IndexError, ValueError) as error:
-            if number == 1:
-                continue
-            raise DataError(
-                "E3324",
-                f"{line!r} is no weight",
-                fix="write query-id, corpus-id and weight, separated by tabs, below one header line",
-                at=f"{path}:{number}",
-            ) from error
-        found.setdefault(query_id, {})[doc_id] = weight
-    return found
 
 
 def read_examples(path: Path) -> list[Example]:
