@@ -36,7 +36,13 @@ class TrainOptions:
             "choices": ("linear", "cosine", "constant"),
         },
     )
-    loss: str | None = field(default=None, metadata={"help": "Loss on embeddings (default infonce-symmetric)"})
+    loss: str | None = field(
+        default=None,
+        metadata={
+            "help": "Loss on embeddings: infonce, infonce-reverse, infonce-symmetric (default), kl, margin-mse, or a "
+            "plugin's"
+        },
+    )
     matryoshka: str | None = field(
         default=None, metadata={"help": "Train prefixes of the vectors too: their sizes, such as 256,128,64"}
     )
