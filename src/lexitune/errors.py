@@ -36,7 +36,7 @@ CODES = {
     "E1201": "a loss, gradient or weight that is not a number",
     "E1202": "a model that collapsed in training",
     "E1203": "too little memory for a training step",
-    "E1204": "too little disk space for a checkpoint",
+    "E1204": "too little disk space for a training",
     # E13xx  the stages after training
     "E1301": "a staged index that failed its check",
     # E20xx  options, names, commands

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lexitune.errors import StageFailed
 
-__all__ = ["TEMPORARY", "append_line", "replace_text", "replacing"]
+__all__ = ["TEMPORARY", "append_line", "check_space", "replace_text", "replacing"]
 
 TEMPORARY = ".lexitune-tmp-"
 """How the name of a file under way begins. One that is left over belongs to a killed process and may be removed."""
@@ -74,6 +75,21 @@ def append_line(path: Path, text: str) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise _not_written(path, error) from error
+
+
+def check_space(folder: Path, needed: int, *, what: str, fix: str) -> None:
+    """Make `folder`, and refuse to begin writing `needed` bytes where its disk has no room for them.
+
+    Args:
+        what: What needs them, with its verb: "a checkpoint needs".
+
+    Raises:
+        StageFailed: The disk has less free.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise StageFailed("E1204", f"{what} {needed / 1e6:.0f} MB and {folder} has {free / 1e6:.0f} MB free", fix=fix)
 
 
 def _sync(path: Path) -> None:

@@ -56,7 +56,7 @@ def write_states(
                     torch.from_numpy(np.flatnonzero(np.arange(lengths.max()) < lengths[:, None])).to(flat.device)
                 ]
             flat = flat.cpu()
-            states[_places(tokens, rows)] = (flat if kind is np.float32 else flat.view(torch.int16)).numpy()
+            states[tokens.places(rows)] = (flat if kind is np.float32 else flat.view(torch.int16)).numpy()
             done += int(lengths.sum())
             (talk or Silent()).progress("frozen layers", done, len(tokens.ids))
         states.flush()
@@ -84,7 +84,7 @@ class LowerLayers:
             rows: Texts of the pool, as they go through.
             real: bool (len(rows), longest), where a padded pass has tokens; None: packed in one row.
         """
-        states = self._spread(_places(self.tokens, rows), real)
+        states = self._spread(self.tokens.places(rows), real)
         with ExitStack() as stack:
             for layer in self.network.layers[: self.count]:
                 stack.enter_context(_giving(layer, (states,) if self._in_tuple else states))
@@ -94,11 +94,7 @@ class LowerLayers:
         flat = self.network.to_device(self._states[places])
         if flat.dtype != torch.float32:
             flat = flat.view(self.network.dtype)
-        if real is None:
-            return flat[None]
-        spread = flat.new_zeros(real.size, flat.shape[-1])
-        spread.index_copy_(0, self.network.to_device(np.flatnonzero(real)), flat)
-        return spread.view(*real.shape, -1)
+        return flat[None] if real is None else self.network.spread(flat, real)
 
 
 class _Enough(Exception):
@@ -122,11 +118,6 @@ def _states_of(network: Network, tokens: TokenIds, rows: Rows, count: int) -> tu
     finally:
         handle.remove()
     return (found[0][0], True) if isinstance(found[0], tuple) else (found[0], False)
-
-
-def _places(tokens: TokenIds, rows: Rows) -> Rows:
-    """Where the tokens of these texts stand in the pool."""
-    return np.concatenate([np.arange(tokens.offsets[row], tokens.offsets[row + 1]) for row in rows])
 
 
 @contextmanager

@@ -214,9 +214,13 @@ class Network:
         if real.all():
             return hidden.view(len(rows), longest, -1), None, lengths
         # Pooling wants a row a text; only this matrix of hidden states is padded, nothing was computed on it.
+        return self.spread(hidden, real), self.to_device(real.astype(np.int64)), lengths
+
+    def spread(self, hidden: torch.Tensor, real: NDArray[np.bool_]) -> torch.Tensor:
+        """Hidden states of the real tokens, one text's after another, as (texts, longest, width); zeros elsewhere."""
         spread = hidden.new_zeros(real.size, hidden.shape[-1])
         spread = spread.index_copy(0, self.to_device(np.flatnonzero(real)), hidden)
-        return spread.view(*real.shape, -1), self.to_device(real.astype(np.int64)), lengths
+        return spread.view(*real.shape, -1)
 
     def _padded(self, tokens: TokenIds, rows: NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor | None, Lengths]:
         ids, real = tokens.padded(rows, pad_id=self._pad_id)

@@ -44,10 +44,20 @@ class TokenIds:
 
     def take(self, rows: NDArray[np.int64]) -> TokenIds:
         """The texts of `rows`, in that order. `truncated` is not known for a part and is 0."""
+        offsets = np.concatenate([[0], np.cumsum(self.lengths_of(rows))]).astype(np.int64)
+        return TokenIds(self.ids[self.places(rows)], offsets)
+
+    def places(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where in `ids` the tokens of `rows` stand, one text's after another.
+
+        Example:
+            >>> TokenIds(np.array([5, 6, 7], np.int32), np.array([0, 1, 3])).places(np.array([1, 0])).tolist()
+            [1, 2, 0]
+        """
         lengths = self.lengths_of(rows)
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        shift = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
-        return TokenIds(self.ids[np.arange(offsets[-1]) + shift], offsets)
+        shift = np.repeat(self.offsets[rows] - (np.cumsum(lengths) - lengths), lengths)
+        found: NDArray[np.int64] = np.arange(len(shift)) + shift
+        return found
 
     def padded(self, rows: NDArray[np.int64], *, pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Ids int64[len(rows), longest] padded on the right, and where they are real.

@@ -20,15 +20,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lexitune.errors import DataError, StageFailed
+from lexitune.errors import StageFailed
 from lexitune.fingerprint import hash_text
 from lexitune.io.vectors import Vectors
-from lexitune.metrics.measures import Measure, measure_hits, refuse_collapsed
+from lexitune.metrics.measures import Measure
 from lexitune.models.adapter import Matrix, adapt
 from lexitune.models.corpus import encode_corpus
-from lexitune.search.exact import exact_search
 from lexitune.stages.train.dev import answered
 from lexitune.stages.train.examples import Examples
+from lexitune.stages.train.heldout import mean_of_vectors
 from lexitune.stages.train.losses.batch import Batch
 from lexitune.stages.train.losses.infonce import infonce
 from lexitune.stages.train.progress import Progress
@@ -45,7 +45,6 @@ Rows = NDArray[np.int64]
 RIDGES = (100.0, 0.0)  # how strongly the map is pulled to the identity, as if by so many pairs
 SAMPLED = 512  # passages drawn from the corpus for a batch: more cost time and gained nothing on dev
 RECALL = Measure("R", 10)
-DEPTH = 11  # hits that show whether a model tells docs apart at all
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,15 +74,15 @@ class DevVectors:
         Raises:
             StageFailed: Scores tie for most queries.
         """
-        queries = adapt(self.queries, weight, normalise=self.normalise)
-        hits = exact_search(queries, self.corpus, min(DEPTH, len(self.corpus)), query_ids=self.query_ids)
-        try:
-            refuse_collapsed(hits)
-        except DataError as error:
-            raise StageFailed(
-                "E1202", f"the vectors have collapsed: {error.problem}", fix="take another stock model with --model"
-            ) from error
-        return measure_hits(hits, self.qrels, [self.measure]).mean(self.measure)
+        return mean_of_vectors(
+            adapt(self.queries, weight, normalise=self.normalise),
+            self.corpus,
+            query_ids=self.query_ids,
+            qrels=self.qrels,
+            measure=self.measure,
+            collapsed="the vectors have collapsed",
+            fix="take another stock model with --model",
+        )
 
 
 @dataclass(frozen=True, eq=False)

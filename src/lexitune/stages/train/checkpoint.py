@@ -19,9 +19,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lexitune.errors import StageFailed, UsageError
+from lexitune.errors import UsageError
 from lexitune.fingerprint import hash_file
-from lexitune.io.atomic import replace_text, replacing
+from lexitune.io.atomic import check_space, replace_text, replacing
 from lexitune.stages.train.progress import Progress
 from lexitune.types import Talk
 
@@ -60,7 +60,12 @@ def save(
     """
     weights = _numbered(parameters)
     moments = _moments(optimizer)
-    _check_space(folder, 3 * sum(tensor.nbytes for tensor in weights.values()))
+    check_space(
+        folder,
+        3 * sum(tensor.nbytes for tensor in weights.values()),
+        what="a checkpoint needs",
+        fix="free some space and run the same command again: it resumes",
+    )
     target = folder / f"step-{progress.step:06}"
     shutil.rmtree(target, ignore_errors=True)
     for name, tensors in (("weights", weights), ("optimizer", moments)):
@@ -194,14 +199,3 @@ def _moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         for number, values in state.items()
         for key, value in values.items()
     }
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise StageFailed(
-            "E1204",
-            f"a checkpoint needs {needed / 1e6:.0f} MB and {folder} has {free / 1e6:.0f} MB free",
-            fix="free some space and run the same command again: it resumes",
-        )

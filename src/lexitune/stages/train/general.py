@@ -43,11 +43,12 @@ def make_general_set(model: Embedder, *, folder: Path | None, tokens: float, see
     others = [doc_id for doc_id in texts if doc_id not in pool]
     extra = len(others) if taken == len(ids) else round(OTHERS * len(pool))
     doc_ids = sorted([*pool, *(others[row] for row in draw.permutation(len(others))[:extra])])
+    query_row, doc_row = ({name: row for row, name in enumerate(names)} for names in (ids, texts))
     return HeldOut(
         chosen,
         tuple(query_ids),
         tuple(doc_ids),
-        model.tokenise_queries([queries[query_id].text for query_id in query_ids]),
-        model.tokenise_docs([texts[doc_id] for doc_id in doc_ids]),
+        query_tokens.take(np.array([query_row[query_id] for query_id in query_ids])),
+        doc_tokens.take(np.array([doc_row[doc_id] for doc_id in doc_ids])),
         NDCG,
     )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lexitune.errors import DataError, StageFailed
+from lexitune.io.vectors import Vectors
 from lexitune.metrics.measures import Measure, measure_hits, refuse_collapsed
 from lexitune.search.exact import exact_search
 from lexitune.types import Qrels
@@ -14,7 +19,7 @@ if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
     from lexitune.models.tokens import TokenIds
 
-__all__ = ["HeldOut", "measure_held_out"]
+__all__ = ["HeldOut", "mean_of_vectors", "measure_held_out"]
 
 DEPTH = 11  # hits that show whether a model tells docs apart at all
 LOWER = "train with a lower --learning-rate; nothing was published"
@@ -55,10 +60,40 @@ def measure_held_out(model: Embedder, held_out: HeldOut, *, step: int) -> float:
         if error.code != "E1101":  # memory, say
             raise
         raise StageFailed("E1201", f"after step {step} the model's vectors are not numbers", fix=fix) from error
-    hits = exact_search(queries, (docs, doc_ids), min(DEPTH, len(doc_ids)), query_ids=query_ids)
+    return mean_of_vectors(
+        queries,
+        (docs, doc_ids),
+        query_ids=query_ids,
+        qrels=held_out.qrels,
+        measure=held_out.measure,
+        collapsed=f"after step {step} the model has collapsed",
+        fix=fix,
+    )
+
+
+def mean_of_vectors(
+    queries: NDArray[np.float32],
+    docs: Vectors | tuple[NDArray[np.float32], Sequence[str]],
+    *,
+    query_ids: Sequence[str],
+    qrels: Qrels,
+    measure: Measure,
+    collapsed: str,
+    fix: str,
+) -> float:
+    """The mean over the queries, by exact search.
+
+    Args:
+        measure: Its cutoff is at most 11.
+        collapsed: What the error says before the reason; `fix` is its advice.
+
+    Raises:
+        StageFailed: The scores tie for most queries.
+    """
+    count = len(docs[1] if isinstance(docs, tuple) else docs)
+    hits = exact_search(queries, docs, min(DEPTH, count), query_ids=query_ids)
     try:
         refuse_collapsed(hits)
     except DataError as error:
-        problem = f"after step {step} the model has collapsed: {error.problem}"
-        raise StageFailed("E1202", problem, fix=fix) from error
-    return measure_hits(hits, held_out.qrels, [held_out.measure]).mean(held_out.measure)
+        raise StageFailed("E1202", f"{collapsed}: {error.problem}", fix=fix) from error
+    return measure_hits(hits, qrels, [measure]).mean(measure)

@@ -165,7 +165,7 @@ class _Loop:
         progress.token_budget = stepper.token_budget
         if self.group.rank == 0:
             # A killed run may have logged steps beyond its last checkpoint: they are done again.
-            replace_text(self.folder / LOG, "".join(json.dumps(row) + "\n" for row in progress.curve))
+            replace_text(self.folder / LOG, progress.log())
         return progress
 
     def _keep_budget(self, before: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -44,6 +45,10 @@ class Progress:
     def latest(self, name: str) -> float | None:
         """The last value of one column of the curve."""
         return next((row[name] for row in reversed(self.curve) if name in row), None)
+
+    def log(self) -> str:
+        """The curve as JSON lines."""
+        return "".join(json.dumps(row) + "\n" for row in self.curve)
 
     def record(self, values: Mapping[str, float]) -> dict[str, float]:
         """Add a row to the curve."""

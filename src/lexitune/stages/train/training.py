@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -184,7 +183,7 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk, vectors: Pa
         model.query_map = None
     if group.rank == 0:
         progress = tuned.progress
-        _write_log(building / out.name / "training-log.jsonl", progress)
+        (building / out.name / "training-log.jsonl").write_text(progress.log(), encoding="utf-8")
         seconds = (prepared - plan.began) + progress.seconds + (time.monotonic() - chosen)
         outputs = {**facts, "curve": progress.curve, "pairs_per_s": _throughput(plan, progress)}
         meta = Meta("train", identity(plan.recipe), plan.inputs, seed=plan.recipe.seed, cost_s=seconds, outputs=outputs)
@@ -301,10 +300,6 @@ def _throughput(plan: Plan, progress: Progress) -> float:
 
     steps, pairs = count_steps(plan.examples, plan.recipe)
     return round(pairs * progress.step / steps / max(progress.seconds, 1e-9), 2)
-
-
-def _write_log(path: Path, progress: Progress) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in progress.curve), encoding="utf-8")
 
 
 def _tell(tuned: Tuned, talk: Talk) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lexitune.errors import StageFailed, UsageError
+from lexitune.errors import UsageError
 from lexitune.fingerprint import hash_json
-from lexitune.io.atomic import replacing
+from lexitune.io.atomic import check_space, replacing
 from lexitune.io.processes import processes
 from lexitune.models.learning import add_lora, freeze, learning, merge_lora, thaw
 from lexitune.models.lower import LowerLayers, state_bytes, write_states
@@ -215,21 +214,15 @@ def _keep_states(model: Embedder, tokens: TokenIds, count: int, path: Path, talk
     """Compute what the frozen layers make of each text, unless an earlier session did."""
     group = processes()
     if group.rank == 0 and not path.exists():
-        _check_space(path.parent, state_bytes(model.network, tokens))
+        check_space(
+            path.parent,
+            state_bytes(model.network, tokens),
+            what="the states of the frozen layers need",
+            fix="free some space, or train one epoch: nothing is kept then",
+        )
         with model.network.compute():
             write_states(model.network, tokens, count=count, path=path, token_budget=model.token_budget, talk=talk)
     group.wait()
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise StageFailed(
-            "E1204",
-            f"the states of the frozen layers need {needed / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} GB free",
-            fix="free some space, or train one epoch: nothing is kept then",
-        )
 
 
 def _tell_truncated(docs: TokenIds, max_length: int, talk: Talk) -> None:
