@@ -262,7 +262,7 @@ class _Loop:
         parts = [
             f"loss {loss:.2f}" if loss is not None else "",
             f"dev {held_out.measure} {dev:.2f}" if held_out and dev is not None else "",
-            f"{speed:,.0f} tokens/s" if speed is not None else "",
+            f"{speed / 1000:.1f}k tok/s" if speed is not None else "",  # with loss, dev and time left: 80 columns
             self.limits.cost(progress.seconds),
         ]
         self.talk.progress("train", progress.step, len(self.batches), "  ".join(part for part in parts if part))
