@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lexitune.io.hits import Hits
-from lexitune.search.hybrid import fuse
+from lexitune.metrics.measures import Measure
+from lexitune.search.hybrid import fuse, learn_weight, with_lexical
 
 
 def test_a_score_is_the_sum_of_reciprocal_ranks() -> None:
@@ -54,3 +55,29 @@ def test_a_smaller_constant_gives_first_places_more_weight() -> None:
 def test_rankings_of_other_queries_are_refused() -> None:
     with pytest.raises(ValueError, match="same queries"):
         fuse([Hits.from_run({"q1": {}}), Hits.from_run({"q2": {}})], 1)
+
+
+def test_the_weight_moves_from_the_model_to_bm25() -> None:
+    dense, lexical = Hits.from_run({"q1": {"d1": 0.9, "d2": 0.8}}), Hits.from_run({"q1": {"d3": 7.0, "d2": 5.0}})
+
+    def first(weight: float) -> list[str]:
+        return [doc_id for doc_id, _ in with_lexical(dense, lexical, 3, weight=weight).run("q1")]
+
+    # At 0.5 d2 has 1/62 + 1/62, more than the 1/61 of the other two. At 0.01 d1 has 0.99/61, d2 0.99/62 + 0.01/62.
+    assert first(0.0) == ["d1", "d2"]
+    assert first(0.01) == ["d1", "d2", "d3"]
+    assert first(0.5) == ["d2", "d1", "d3"]
+    assert first(1.0) == ["d3", "d2"]
+
+
+def test_the_weight_is_the_best_on_the_judgements_and_even_where_all_are_equal() -> None:
+    best = {"q1": {"d1": 1}}
+    good, bad = Hits.from_run({"q1": {"d1": 2.0, "d2": 1.0}}), Hits.from_run({"q1": {"d3": 2.0, "d4": 1.0}})
+
+    # The right doc ties with d3 at an even weight and wins by its id; below that it is first, above it is not.
+    assert learn_weight(good, bad, best, measure=Measure("R", 1)) == 0.5
+    assert learn_weight(bad, good, best, measure=Measure("R", 1)) == 0.5
+    assert learn_weight(good, bad, {"q1": {"d4": 1}}, measure=Measure("R", 1)) == 0.5  # none finds it
+    worse = Hits.from_run({"q1": {"d0": 2.0, "d4": 1.0}})  # d0 wins the tie
+    assert learn_weight(good, worse, best, measure=Measure("R", 1)) == 0.4
+    assert learn_weight(worse, good, best, measure=Measure("R", 1)) == 0.6

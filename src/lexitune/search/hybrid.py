@@ -8,13 +8,41 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexitune.io.hits import Hits
+from lexitune.metrics.measures import Measure, measure_hits
 from lexitune.search.order import NO_HIT, DocOrder, pack
+from lexitune.types import Qrels
 
-__all__ = ["fuse"]
+__all__ = ["EVEN", "fuse", "learn_weight", "with_lexical"]
+
+EVEN = 0.5  # what a weight is where nothing can teach a better one
+WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, EVEN, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
-def fuse(rankings: Sequence[Hits], k: int, *, constant: int = 60) -> Hits:
-    """Reciprocal rank fusion: a doc's score is the sum of 1 / (constant + rank) over the rankings that hold it.
+def with_lexical(dense: Hits, lexical: Hits, k: int, *, weight: float = EVEN) -> Hits:
+    """A model's ranking and BM25's as one, of which BM25 decides `weight`: 0 is the model alone, 1 is BM25 alone."""
+    if weight in (0.0, 1.0):
+        return fuse([lexical if weight else dense], k)
+    return fuse([dense, lexical], k, weights=(1 - weight, weight))
+
+
+def learn_weight(dense: Hits, lexical: Hits, qrels: Qrels, *, measure: Measure) -> float:
+    """The weight with which `with_lexical` does best on these judgements; of equals the one nearest to even.
+
+    A tuned model leaves BM25 less to add, and an even fusion can take from it: docs/decisions.md has figures.
+
+    Args:
+        qrels: Of the queries of both rankings; not those that the hybrid is then judged by.
+    """
+
+    def reached(weight: float) -> tuple[float, float]:
+        found = measure_hits(with_lexical(dense, lexical, measure.cutoff, weight=weight), qrels, [measure])
+        return round(found.mean(measure), 9), -abs(weight - EVEN)
+
+    return max(WEIGHTS, key=reached)
+
+
+def fuse(rankings: Sequence[Hits], k: int, *, constant: int = 60, weights: Sequence[float] | None = None) -> Hits:
+    """Reciprocal rank fusion: a doc's score is the sum of weight / (constant + rank) over the rankings that hold it.
 
     Ranks, because scores of BM25 and of a model have no common scale (Cormack, Clarke and Büttcher 2009).
 
@@ -22,6 +50,7 @@ def fuse(rankings: Sequence[Hits], k: int, *, constant: int = 60) -> Hits:
         rankings: Hits of the same queries, each to its own depth; docs may stand in any order.
         k: Most hits of a query; empty places have index -1.
         constant: Rank 1 counts 1 / (constant + 1): the greater, the less the first places weigh.
+        weights: Of each ranking; None: 1.
 
     Raises:
         ValueError: The rankings are of different queries.
@@ -40,8 +69,10 @@ def fuse(rankings: Sequence[Hits], k: int, *, constant: int = 60) -> Hits:
     # A (query, doc) is one number, so that equal ones of all rankings are summed in one sweep.
     parts = [_places(hits, query_ids, column) for hits in rankings]
     places, inverse = np.unique(np.concatenate([place for place, _ in parts]), return_inverse=True)
-    weights = np.concatenate([1 / (constant + rank) for _, rank in parts])
-    total: NDArray[np.float64] = np.bincount(inverse, weights, len(places)).astype(np.float64)
+    scores = np.concatenate(
+        [weight / (constant + rank) for weight, (_, rank) in zip(weights or [1.0] * len(parts), parts, strict=True)]
+    )
+    total: NDArray[np.float64] = np.bincount(inverse, scores, len(places)).astype(np.float64)
     row, doc = np.divmod(places, max(len(doc_ids), 1))
     order = DocOrder(doc_ids)
     keys = pack(total, order.rank_by_row[doc])

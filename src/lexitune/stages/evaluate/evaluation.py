@@ -46,7 +46,8 @@ class Side:
         vectors: Folder of its vectors of the corpus, relative to the workspace.
         fingerprint: Of the model, its query side included; `refuse_other_vectors` has seen that the vectors are its.
         thresholds: `relevant_p05`: 19 of 20 relevant passages of the dev queries score above it under this model.
-            A user may cut result lists there. Empty where there are no dev queries.
+            A user may cut result lists there. `bm25_weight`: how much BM25 decides in its hybrid. Empty where there
+            are no dev queries.
     """
 
     model: str

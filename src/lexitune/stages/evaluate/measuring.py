@@ -17,7 +17,7 @@ from lexitune.splits.audit import tell
 from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation, Side
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.evaluate.seen import cells, seen_documents, seen_queries
-from lexitune.stages.evaluate.systems import Clock, rank, refuse_other_vectors, relevant_scores
+from lexitune.stages.evaluate.systems import Clock, learn_weights, rank, refuse_other_vectors, relevant_scores
 from lexitune.text.normalise import normalise
 from lexitune.types import Dataset, Qrels, Silent, Talk
 
@@ -65,15 +65,15 @@ def evaluate(
     primary = str(measures[0])
     # A measure beyond the depth would count docs as missed that nobody looked for.
     depth = max(options.depth, *(measure.cutoff for measure in measures))
-    hits = rank(data, queries, models=models, depth=depth, clock=clock, talk=talk)
-    sides = _sides(data, models)
+    weights = learn_weights(data, models=models, depth=depth, clock=clock, talk=talk)
+    hits = rank(data, queries, models=models, depth=depth, clock=clock, talk=talk, weights=weights)
+    sides = _sides(data, models, weights)
     clock.stop("thresholds")
     reports = _measure_all(hits, test, measures, sides)
     seen = seen_queries(data, judged, stock=stock if options.cosine_audit else None, talk=talk)
     clock.stop("seen queries")
     comparisons = _compare_all(data, judged, reports, primary, options, seen=seen.keys())
-    ranks = {name: _first_relevant(hits[name], judged) for name in ("stock", "tuned")}
-    won, lost = _changes(comparisons["tuned"], primary, hits, ranks)
+    won, lost = _changes(comparisons["tuned"], primary, hits, judged)
     clock.stop("statistics")
     return Evaluation(
         model_id=model_id,
@@ -86,20 +86,23 @@ def evaluate(
         lost=lost,
         sides=sides,
         seconds=clock.seconds,
-        notes=(*_notes(reports), *tell(list(seen.values()), len(judged))),
+        notes=(*_notes(reports, weights), *tell(list(seen.values()), len(judged))),
         hits=hits,
         seen=seen,
     )
 
 
-def _sides(data: Dataset, models: Mapping[str, tuple[Embedder, Vectors]]) -> dict[str, Side]:
+def _sides(
+    data: Dataset, models: Mapping[str, tuple[Embedder, Vectors]], weights: Mapping[str, float]
+) -> dict[str, Side]:
     dev = data.qrels.get("dev", {})
     return {
         name: Side(
             model.spec.name,
             str(vectors.folder),
             model.fingerprint,
-            relevant_scores(data, dev, model=model, vectors=vectors),
+            relevant_scores(data, dev, model=model, vectors=vectors)
+            | ({"bm25_weight": weights[name]} if name in weights else {}),
         )
         for name, (model, vectors) in models.items()
     }
@@ -184,9 +187,10 @@ def _changes(
     comparison: Comparison,
     primary: str,
     hits: Mapping[str, Hits],
-    ranks: Mapping[str, Mapping[str, tuple[int | None, str]]],
+    judged: Qrels,
 ) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
     """The queries that gained and lost most: by the primary measure, then by how far the first relevant doc moved."""
+    ranks = {name: _first_relevant(hits[name], judged) for name in ("stock", "tuned")}
 
     def change(query_id: str, delta: float) -> Change:
         before, after = (hits[name].run(query_id) for name in ("stock", "tuned"))
@@ -216,8 +220,11 @@ def _changes(
     )
 
 
-def _notes(reports: Mapping[str, Report]) -> tuple[str, ...]:
+def _notes(reports: Mapping[str, Report], weights: Mapping[str, float]) -> tuple[str, ...]:
     notes = []
+    if weights:
+        told = ", ".join(f"{weight:g} beside {name}" for name, weight in weights.items())
+        notes.append(f"in the hybrids BM25 weighs {told}: learnt on dev, where 0.5 is even")
     left_out = reports["stock"].without_relevant
     if left_out:
         notes.append(f"{left_out} judged test queries have no relevant passage and are left out")

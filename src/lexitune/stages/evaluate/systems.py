@@ -12,17 +12,20 @@ import numpy as np
 from lexitune.errors import DataError
 from lexitune.io.hits import Hits
 from lexitune.io.vectors import Vectors
-from lexitune.metrics.measures import refuse_collapsed
+from lexitune.metrics.measures import Measure, refuse_collapsed
 from lexitune.search.bm25 import BM25
 from lexitune.search.exact import exact_search
 from lexitune.search.filters import allowed_docs
-from lexitune.search.hybrid import fuse
+from lexitune.search.hybrid import EVEN, learn_weight, with_lexical
 from lexitune.types import Dataset, Doc, Qrels, Query, Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
 
-__all__ = ["Clock", "rank", "refuse_other_vectors", "relevant_scores"]
+__all__ = ["Clock", "learn_weights", "rank", "refuse_other_vectors", "relevant_scores"]
+
+RECALL = Measure("R", 10)
+LEARNT_FROM = 1000  # dev queries at most
 
 
 @dataclass
@@ -47,8 +50,12 @@ def rank(
     depth: int,
     clock: Clock,
     talk: Talk,
+    weights: Mapping[str, float] | None = None,
 ) -> dict[str, Hits]:
     """Rankings of BM25, of each model, and of its hybrid with BM25; candidates obey each query's filter.
+
+    Args:
+        weights: Model -> how much BM25 weighs in its hybrid; even where nothing is said.
 
     Raises:
         DataError: A model scores everything alike, or a vector is not a number.
@@ -63,9 +70,25 @@ def rank(
         hits[name] = exact_search(encoded, vectors, depth, query_ids=ids, allowed=allowed)
         refuse_collapsed(hits[name])
         clock.stop(f"search {name}")
-        hits[f"hybrid_{name}"] = fuse([hits[name], hits["bm25"]], depth)
+        weight = (weights or {}).get(name, EVEN)
+        hits[f"hybrid_{name}"] = with_lexical(hits[name], hits["bm25"], depth, weight=weight)
         clock.stop("fuse")
     return hits
+
+
+def learn_weights(
+    data: Dataset, *, models: Mapping[str, tuple[Embedder, Vectors]], depth: int, clock: Clock, talk: Talk
+) -> dict[str, float]:
+    """How much BM25 should weigh beside each model, by the recall@10 of dev queries; empty where there are none."""
+    dev = {q: docs for q, docs in data.qrels.get("dev", {}).items() if any(grade > 0 for grade in docs.values())}
+    chosen = np.random.default_rng(13).permutation(sorted(dev))[:LEARNT_FROM].tolist()
+    if not chosen:
+        return {}
+    queries, judged = [data.queries[query_id] for query_id in chosen], {query_id: dev[query_id] for query_id in chosen}
+    hits = rank(data, queries, models=models, depth=depth, clock=clock, talk=talk)
+    weights = {name: learn_weight(hits[name], hits["bm25"], judged, measure=RECALL) for name in models}
+    clock.stop("fuse")
+    return weights
 
 
 def refuse_other_vectors(vectors: Vectors, docs: Sequence[Doc], *, model: Embedder) -> None:
