@@ -109,11 +109,11 @@ def cut(data: Dataset, work: Path, *, pairs: int, docs: int, queries: int) -> Da
     return Dataset(kept, asked, {"train": train, "dev": dev}, SealedQrels(None, len(test), test))
 
 
-def draw(qrels: Qrels, most: int, *, each_pair: bool) -> dict[str, dict[str, int]]:
+def draw(qrels: Qrels, most: int, *, each_pair: bool, seed: int = 13) -> dict[str, dict[str, int]]:
     """At most so many pairs, or queries with all of their passages; the same whenever it is called."""
     pairs = [(query_id, doc_id, grade) for query_id, grades in qrels.items() for doc_id, grade in grades.items()]
     units = pairs if each_pair else list(qrels)
-    chosen = {units[place] for place in np.random.default_rng(13).permutation(len(units))[:most]}
+    chosen = {units[place] for place in np.random.default_rng(seed).permutation(len(units))[:most]}
     found: dict[str, dict[str, int]] = {}
     for pair in pairs:
         if (pair if each_pair else pair[0]) in chosen:

@@ -1,0 +1,80 @@
+"""The lab: tries recipes on dev, measures the chosen ones on test, and shows the tables.
+
+    python -m benchmarks.lift [--split dev] [--sets nl2bash,tatqa] [--recipes default,mnrl] [--seeds 1] [--pairs 2000]
+    python -m benchmarks.lift --show [--split test]
+
+A recipe is its name and what differs from it: `default`, `mnrl`, `default;batch_size=64;epochs=2`. `mined=model` (or
+`bm25`, `hybrid`) mines negatives first, as part of the training's time. Recipes are separated by commas. All recipes of
+a set and a seed train on the same sample of pairs, one after the other, on the same threads; nothing else should run
+meanwhile, and each row tells how busy the processor was with anything else.
+
+A row is appended to benchmarks/lift/rows.jsonl as soon as it is measured, and a row that is there is not measured
+again: a lab that was stopped goes on where it was. Test is opened for `--split test` alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.harness import SETS, arguments
+from benchmarks.lift.rows import ROWS, Row, add_row, find_row, read_rows
+from benchmarks.lift.tables import lift_table, trials_table
+from benchmarks.lift.trial import MEASURES, MODEL, measure_stock, run_trial
+
+WHOLE = 1_000_000_000
+
+
+def main() -> None:
+    """Run what has no row yet, then show the tables."""
+    parser = arguments("The lab: recipes over the real sets")
+    parser.add_argument("--model", default=MODEL, help="where training starts (default minilm)")
+    parser.add_argument("--split", choices=("dev", "test"), default="dev", help="what is measured (default dev)")
+    parser.add_argument("--sets", default=",".join(SETS), help="separated by commas (default all nine)")
+    parser.add_argument("--recipes", default="mnrl,default", help="separated by commas (default mnrl,default)")
+    parser.add_argument("--seeds", default="1", help="of samples and trainings, separated by commas (default 1)")
+    parser.add_argument("--pairs", default="2000", help="most train pairs of a set, or all (default 2000)")
+    parser.add_argument("--work", type=Path, default=Path("lift-work"), help="folder for models and vectors")
+    parser.add_argument("--rows", type=Path, default=ROWS, help="file of rows (default benchmarks/lift/rows.jsonl)")
+    parser.add_argument("--show", action="store_true", help="measure nothing, show the tables")
+    given = parser.parse_args()
+    chosen = {name: getattr(given, name) for name in ("sets", "seeds", "pairs", "recipes")}
+    keys = plan(given.model, given.split, **chosen)
+    if not given.show:
+        run(keys, path=given.rows, work=given.work, threads=given.threads or torch.get_num_threads())
+    rows = [row for row in read_rows(given.rows) if (row["split"], row["model"]) == (given.split, given.model)]
+    sys.stdout.write(lift_table(rows) if given.split == "test" else trials_table(rows))
+
+
+def plan(model: str, split: str, *, sets: str, seeds: str, pairs: str, recipes: str) -> list[dict[str, Any]]:
+    """The key of each trial, in the order in which they are run; lists are separated by commas."""
+    most = WHOLE if pairs == "all" else int(pairs)
+    return [
+        {"model": model, "set": name, "split": split, "seed": int(seed), "pairs": most, "recipe": recipe}
+        for name in sets.split(",")
+        for seed in seeds.split(",")
+        for recipe in (text.replace(";", ",") for text in recipes.split(","))
+    ]
+
+
+def run(keys: Sequence[Mapping[str, Any]], *, path: Path, work: Path, threads: int) -> None:
+    """Measure each key that has no row yet, the stock model of its set before."""
+    for key in keys:
+        before = {name: key[name] for name in ("model", "set", "split")} | {"recipe": "stock"}
+        start = find_row(read_rows(path), before) or add_row(measure_stock(before, work=work, threads=threads), path)
+        if find_row(read_rows(path), key) is None:
+            tell(add_row(run_trial(key, before=start, work=work, threads=threads), path))
+
+
+def tell(row: Row) -> None:
+    """One line on stderr, as soon as a trial is measured."""
+    gained = "  ".join(f"{one} {100 * row['gain'][str(one)]['mean']:+.1f}" for one in MEASURES)
+    sys.stderr.write(f"{row['set']:<13}{row['seed']}  {row['train_minutes']:5.1f} min  {gained}  {row['recipe']}\n")
+
+
+if __name__ == "__main__":
+    main()

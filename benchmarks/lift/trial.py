@@ -1,0 +1,243 @@
+"""One trial: a recipe on a set's sample of pairs, trained and measured, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+
+from benchmarks.adapter import draw
+from benchmarks.harness import Lap, Side, cpu_name, real_set, running
+from benchmarks.lift.guard import before_averaging, guard_of, guard_set
+from benchmarks.lift.rows import Row
+from lexitune.io.hits import Hits
+from lexitune.io.workspace import Meta, installed_versions, read_meta
+from lexitune.metrics.measures import measure_hits, parse_measures
+from lexitune.metrics.report import Report
+from lexitune.metrics.statistics import paired_t
+from lexitune.models.corpus import encode_corpus
+from lexitune.models.embedder import Embedder
+from lexitune.models.load import load
+from lexitune.models.options import ModelOptions
+from lexitune.registry import parse_spec
+from lexitune.settings import build
+from lexitune.splits.sealing import open_test
+from lexitune.stages.evaluate.systems import Clock, learn_weights, rank
+from lexitune.stages.mine.mining import mine
+from lexitune.stages.mine.options import MineOptions
+from lexitune.stages.train.options import TrainOptions
+from lexitune.stages.train.training import train
+from lexitune.types import Dataset, Example, Qrels, Silent
+
+__all__ = ["MEASURES", "MODEL", "measure_stock", "run_trial", "unpack"]
+
+MEASURES = parse_measures("R@10,nDCG@10")
+DEPTH = 100  # of each ranking that a hybrid is made of
+NEVER_S = 1e9
+MODEL = "minilm"
+
+
+def run_trial(key: Mapping[str, Any], *, before: Row, work: Path, threads: int) -> Row:
+    """Train as the key says, encode the corpus anew, and measure.
+
+    Args:
+        key: `model`, `set`, `split`, `seed`, `pairs` and `recipe`: a recipe's name and options, such as
+            `default,batch_size=64`; `mined=model` trains with negatives mined before, from that ranking.
+        before: The set's row of the stock model, for the gain.
+        work: Folder for models and vectors; what belongs to this trial is removed.
+    """
+    folder = work / "trials" / "-".join(str(key[name]) for name in ("set", "split", "seed", "pairs", "recipe"))
+    shutil.rmtree(folder, ignore_errors=True)
+    made = observe(Side(make_training, {"key": dict(key), "folder": str(folder)}), threads)
+    found = observe(Side(make_measuring, {"key": dict(key), "folder": str(folder), "work": str(work)}), threads)
+    shutil.rmtree(folder)
+    training, measured = made.pop("value"), found.pop("value")
+    return {
+        **key,
+        **training,
+        **measured,
+        "gain": {name: gain(measured["values"][name], before["values"][name]) for name in map(str, MEASURES)},
+        "train": made,
+        "measure": found,
+        **circumstances(threads),
+    }
+
+
+def measure_stock(key: Mapping[str, Any], *, work: Path, threads: int) -> Row:
+    """The stock model, BM25 and their hybrid on one set and split."""
+    found = observe(Side(make_measuring, {"key": dict(key), "folder": "", "work": str(work)}), threads)
+    return {**key, **found.pop("value"), "measure": found, **circumstances(threads)}
+
+
+def observe(side: Side, threads: int) -> dict[str, Any]:
+    """One lap of a side, with how busy the processor was with anything else meanwhile: 0 is a quiet machine."""
+    busy, start = _busy_s(), time.perf_counter()
+    with running(side, threads) as lap:
+        done: Lap = lap()
+    wall = time.perf_counter() - start
+    others = max(0.0, _busy_s() - busy - done.cpu_s) / (wall * (psutil.cpu_count() or 1))
+    return {
+        "minutes": done.seconds / 60,
+        "cpu_minutes": done.cpu_s / 60,
+        "peak_mb": round(done.peak_mb),
+        "others": round(others, 2),
+        "value": done.value,
+    }
+
+
+def make_training(key: Mapping[str, Any], folder: str) -> Callable[[], Row]:
+    """From the texts to the chosen weights in `folder`; mining is part of it."""
+
+    def work() -> Row:
+        options, candidates = read_recipe(key)
+        data = sample(real_set(key["set"]), pairs=key["pairs"], seed=key["seed"])
+        model = load(options=stock(key))
+        mined: tuple[Example, ...] = ()
+        if candidates:
+            given = MineOptions(candidates=candidates, seed=key["seed"])
+            mined = tuple(mine(data, model=model, options=given).examples())
+        out = train(data, model=model, out=Path(folder) / "model", mined=mined, options=options)
+        meta = read_meta(out)
+        assert meta is not None
+        kept = ("pairs", "steps", "best_step", "stopped", "share", "shares", "negatives")
+        return {
+            "options": {name: value for name, value in asdict(options).items() if value != vars(TrainOptions())[name]},
+            **{f"trained_{name}": meta.outputs[name] for name in kept},
+            "train_minutes": meta.cost_s / 60,
+        }
+
+    return work
+
+
+def make_measuring(key: Mapping[str, Any], folder: str, work: str) -> Callable[[], Row]:
+    """The model in `folder`, or the stock model, on the set's split, alone and with BM25."""
+
+    def measure() -> Row:
+        data = real_set(key["set"])
+        judged = judgements(data, key["split"], Path(work))
+        made = Path(folder) / "model"
+        model = load(options=replace(stock(key), model=str(made)) if folder else stock(key))
+        vectors = encode_corpus(model, data.docs, Path(folder or work) / "vectors")
+        queries = [data.queries[query_id] for query_id in sorted(judged)]
+        ranked: dict[str, Any] = {
+            "models": {"model": (model, vectors)},
+            "depth": DEPTH,
+            "clock": Clock(),
+            "talk": Silent(),
+        }
+        weights = learn_weights(data, **ranked)
+        hits = rank(data, queries, weights=weights, **ranked)
+        reports = {name: report(hits[name], judged, key["split"]) for name in ("model", "hybrid_model", "bm25")}
+        alone = reports["model"]
+        found = {
+            **intervals(alone),
+            "hybrid": {**intervals(reports["hybrid_model"]), "bm25_weight": weights["model"]},
+            **({} if folder else {"bm25": intervals(reports["bm25"])}),
+            "values": {str(one): pack(alone.values(one)) for one in MEASURES},
+            "hybrid_values": {str(MEASURES[0]): pack(reports["hybrid_model"].values(MEASURES[0]))},
+        }
+        if key["split"] == "test":
+            found["guard"] = guards(model, key, read_meta(made) if folder else None)
+        return found
+
+    return measure
+
+
+def stock(key: Mapping[str, Any]) -> ModelOptions:
+    """Where training starts. The packaged model is on this machine; another comes from the Hub or a folder."""
+    return ModelOptions(model=key["model"])
+
+
+def guards(model: Embedder, key: Mapping[str, Any], meta: Meta | None) -> dict[str, Any]:
+    """nDCG@10 on the other sets, and, where the model is an average with stock, what it was before."""
+    held = guard_set(key["set"])
+    found = {"now": guard_of(model, held)}
+    if meta is not None and 0 < (share := meta.outputs["share"]) < 1:
+        before_averaging(model, load(options=stock(key)), share=share)
+        found["before_averaging"] = guard_of(model, held)
+    return found
+
+
+def read_recipe(key: Mapping[str, Any]) -> tuple[TrainOptions, str]:
+    """The options that a key names, and whose ranking negatives are mined from, if any are."""
+    spec = parse_spec(key["recipe"])
+    values = {name: _literal(value) for name, value in spec.values.items()}
+    candidates = str(values.pop("mined", ""))
+    fixed = {"recipe": spec.name, "seed": key["seed"], "checkpoint_s": NEVER_S}
+    return build(TrainOptions, fixed, values), candidates
+
+
+def _literal(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def sample(data: Dataset, *, pairs: int, seed: int) -> Dataset:
+    """The set with at most `pairs` train pairs, drawn by seed; corpus, dev and test whole."""
+    return Dataset(
+        data.docs,
+        data.queries,
+        {"train": draw(data.qrels["train"], pairs, each_pair=True, seed=seed), "dev": data.qrels["dev"]},
+        data.test,
+    )
+
+
+def judgements(data: Dataset, split: str, work: Path) -> Qrels:
+    """Judgements of dev, or of test, whose opening is written down in `work`."""
+    if split == "dev":
+        return data.qrels["dev"]
+    assert data.test is not None
+    work.mkdir(parents=True, exist_ok=True)
+    return open_test(data.test, openings=work / "openings.jsonl", purpose="benchmark", expected_sha256=None)
+
+
+def report(hits: Hits, judged: Qrels, split: str) -> Report:
+    """One ranking, measured."""
+    return measure_hits(hits, judged, MEASURES, split=split)
+
+
+def intervals(found: Report) -> dict[str, Any]:
+    """Measure -> mean with its interval."""
+    return {str(one): asdict(found.interval(one)) for one in MEASURES}
+
+
+def gain(after: str, before: str) -> dict[str, float]:
+    """Mean paired difference of two packed lists, with its interval."""
+    return {name: float(value) for name, value in asdict(paired_t(unpack(after) - unpack(before))).items()}
+
+
+def pack(values: np.ndarray[Any, Any]) -> str:
+    """Values in [0, 1], one a query in the order of their ids, as thousandths: short enough to be kept with the row."""
+    return " ".join(str(round(1000 * float(value))) for value in values)
+
+
+def unpack(text: str) -> np.ndarray[Any, Any]:
+    """The values again, to a thousandth."""
+    return np.array(text.split(), dtype=np.float64) / 1000
+
+
+def circumstances(threads: int) -> Row:
+    """On what and when."""
+    return {
+        "cpu": cpu_name(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "threads": threads,
+        "versions": installed_versions(),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+
+
+def _busy_s() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.system + getattr(times, "nice", 0.0))

@@ -1,0 +1,153 @@
+"""The lab: a row a run that is not measured again, and tables that say what the rows say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.adapter import cut
+from benchmarks.harness import real_set
+from benchmarks.lift import trial
+from benchmarks.lift.guard import before_averaging, guard_set
+from benchmarks.lift.rows import Row, add_row, find_row, read_rows
+from benchmarks.lift.tables import lift_table, trials_table
+from benchmarks.lift.trial import gain, pack, read_recipe, sample, unpack
+
+from lexitune.errors import UsageError
+from lexitune.models.load import load
+
+
+def test_rows_are_kept_and_the_newest_of_a_key_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    for minutes in (1.0, 2.0):
+        add_row({"set": "law", "seed": 1, "minutes": minutes}, path)
+
+    assert find_row(read_rows(path), {"set": "law", "seed": 1}) == {"set": "law", "seed": 1, "minutes": 2.0}
+    assert find_row(read_rows(path), {"set": "law", "seed": 2}) is None
+    assert read_rows(tmp_path / "none.jsonl") == []
+
+
+def test_a_recipe_is_its_name_and_what_differs_from_it() -> None:
+    options, candidates = read_recipe({"recipe": "default,batch_size=64,learning_rate=4e-4,mined=bm25", "seed": 3})
+
+    assert (options.recipe, options.batch_size, options.learning_rate, options.seed) == ("default", 64, 4e-4, 3)
+    assert candidates == "bm25"
+    with pytest.raises(UsageError, match="batch_siz"):
+        read_recipe({"recipe": "default,batch_siz=64", "seed": 3})
+
+
+def test_values_are_kept_to_a_thousandth() -> None:
+    values = np.array([0.0, 1 / 3, 1.0])
+
+    assert pack(values) == "0 333 1000"
+    assert unpack("0 333 1000").tolist() == [0.0, 0.333, 1.0]
+    assert gain("1000 0 1000 1000", "0 0 1000 0")["mean"] == 0.5
+
+
+def test_a_trial_trains_and_measures_on_its_sample(
+    tmp_path: Path, shared_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared_data("tatqa")
+    small = cut(real_set("tatqa"), tmp_path, pairs=40, docs=120, queries=12)
+    monkeypatch.setattr(trial, "real_set", lambda name: small)
+    key: dict[str, Any] = {
+        "model": "minilm",
+        "set": "tatqa",
+        "split": "dev",
+        "seed": 2,
+        "pairs": 16,
+        "recipe": "mnrl,epochs=1,batch_size=8",
+    }
+    key["recipe"] += ",learning_rate=1e-3,warmup_steps=1"
+
+    trained = trial.make_training(key, str(tmp_path))()
+    found = trial.make_measuring(key, str(tmp_path), str(tmp_path / "work"))()
+    stock = trial.make_measuring(key, "", str(tmp_path / "work"))()
+
+    assert (trained["trained_pairs"], trained["trained_steps"]) == (16, 2)
+    assert trained["options"]["batch_size"] == 8
+    assert found["R@10"]["n"] == stock["bm25"]["nDCG@10"]["n"] == len(unpack(found["values"]["R@10"])) == 12
+    assert found["values"] != stock["values"]
+    assert 0 <= found["hybrid"]["bm25_weight"] <= 1
+
+
+def test_both_recipes_of_a_seed_get_one_sample(shared_data: Callable[[str], Path]) -> None:
+    shared_data("tatqa")
+    data = real_set("tatqa")
+
+    def drawn(seed: int) -> Mapping[str, Mapping[str, int]]:
+        return sample(data, pairs=50, seed=seed).qrels["train"]
+
+    assert drawn(1) == drawn(1) != drawn(2)
+    assert sum(map(len, drawn(1).values())) == 50
+
+
+def test_the_guard_leaves_the_own_set_out(shared_data: Callable[[str], Path]) -> None:
+    shared_data("tatqa")
+
+    queries, docs, qrels = guard_set("medquad")
+
+    assert len(queries) == len(qrels) >= 300
+    assert not any(doc.doc_id.startswith("medquad:") for doc in docs)
+    assert {doc_id for grades in qrels.values() for doc_id in grades} <= {doc.doc_id for doc in docs}
+
+
+def test_the_weights_before_averaging_come_back() -> None:
+    stock, tuned = (load("minilm") for _ in range(2))
+    parameter = next(iter(tuned.network.parameters()))
+    start = parameter.detach().clone()
+    parameter.data += 0.5  # a quarter of the way to 2
+
+    before_averaging(tuned, stock, share=0.25)
+
+    assert np.allclose(parameter.detach().numpy(), (start + 2).numpy(), atol=1e-6)
+
+
+def row(recipe: str, recall: str, minutes: float = 0.0, **more: Any) -> Row:
+    """A row of one set with two queries."""
+    values = unpack(recall)
+    found = {"R@10": {"mean": values.mean()}, "nDCG@10": {"mean": 0.5}}
+    return {
+        "set": "law",
+        "split": "test",
+        "recipe": recipe,
+        "values": {"R@10": recall, "nDCG@10": recall},
+        **found,
+        "hybrid": found,
+        "bm25": found,
+        "guard": {"now": {"mean": 0.8}},
+        **({} if recipe == "stock" else {"seed": 1, "pairs": 9, "trained_pairs": 9, "train_minutes": minutes}),
+        "train": {"peak_mb": 100},
+        **more,
+    }
+
+
+def test_the_lift_table_says_what_parts_the_recipes() -> None:
+    rows = [
+        row("stock", "500 0 500 500"),
+        row("mnrl", "500 0 500 1000", 30.0),
+        row("default", "1000 0 500 1000", 6.0),
+        row("default", "0 0 0 0", 1.0, seed=2),  # no classic row of this sample: it takes no part
+    ]
+
+    cells = [cell.strip() for cell in lift_table(rows).splitlines()[2].split("|")[1:-1]]
+
+    # Stock 1.5 of 4, classic 2.0, default 2.5: 25 points, two thirds of stock.
+    assert cells[:6] == ["law", "4", "1", "37.5", "37.5", "37.5"]
+    assert cells[6].startswith("50.0 [")
+    assert cells[7].startswith("62.5 [")
+    assert cells[10].startswith("+25.0 [")
+    assert cells[11] == "+67 % (above)"
+    assert cells[12].startswith("+12.5 [")
+    assert cells[13:15] == ["30.0 / 6.0", "5.0 [5.0, 5.0]"]
+
+
+def test_the_table_of_trials_pools_seeds() -> None:
+    rows = [row("stock", "0 0"), row("default", "1000 0"), row("default", "1000 1000", seed=2)]
+
+    line = trials_table(rows).splitlines()[-1]
+
+    assert line.startswith("| law | default | 9 | 2 | 75.0 | +75.0 [")
