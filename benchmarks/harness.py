@@ -243,25 +243,11 @@ def cpu_name() -> str:
 def _matmul_rates(threads: int) -> dict[str, Any]:
     import torch
 
-    from lexitune.models.precision import choose_precision, fast_math
+    from lexitune.models.precision import matmul_gflops
 
     torch.set_num_threads(threads)
-    cpu = torch.device("cpu")
-    native = choose_precision("auto", device=cpu) == "bf16"
-    rates: dict[str, Any] = {"torch": torch.__version__}
-    for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16)):
-        if name == "bf16" and not native:
-            rates["bf16_gflops"] = None  # emulated here, and nobody computes in it
-            continue
-        left, right = torch.randn(2048, 1024, dtype=dtype), torch.randn(1024, 1024, dtype=dtype)
-        best = float("inf")
-        with fast_math(cpu):
-            for _ in range(20):
-                start = time.perf_counter()
-                torch.nn.functional.linear(left, right)
-                best = min(best, time.perf_counter() - start)
-        rates[f"{name}_gflops"] = round(2 * 2048 * 1024 * 1024 / best / 1e9)
-    return rates
+    # None where a format is emulated, and nobody computes in it.
+    return {"torch": torch.__version__, **{f"{name}_gflops": matmul_gflops(name) for name in ("fp32", "bf16")}}
 
 
 def minilm_folder() -> Path:

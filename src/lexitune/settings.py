@@ -151,7 +151,7 @@ def _line_of(text: str, section: str, key: str) -> int:
     for number, line in enumerate(text.splitlines(), start=1):
         name = line.split("=")[0].split("#")[0].strip()
         if name.startswith("["):
-            here = name.strip("[] ")
+            here = name.strip("[] ").strip("\"'")
             name = ""
         elif not name:
             continue

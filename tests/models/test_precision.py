@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lexitune.errors import UsageError
-from lexitune.models.precision import choose_precision, fast_math, tune_allocator
+from lexitune.models.precision import choose_precision, fast_math, matmul_gflops, tune_allocator
 
 CPU = torch.device("cpu")
 
@@ -52,3 +52,10 @@ def test_the_allocator_may_be_tuned_on_any_system_and_twice() -> None:
 def test_fp16_is_refused_where_no_processor_computes_in_it() -> None:
     with pytest.raises(UsageError, match="fp16 needs a CUDA device"):
         choose_precision("fp16", device=torch.device("cpu"))
+
+
+def test_the_processors_rate_is_that_of_a_format_it_multiplies_in() -> None:
+    native = choose_precision("auto", device=CPU) == "bf16"
+
+    assert (matmul_gflops("fp32") or 0) > 1
+    assert (matmul_gflops("bf16") is not None) == native

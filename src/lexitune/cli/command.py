@@ -102,9 +102,16 @@ class Call:
         self.state.workspace = found.root
         return found
 
-    def sections(self, workspace: Workspace) -> dict[str, Any]:
+    def workspace_if_any(self) -> Workspace | None:
+        """The same; None where there is none and `-C` asks for none."""
+        from lexitune.io.workspace import find_workspace
+
+        return self.workspace() if self.state.folder or find_workspace(Path.cwd()) else None
+
+    def sections(self, workspace: Workspace | None) -> dict[str, Any]:
         """Section -> options record, from the flags and the workspace's `lexitune.toml`."""
-        return read_options(self.params, self.kinds, config=workspace.config)
+        config = Path("lexitune.toml") if workspace is None else workspace.config
+        return read_options(self.params, self.kinds, config=config)
 
     @cached_property
     def talk(self) -> Screen | Silent:
@@ -223,7 +230,7 @@ def in_folder(text: str, root: Path | None) -> str:
     if found is not None and found.root == root.resolve():
         return text
     here = os.path.relpath(root) if root.resolve().is_relative_to(Path.cwd()) else str(root)
-    names = "assess|mine|train|reembed|evaluate|promote|rollback|search|status"
+    names = "assess|mine|plan|train|reembed|evaluate|promote|rollback|search|status"
     return re.sub(rf"\blexitune (?=({names})\b)", lambda _: f"lexitune -C {shlex.quote(here)} ", text)
 
 

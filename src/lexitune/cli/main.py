@@ -27,6 +27,7 @@ __all__ = ["COMMANDS", "Lexitune", "main"]
 COMMANDS = (
     "demo",
     "tune",
+    "plan",
     "assess",
     "mine",
     "train",

@@ -10,12 +10,14 @@ import psutil
 
 from lexitune.errors import UsageError
 
-__all__ = ["UNLIMITED", "Limits", "anonymous_bytes", "fit_limits", "pass_bytes"]
+__all__ = ["GRAPH_SHARE", "UNLIMITED", "Limits", "anonymous_bytes", "fit_limits", "pass_bytes"]
 
 GB = 10**9
 # Shares of the room under a limit; the rest is for texts, and for holes between blocks of changing size: a pass
 # was seen to take up to twice its activations.
 SHARE_OF_PASS, SHARE_OF_PART = 0.3, 0.2
+GRAPH_SHARE = 0.25
+"""Of what is free: what training's graphs may take. The rest is for loss, optimiser and the machine's other work."""
 COPIES = 3  # of a part's vectors: as computed, as gathered, as written
 FEWEST_ROWS = 64
 

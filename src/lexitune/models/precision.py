@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +13,7 @@ import torch
 
 from lexitune.errors import UsageError
 
-__all__ = ["choose_precision", "fast_math", "tune_allocator"]
+__all__ = ["choose_precision", "fast_math", "matmul_gflops", "tune_allocator"]
 
 TRUE_FP32 = 1e-5  # relative error: float32 products stay below 1e-6, bf16 products are near 3e-3
 
@@ -76,6 +77,26 @@ def _onednn_is_true_fp32() -> bool:
     finally:
         torch.set_float32_matmul_precision(before)
     return bool(error < TRUE_FP32)
+
+
+def matmul_gflops(precision: str) -> int | None:
+    """GFLOP/s of the processor in a large product, the best of twenty; None: it would have to emulate the format.
+
+    Args:
+        precision: `fp32` or `bf16`.
+    """
+    cpu = torch.device("cpu")
+    if precision == "bf16" and choose_precision("auto", device=cpu) != "bf16":
+        return None
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    left, right = torch.randn(2048, 1024, dtype=dtype), torch.randn(1024, 1024, dtype=dtype)
+    best = float("inf")
+    with fast_math(cpu):
+        for _ in range(20):
+            start = time.perf_counter()
+            torch.nn.functional.linear(left, right)
+            best = min(best, time.perf_counter() - start)
+    return round(2 * 2048 * 1024 * 1024 / best / 1e9)
 
 
 @functools.cache

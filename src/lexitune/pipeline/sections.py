@@ -2,7 +2,7 @@
 
 from lexitune.io.options import DataOptions
 from lexitune.models.options import ModelOptions
-from lexitune.pipeline.options import TuneOptions
+from lexitune.pipeline.options import PlanOptions, TuneOptions
 from lexitune.settings import section_of
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.evaluate.options import EvaluateOptions
@@ -25,6 +25,7 @@ SECTIONS: dict[str, type] = {
         ReembedOptions,
         EvaluateOptions,
         PromoteOptions,
+        PlanOptions,
     )
 }
 """Section -> options record, in the order in which help and file show them."""

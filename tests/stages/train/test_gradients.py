@@ -15,7 +15,8 @@ from torch import Tensor
 from lexitune.models.learning import checkpoint_layers, freeze
 from lexitune.models.network import Network
 from lexitune.models.tokens import TokenIds, tokenise
-from lexitune.stages.train.gradients import GraphCost, backpropagate
+from lexitune.stages.train.gradients import GraphCost, backpropagate, graph_memory, tell_room
+from lexitune.types import Silent
 
 TEXTS = ["w1 w2 w3 w4", "w5", "w6 w7", "w8 w9 w10 w11 w12", "w1 w3", "w5 w2"]
 ROWS = np.array([3, 0, 5, 1, 2, 4])
@@ -204,3 +205,27 @@ def test_a_frozen_layer_and_a_checkpointed_one_cost_less(tiny_folder: Path) -> N
     assert GraphCost.of(network).bytes(6) == 6 * (2048 + 6 * 8)
     checkpoint_layers(network)
     assert GraphCost.of(network).bytes(6) == 6 * 32 * 4
+
+
+@pytest.mark.parametrize(("spare", "told"), [(0, False), (-1, True)])
+def test_a_training_whose_fixed_parts_do_not_fit_is_told_before_its_first_step(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, spare: int, told: bool
+) -> None:
+    network, _ = fresh(tiny_folder)
+    weights = sum(parameter.nbytes for parameter in network.parameters())
+    monkeypatch.setattr("lexitune.stages.train.gradients._free_memory", lambda _: 3 * weights + spare)
+    heard: list[str] = []
+
+    class Heard(Silent):
+        def say(self, line: str) -> None:
+            heard.append(line)
+
+    tell_room(network, copies=3, talk=Heard())
+
+    assert [line.partition(":")[0] for line in heard] == ["this will not fit"] * told
+
+
+def test_graphs_may_take_a_quarter_of_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lexitune.stages.train.gradients._free_memory", lambda _: 1000)
+
+    assert graph_memory(torch.device("cpu")) == 250

@@ -1,8 +1,10 @@
 """Training from data to folder: it learns, picks the best, stops on NaN, and goes on where it was stopped."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,8 @@ from lexitune.errors import DataError, StageFailed, UsageError
 from lexitune.io.workspace import read_meta
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
+from lexitune.stages.train import tuning
+from lexitune.stages.train.averaging import sweep
 from lexitune.stages.train.training import train
 from lexitune.types import Dataset, Doc, Query, Silent
 
@@ -41,6 +45,24 @@ def test_the_record_tells_what_made_the_model(tiny: Embedder, small_data: Datase
     assert [row["step"] for row in meta.outputs["curve"] if "dev" in row] == [0, 6, 12]
     log = (tmp_path / "tuned" / "training-log.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in log] == meta.outputs["curve"]
+
+
+def test_the_cost_is_all_wall_time_averaging_included(
+    tiny: Embedder, small_data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*given: Any, **named: Any) -> Any:
+        time.sleep(0.3)
+        return sweep(*given, **named)
+
+    monkeypatch.setattr(tuning, "sweep", slow)
+    began = time.monotonic()
+    out = train(small_data, model=tiny, out=tmp_path / "tuned", options=QUICK)
+    took = time.monotonic() - began
+
+    meta = read_meta(out)
+    assert meta is not None
+    steps = [json.loads(line) for line in (out / "training-log.jsonl").read_text().splitlines()]
+    assert 0.3 + sum(row.get("seconds", 0.0) for row in steps) < meta.cost_s <= took
 
 
 def test_no_pickle_is_published(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:

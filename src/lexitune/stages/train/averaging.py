@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lexitune.errors import StageFailed
+from lexitune.stages.train.dev import PASSES
 from lexitune.stages.train.heldout import HeldOut, measure_held_out
-from lexitune.stages.train.mixture import Mixture
 from lexitune.types import Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
+    from lexitune.stages.train.mixture import Mixture
 
-__all__ = ["SHARES", "WHILE_TRAINING", "Point", "choose", "sweep"]
+__all__ = ["SHARES", "WHILE_TRAINING", "Point", "choose", "general_tokens", "sweep"]
 
 WHILE_TRAINING = 0.7
 """Share at which dev ranks the checkpoints; what is taken where nothing can be measured."""
@@ -23,6 +24,7 @@ SHARES = (0.3, 0.5, 0.7, 0.85, 1.0)
 """Shares of the trained weights that are tried; 0, the stock model, stands beside them."""
 
 
+GENERAL_SHARE = 0.05  # of the training's work that all evaluations on general text may take
 ALIKE = 0.005  # of dev recall: one or two of 300 queries
 
 
@@ -33,6 +35,11 @@ class Point:
     share: float
     dev: float
     general: float | None
+
+
+def general_tokens(read: float) -> float:
+    """Tokens that one evaluation on general text may read, where the training reads so many."""
+    return GENERAL_SHARE * PASSES * read / (len(SHARES) + 1)
 
 
 def sweep(

@@ -52,7 +52,13 @@ class PairBatch:
 
 
 def cut_batches(
-    examples: Examples, *, batch_size: int, seed: int, epochs: int, positives: str = "all"
+    examples: Examples,
+    *,
+    batch_size: int,
+    seed: int,
+    epochs: int,
+    positives: str = "all",
+    vectors: npt.NDArray[np.float32] | None = None,
 ) -> Iterator[Rows]:
     """Numbers of the pairs in each batch of the run, shuffled anew each epoch.
 
@@ -61,11 +67,34 @@ def cut_batches(
 
     Args:
         positives: "all": an epoch has every pair. "sample": it has each query once, with one of its docs by lot.
+        vectors: float32 (queries, dim): pairs whose queries are near one another come into one batch. None: at random.
     """
     for epoch in range(epochs):
         draw = np.random.default_rng([seed, epoch])
         order = _one_a_query(examples, draw) if positives == "sample" else draw.permutation(len(examples))
-        yield from np.array_split(order, -(-len(order) // batch_size))
+        count = -(-len(order) // batch_size)
+        if vectors is None:
+            yield from np.array_split(order, count)
+        else:
+            batches = _split_alike(order, vectors[examples.pairs[order, 0]], count, draw)
+            yield from (batches[place] for place in draw.permutation(count))
+
+
+def _split_alike(order: Rows, vectors: npt.NDArray[np.float32], count: int, draw: np.random.Generator) -> list[Rows]:
+    """`order` in `count` parts of equal size to within a pair, cut again and again across the line between two vectors
+    drawn from it: a random projection tree (Dasgupta and Freund 2008), other cuts in every epoch.
+    """
+    if count == 1:
+        return [order]
+    left = count // 2
+    size = round(len(order) * left / count)
+    first, second = draw.choice(len(order), 2, replace=False)
+    by_side = np.argsort(vectors @ (vectors[first] - vectors[second]), kind="stable")
+    return [
+        batch
+        for rows, parts in ((by_side[:size], left), (by_side[size:], count - left))
+        for batch in _split_alike(order[rows], vectors[rows], parts, draw)
+    ]
 
 
 def _one_a_query(examples: Examples, draw: np.random.Generator) -> Rows:

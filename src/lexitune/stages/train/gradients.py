@@ -24,15 +24,16 @@ from torch import Tensor
 from lexitune.errors import DataError
 from lexitune.io.processes import ALONE, Processes
 from lexitune.models.attention import pairs_up_to
+from lexitune.models.learning import learning
+from lexitune.models.memory import GB, GRAPH_SHARE
 from lexitune.models.network import Network
 from lexitune.models.tokens import TokenIds, budget_batches
+from lexitune.types import Talk
 
-__all__ = ["GraphCost", "backpropagate", "graph_memory"]
+__all__ = ["GraphCost", "backpropagate", "graph_memory", "tell_room"]
 
 Rows = NDArray[np.int64]
 RandomState = tuple[Tensor, Tensor | None]  # of the processor's generator, and of the GPU's
-
-MEMORY_SHARE = 0.25  # of what is free: the rest is for the loss, the optimiser and the machine's other work
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +96,33 @@ def _layer_bytes(layer: torch.nn.Module, item: int) -> int:
 
 def graph_memory(device: torch.device) -> int:
     """Bytes that kept graphs may take: a quarter of what is free on the device, or in the container."""
+    return int(_free_memory(device) * GRAPH_SHARE)
+
+
+def tell_room(network: Network, *, copies: int, talk: Talk) -> None:
+    """Warn before the first step where not even what stands beside the weights fits the device.
+
+    Args:
+        copies: How many times the learning weights will be held again: gradient, AdamW's two moments, and so on.
+    """
+    needed = copies * sum(parameter.nbytes for parameter in learning(network))
+    free = _free_memory(network.device)
+    if needed > free:
+        talk.say(
+            f"this will not fit: gradients, optimiser and copies of the weights take {needed / GB:.1f} GB, and "
+            f"{free / GB:.1f} are free; --lora 16 or a smaller --model takes less, lexitune plan tells how much"
+        )
+
+
+def _free_memory(device: torch.device) -> int:
+    """Bytes that are free on the device, or in the container."""
     if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return int(free * MEMORY_SHARE)
+        return int(torch.cuda.mem_get_info(device)[0])
     free = psutil.virtual_memory().available
     limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
     if limit.is_file() and used.is_file() and (text := limit.read_text().strip()).isdigit():
         free = min(free, max(0, int(text) - int(used.read_text())))
-    return int(free * MEMORY_SHARE)
+    return int(free)
 
 
 def backpropagate(

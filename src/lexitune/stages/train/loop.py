@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from numpy.typing import NDArray
 
 from lexitune.errors import StageFailed, UsageError
 from lexitune.io.atomic import replace_text
@@ -32,12 +34,11 @@ from lexitune.stages.train.recipe import Recipe
 from lexitune.stages.train.step import Stepper
 from lexitune.types import Talk
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Work", "run_loop"]
+__all__ = ["Work", "cut_work", "plan_step", "run_loop"]
 
 LOG = "training-log.jsonl"
+
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Work:
         dev_steps: Steps after which dev is measured.
         fingerprints: What the training is made of: a checkpoint of anything else is refused.
         guide: float32 (texts of the pool, dim): the stock model's vectors, where the mask asks for them.
+        vectors: float32 (queries, dim): the stock model's, where batches are made of queries that are alike.
     """
 
     examples: Examples
@@ -58,6 +60,26 @@ class Work:
     dev_steps: frozenset[int]
     fingerprints: Mapping[str, str]
     guide: NDArray[Any] | None = None
+    vectors: NDArray[np.float32] | None = None
+
+
+def cut_work(work: Work, recipe: Recipe) -> list[Rows]:
+    """Numbers of the pairs of each step."""
+    return list(
+        cut_batches(
+            work.examples,
+            batch_size=recipe.batch_size,
+            seed=recipe.seed,
+            epochs=recipe.epochs,
+            positives=recipe.positives,
+            vectors=work.vectors,
+        )
+    )
+
+
+def plan_step(work: Work, recipe: Recipe, chosen: Rows, *, step: int) -> PairBatch:
+    """The batch of these pairs in step number `step`."""
+    return plan_batch(work.examples, chosen, mask=recipe.mask, negatives=recipe.negatives, seed=recipe.seed + step)
 
 
 def run_loop(
@@ -126,15 +148,7 @@ class _Loop:
     ) -> None:
         self.model, self.mixture, self.work, self.recipe = model, mixture, work, recipe
         self.folder, self.talk, self.group = folder, talk, processes()
-        self.batches = list(
-            cut_batches(
-                work.examples,
-                batch_size=recipe.batch_size,
-                seed=recipe.seed,
-                epochs=recipe.epochs,
-                positives=recipe.positives,
-            )
-        )
+        self.batches = cut_work(work, recipe)
         self.accelerator = _accelerator(model.network.device, recipe, folder, self.group)
         self.stepper = Stepper(
             model.network,
@@ -162,7 +176,7 @@ class _Loop:
                 stepper.scaler.load_state_dict(progress.scale)
             self.model.network.refresh()
             self.talk.say(f"training goes on after step {progress.step} of {len(self.batches)}")
-        progress.token_budget = stepper.token_budget
+        progress.token_budget, progress.before_s = stepper.token_budget, progress.seconds
         if self.group.rank == 0:
             # A killed run may have logged steps beyond its last checkpoint: they are done again.
             replace_text(self.folder / LOG, progress.log())
@@ -184,13 +198,7 @@ class _Loop:
         """The batch of a step, by number; None after the last."""
         if step >= len(self.batches):
             return None
-        return plan_batch(
-            self.work.examples,
-            self.batches[step],
-            mask=self.recipe.mask,
-            negatives=self.recipe.negatives,
-            seed=self.recipe.seed + step,
-        )
+        return plan_step(self.work, self.recipe, self.batches[step], step=step)
 
     def advance(self, pairs: PairBatch | None) -> None:
         """One step, and the dev evaluation that is due after it."""

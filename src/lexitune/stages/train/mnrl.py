@@ -25,6 +25,7 @@ from lexitune.models.load import open_model
 from lexitune.models.quiet import quiet
 from lexitune.stages.train.checkpoint import newest, read_progress, seal
 from lexitune.stages.train.examples import Examples
+from lexitune.stages.train.gradients import tell_room
 from lexitune.stages.train.interrupt import finishing_step
 from lexitune.stages.train.progress import Progress
 from lexitune.stages.train.recipe import Recipe
@@ -32,6 +33,7 @@ from lexitune.types import Talk
 
 __all__ = ["run_mnrl"]
 
+COPIES = 3  # of the weights beside those of the copy that is trained: its gradient and AdamW's two moments
 WEIGHT_DECAY = 0.01  # what `SentenceTransformer.fit` takes, the form in most tutorials
 
 
@@ -54,9 +56,11 @@ def run_mnrl(
         KeyboardInterrupt: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
     """
     copy = _copy_of(model, folder / "start")
+    tell_room(model.network, copies=COPIES, talk=talk)
     checkpoints = folder / "checkpoints"
     found = newest(checkpoints, fingerprints=fingerprints, talk=talk)
     progress = read_progress(found) if found is not None else Progress()
+    progress.before_s = progress.seconds
     table = Table.from_dict(
         {
             "anchor": [examples.queries[row] for row in examples.pairs[:, 0]],

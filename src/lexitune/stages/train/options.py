@@ -69,6 +69,20 @@ class TrainOptions:
             "choices": ("all", "sample"),
         },
     )
+    batches: str = field(
+        default="random",
+        metadata={
+            "help": "Pairs of a batch: at random, or alike: queries that the stock model finds near one another",
+            "choices": ("random", "alike"),
+        },
+    )
+    doc_tokens: int | None = field(
+        default=None,
+        metadata={
+            "help": "Read this many tokens of a passage while training, its beginning (default: all)",
+            "least": 8,
+        },
+    )
     dropout: float = field(
         default=0.0, metadata={"help": "Share of numbers dropped at random; 0 is fastest", "least": 0.0, "most": 0.9}
     )

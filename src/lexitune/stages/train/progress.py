@@ -23,7 +23,8 @@ class Progress:
         best_dev: Their dev recall.
         best_hash: Hash of the file with the best weights.
         worse: Dev evaluations since the best one.
-        seconds: Wall time spent so far, over all sessions.
+        seconds: Wall time of the steps so far and of what came with them, over all sessions.
+        before_s: What of it earlier sessions spent.
         dev_s: Wall time of the last dev evaluation.
         token_budget: Most tokens in one pass: what fits, and half of it each time that it did not; None: not known yet.
         scale: State of what fp16's gradients are scaled by.
@@ -37,6 +38,7 @@ class Progress:
     best_hash: str = ""
     worse: int = 0
     seconds: float = 0.0
+    before_s: float = 0.0
     dev_s: float = 0.0
     token_budget: int | None = None
     scale: dict[str, float] = field(default_factory=dict)

@@ -33,6 +33,8 @@ class Recipe:
     mask: str
     negatives: int
     positives: str
+    batches: str
+    doc_tokens: int
     dropout: float
     lora: int
     freeze_layers: int
@@ -94,6 +96,7 @@ OPEN: Mapping[str, Any] = {
     "max_cost": None,
     "matryoshka": (),
     "lora": 0,
+    "doc_tokens": 0,
     "general": "",
     "tracker": "",
 }

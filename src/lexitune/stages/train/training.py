@@ -169,10 +169,8 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk, vectors: Pa
     }
     stock = [parameter.detach().to("cpu", copy=True) for parameter in model.network.parameters()]
     base = {"name": model.spec.name, "source": model.spec.source, "fingerprint": plan.inputs["model"]}
-    prepared = time.monotonic()
     try:
         tuned = _run(plan, model, building, fingerprints, talk, vectors or building / "vectors")
-        chosen = time.monotonic()
         facts = _facts(plan, tuned, base)
         if group.rank == 0:
             model.save(building / out.name, notes={"training": facts})
@@ -184,7 +182,7 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk, vectors: Pa
     if group.rank == 0:
         progress = tuned.progress
         (building / out.name / "training-log.jsonl").write_text(progress.log(), encoding="utf-8")
-        seconds = (prepared - plan.began) + progress.seconds + (time.monotonic() - chosen)
+        seconds = progress.before_s + time.monotonic() - plan.began
         outputs = {**facts, "curve": progress.curve, "pairs_per_s": _throughput(plan, progress)}
         meta = Meta("train", identity(plan.recipe), plan.inputs, seed=plan.recipe.seed, cost_s=seconds, outputs=outputs)
         write_meta(building / out.name, meta)

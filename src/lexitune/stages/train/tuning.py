@@ -18,10 +18,11 @@ from lexitune.models.learning import add_lora, freeze, learning, merge_lora, tha
 from lexitune.models.lower import LowerLayers, state_bytes, write_states
 from lexitune.models.memory import GB, SHARE_OF_PASS, anonymous_bytes
 from lexitune.models.tokens import TokenIds, join_tokens
-from lexitune.stages.train.averaging import SHARES, WHILE_TRAINING, Point, choose, sweep
-from lexitune.stages.train.dev import PASSES, answered, evaluation_steps, make_dev_set, plan_dev
+from lexitune.stages.train.averaging import WHILE_TRAINING, Point, choose, general_tokens, sweep
+from lexitune.stages.train.dev import answered, evaluation_steps, make_dev_set, plan_dev
 from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.general import make_general_set
+from lexitune.stages.train.gradients import tell_room
 from lexitune.stages.train.heldout import HeldOut
 from lexitune.stages.train.loop import Work, run_loop
 from lexitune.stages.train.mixture import Mixture
@@ -37,9 +38,16 @@ if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
     from lexitune.stages.train.adapter import DevVectors
 
-__all__ = ["Tuned", "count_steps", "run_tuning"]
+__all__ = [
+    "Gathered",
+    "Tuned",
+    "count_steps",
+    "gather_work",
+    "graph_room",
+    "run_tuning",
+    "set_learning",
+]
 
-GENERAL_SHARE = 0.05  # of the training's work that all evaluations on general text may take
 WEIGHTS_AGAIN = 4  # still to come: two moments, the gradient, and the trained weights while dev is measured
 
 
@@ -56,6 +64,15 @@ class Tuned:
     dev: HeldOut | DevVectors | None
     share: float
     points: list[Point] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What a training consumes, how many steps it takes, and how many tokens it reads in them."""
+
+    work: Work
+    steps: int
+    read: float
 
 
 def run_tuning(
@@ -78,23 +95,51 @@ def run_tuning(
         UsageError: An option that the model cannot honour, or checkpoints of another training.
         KeyboardInterrupt: Interrupted; a checkpoint was written first.
     """
-    queries, docs = model.tokenise_queries(examples.queries), model.tokenise_docs(examples.docs)
-    _tell_truncated(docs, model.spec.max_length, talk)
-    steps, passed = count_steps(examples, recipe)
-    read = passed * (float(np.mean(queries.lengths)) + (1 + recipe.negatives) * float(np.mean(docs.lengths)))
-    dev, evaluations = _dev_set(data, model, recipe, queries, docs, read, talk)
-    tokens = join_tokens([queries, docs])
-    # The folder may hold another training's, killed before its first checkpoint could tell that it is another's.
-    mark = hash_json(dict(fingerprints))[:8]
-    guide = _guide(model, tokens, folder / f"guide-{mark}.npy", talk) if recipe.mask == "guide" else None
-    work = Work(examples, tokens, dev, evaluation_steps(steps, evaluations), fingerprints, guide)
-    with _learning(model, tokens, recipe, folder / f"lower-{mark}.npy", talk):
+    ready = gather_work(model, data, examples, recipe=recipe, folder=folder, fingerprints=fingerprints, talk=talk)
+    work = ready.work
+    with set_learning(model, work, recipe=recipe, folder=folder, talk=talk):
         mixture = Mixture(model.network)
-        progress = run_loop(model, mixture, work, recipe=recipe, folder=folder, talk=talk, memory=_graph_room(model))
-        _tell_stopped(progress, steps, talk)
-        tuned = _go_back(model, mixture, progress, dev, recipe, read, talk)
+        progress = run_loop(model, mixture, work, recipe=recipe, folder=folder, talk=talk, memory=graph_room(model))
+        _tell_stopped(progress, ready.steps, talk)
+        tuned = _go_back(model, mixture, progress, work.dev, recipe, ready.read, talk)
         merge_lora(model.network)
     return tuned
+
+
+def gather_work(
+    model: Embedder,
+    data: Dataset,
+    examples: Examples,
+    *,
+    recipe: Recipe,
+    folder: Path,
+    fingerprints: Mapping[str, str],
+    talk: Talk,
+) -> Gathered:
+    """Tokenise the texts, draw the dev set, and let the stock model be the guide where the mask asks for one."""
+    queries, docs = model.tokenise_queries(examples.queries), model.tokenise_docs(examples.docs)
+    _tell_truncated(docs, model.spec.max_length, talk)
+    learnt = docs.shortened(recipe.doc_tokens) if recipe.doc_tokens else docs
+    steps, passed = count_steps(examples, recipe)
+    read = passed * (float(np.mean(queries.lengths)) + (1 + recipe.negatives) * float(np.mean(learnt.lengths)))
+    dev, evaluations = _dev_set(data, model, recipe, queries, docs, read, talk)
+    tokens = join_tokens([queries, learnt])
+    guide, alike = (_of_training(folder, name, fingerprints) for name in ("guide", "queries"))
+    work = Work(
+        examples,
+        tokens,
+        dev,
+        evaluation_steps(steps, evaluations),
+        fingerprints,
+        _guide(model, tokens, guide, talk) if recipe.mask == "guide" else None,
+        _guide(model, queries, alike, talk) if recipe.batches == "alike" else None,
+    )
+    return Gathered(work, steps, read)
+
+
+def _of_training(folder: Path, name: str, fingerprints: Mapping[str, str]) -> Path:
+    # The folder may hold another training's, killed before its first checkpoint could tell that it is another's.
+    return folder / f"{name}-{hash_json(dict(fingerprints))[:8]}.npy"
 
 
 def count_steps(examples: Examples, recipe: Recipe) -> tuple[int, int]:
@@ -104,13 +149,14 @@ def count_steps(examples: Examples, recipe: Recipe) -> tuple[int, int]:
 
 
 @contextmanager
-def _learning(model: Embedder, tokens: TokenIds, recipe: Recipe, states: Path, talk: Talk) -> Iterator[None]:
+def set_learning(model: Embedder, work: Work, *, recipe: Recipe, folder: Path, talk: Talk) -> Iterator[None]:
     """Within the block only what the recipe says learns.
 
     Args:
-        states: File for the outputs of frozen layers.
+        folder: Where the outputs of frozen layers are kept.
     """
-    network = model.network
+    network, tokens = model.network, work.tokens
+    states = _of_training(folder, "lower", work.fingerprints)
     try:
         if recipe.freeze_layers or recipe.freeze_table:
             freeze(network, layers=recipe.freeze_layers, table=recipe.freeze_table)
@@ -122,6 +168,7 @@ def _learning(model: Embedder, tokens: TokenIds, recipe: Recipe, states: Path, t
         if recipe.freeze_layers and recipe.epochs > 1 and not recipe.dropout:
             _keep_states(model, tokens, recipe.freeze_layers, states, talk)
             network.lower = LowerLayers(network, tokens, count=recipe.freeze_layers, path=states)
+        tell_room(network, copies=WEIGHTS_AGAIN + 1, talk=talk)
         yield
     finally:
         network.lower = None
@@ -145,7 +192,7 @@ def _go_back(
         general = make_general_set(
             model,
             folder=Path(recipe.general) if recipe.general else None,
-            tokens=GENERAL_SHARE * PASSES * read / (len(SHARES) + 1),
+            tokens=general_tokens(read),
             seed=recipe.seed,
         )
         known = {0.0: next(row["dev"] for row in progress.curve if "dev" in row), WHILE_TRAINING: progress.best_dev}
@@ -193,7 +240,7 @@ def _guide(model: Embedder, tokens: TokenIds, path: Path, talk: Talk) -> NDArray
     return found
 
 
-def _graph_room(model: Embedder) -> int | None:
+def graph_room(model: Embedder) -> int | None:
     """Bytes for kept graphs under `--max-memory`; None: no limit was set."""
     if model.max_memory is None:
         return None

@@ -1,0 +1,122 @@
+"""`lexitune plan`: finds what is to be planned in options, a workspace or data, and hands it to the arithmetic."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from lexitune.errors import UsageError
+from lexitune.io.dataset import open_data
+from lexitune.io.staged import newest_model
+from lexitune.io.workspace import Workspace
+from lexitune.models.catalog import BUILT_IN, Choice, choose_auto, resolve
+from lexitune.models.hardware import CPU, Hardware, choose_hardware, device_here, known_hardware, measured_cpu
+from lexitune.models.options import ModelOptions
+from lexitune.models.shape import shape_of
+from lexitune.models.spec import ModelSpec, known_spec
+from lexitune.pipeline.bill import Gain, Plan, Subject
+from lexitune.pipeline.options import PlanOptions
+from lexitune.pipeline.reckon import make_plan
+from lexitune.pipeline.workload import Workload, count_data, count_file, told
+
+__all__ = ["plan"]
+
+RECALL = "R@10"
+TABLE = "hardware.toml"
+LONGEST = 512  # tokens, where nothing is known of the model
+
+
+def plan(workspace: Workspace | None, source: Path | None, *, sections: Mapping[str, Any]) -> Plan:
+    """Plan a training: of `source`, else of the workspace's data, else of as many pairs as the options say.
+
+    Args:
+        workspace: None: there is none.
+        sections: Section name -> options record: model, data, train, plan.
+
+    Raises:
+        UsageError: An unknown device or model, a bad row in the table of hardware, or nothing to plan for.
+        DataError: Data that cannot be read.
+    """
+    options: PlanOptions = sections["plan"]
+    rows = known_hardware(_tables(workspace, options))
+    device = options.gpu or device_here(rows, sections["model"].device)
+    row = choose_hardware(device, rows)
+    row = measured_cpu(row) if device == CPU else row
+    if rate := sections["train"].hourly_rate:
+        row = replace(row, pounds_per_hour=rate, rate_source="as told by --hourly-rate", rate_date="")
+    choice = _model(sections["model"], row, device)
+    spec = _spec(choice, sections["model"])
+    work = _workload(workspace, source, sections, choice=choice, spec=spec)
+    shape = shape_of(choice)
+    half = sections["model"].precision != "fp32" and row.bf16_tflops > row.fp32_tflops
+    dimension = spec.dimension or shape.width
+    subject = Subject(choice.name, shape, spec.max_length, dimension, device, row, half, work)
+    mined = workspace is not None and source is None and (workspace.root / "examples.parquet").exists()
+    return make_plan(subject, train=sections["train"], options=options, mined=mined, gain=_gain(workspace, options))
+
+
+def _tables(workspace: Workspace | None, options: PlanOptions) -> list[Path]:
+    """The user's own tables of hardware."""
+    if options.hardware:
+        return [Path(options.hardware)]
+    own = None if workspace is None else workspace.root / TABLE
+    return [own] if own is not None and own.exists() else []
+
+
+def _model(options: ModelOptions, row: Hardware, device: str) -> Choice:
+    """The model that a name means; `auto` is what it would be on the planned device, with the Hub at hand."""
+    if options.model != "auto":
+        return resolve(options)
+    gpu_gb = 0.0 if device == CPU else row.memory_gb
+    chosen = choose_auto(gpu_gb=gpu_gb, offline=False, cached=lambda _: True, answers=lambda: True)
+    return resolve(replace(options, model=chosen.name))
+
+
+def _spec(choice: Choice, options: ModelOptions) -> ModelSpec:
+    """What is known of the model without loading it."""
+    folder = choice.location if isinstance(choice.location, Path) else None
+    found = known_spec(BUILT_IN[choice.name].published if choice.name in BUILT_IN else choice.name, folder)
+    spec = found or ModelSpec(choice.name, str(choice.location), max_length=_positions(folder))
+    return replace(spec, max_length=options.max_length or spec.max_length or LONGEST)
+
+
+def _positions(folder: Path | None) -> int:
+    """The longest text of a model folder, in tokens."""
+    if folder is None or not (folder / "sentence_bert_config.json").is_file():
+        return LONGEST
+    found = json.loads((folder / "sentence_bert_config.json").read_text(encoding="utf-8")).get("max_seq_length")
+    return int(found or LONGEST)
+
+
+def _workload(
+    workspace: Workspace | None, source: Path | None, sections: Mapping[str, Any], *, choice: Choice, spec: ModelSpec
+) -> Workload:
+    options: PlanOptions = sections["plan"]
+    folder = choice.location if isinstance(choice.location, Path) else None
+    if source is not None:
+        return count_file(source, data=sections["data"], options=options, spec=spec, folder=folder)
+    if workspace is not None and workspace.dataset.exists():
+        return count_data(open_data(workspace), options=options, spec=spec, folder=folder)
+    if options.pairs is None:
+        raise UsageError(
+            "E2012", "nothing to plan for: no DATA, and none in a workspace", fix="lexitune plan --pairs 5000"
+        )
+    return told(options, data=sections["data"], max_length=spec.max_length)
+
+
+def _gain(workspace: Workspace | None, options: PlanOptions) -> Gain | None:
+    """Points of R@10: as told, or as the last evaluation of the newest challenger measured them."""
+    if options.gain is not None:
+        return Gain(options.gain, "as told by --gain")
+    model_id = None if workspace is None else newest_model(workspace)
+    report = None if workspace is None or model_id is None else workspace.reports / f"{model_id}.json"
+    if report is None or not report.exists():
+        return None
+    systems = json.loads(report.read_text(encoding="utf-8"))["systems"]
+    means = [systems[name]["summary"].get(RECALL, {}).get("mean") for name in ("stock", "tuned")]
+    if None in means or means[1] <= means[0]:
+        return None
+    return Gain(100 * (means[1] - means[0]), f"measured on test with {model_id}")

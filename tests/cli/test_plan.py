@@ -1,0 +1,200 @@
+"""`lexitune plan`: what it tells, in 80 columns and as JSON, and what it refuses."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lexitune.cli.main import main
+from lexitune.io.beir import write_docs, write_qrels, write_queries
+from lexitune.types import Doc, Query
+
+LARGE = ("--model", "BAAI/bge-large-en-v1.5", "--gpu", "4090")
+
+
+def call(*args: str) -> Result:
+    return CliRunner().invoke(main, ["plan", *args])
+
+
+def plan(*args: str) -> dict[str, Any]:
+    result = call(*args, "--json")
+    assert result.exit_code == 0, result.stderr
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, which is no workspace."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def folder(desk: Path) -> Path:
+    """A BEIR folder with a train and a dev split: eight pairs to train on, passages of one to eight words."""
+    found = desk / "data"
+    (found / "qrels").mkdir(parents=True)
+    docs = [Doc(f"d{number}", " ".join(["word"] * (number % 8 + 1))) for number in range(12)]
+    write_docs(found / "corpus.jsonl", docs)
+    write_queries(found / "queries.jsonl", [Query(f"q{number}", f"which word {number}") for number in range(12)])
+    for split, numbers in (("train", range(8)), ("dev", range(8, 12))):
+        write_qrels(found / "qrels" / f"{split}.tsv", {f"q{number}": {f"d{number}": 1} for number in numbers})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("sizes", "minutes"),
+    # 3 epochs of 5,000 and 50,000 pairs: 280, 527 and 1,063 GFLOP a pair, at 165.2 TFLOP/s.
+    [((5000, 24, 128), 0.424), ((5000, 24, 256), 0.80), ((50000, 24, 256), 8.0), ((50000, 32, 512), 16.1)],
+)
+def test_the_least_that_physics_allows_for_bge_large_on_a_4090(sizes: tuple[int, int, int], minutes: float) -> None:
+    pairs, query, doc = map(str, sizes)
+
+    found = plan(*LARGE, "--pairs", pairs, "--query-tokens", query, "--doc-tokens", doc)
+
+    least = found["training"]["minimum"]["seconds"]
+    assert least["low"] == least["high"] == pytest.approx(60 * minutes, rel=0.01)
+
+
+def test_the_classic_recipe_costs_most_and_ours_less_and_pounds_follow_the_hours() -> None:
+    found = plan(*LARGE, "--pairs", "20000", "--hourly-rate", "0.9")
+
+    classic, ours = found["training"]["classic"], found["training"]["ours"]
+    assert classic["seconds"]["low"] > ours["seconds"]["high"]
+    for cost in (classic, ours, found["training"]["minimum"], found["reembedding"]):
+        assert cost["pounds"]["high"] == pytest.approx(cost["seconds"]["high"] / 3600 * 0.9)
+    # 1.7 times the mean, 41 + 436 tokens a pair, is what padding makes of 24 + 256; the classic takes three epochs.
+    assert classic["flops"] / 3 / 20000 == pytest.approx(
+        3 * (2 * 24 * 12_582_912 * 477 + 4 * 1024 * 24 * (41**2 + 436**2))
+    )
+
+
+def test_what_gradient_caching_encodes_twice_is_counted() -> None:
+    # 64 pairs of 280 tokens do not fit the quarter of a 4090 that graphs may take; they fit that of an H200.
+    args = ("--pairs", "5000", "--batch-size", "64")
+    small, large = (plan("--model", LARGE[1], "--gpu", gpu, *args) for gpu in ("4090", "H200"))
+
+    assert large["memory"]["ours"]["batch"] == 64 * 280
+    kept = small["memory"]["ours"]["batch"] / (64 * 280)
+    step = 5000 * 526.84e9  # three passes
+    assert small["training"]["ours"]["flops"] - large["training"]["ours"]["flops"] == pytest.approx(
+        step / 3 * (1 - kept), rel=1e-3
+    )
+
+
+def test_labels_and_language_models_are_lines_of_the_bill_and_a_point_has_its_share() -> None:
+    args = ("--pairs", "5000", "--label-minutes", "1.5", "--hourly-wage", "20", "--llm-cost", "0.01", "--gain", "5")
+    bill = plan(*LARGE, *args)["bill"]
+
+    assert (bill["label_hours"], bill["label_pounds"], bill["llm_pounds"]) == (125.0, 2500.0, 50.0)
+    assert bill["pounds"]["low"] == 2550 + bill["machine"]["pounds"]["low"]
+    assert bill["per_point"]["pounds"]["high"] == pytest.approx(bill["pounds"]["high"] / 5)
+    assert bill["per_point"]["hours"]["low"] == pytest.approx((125 + bill["machine"]["seconds"]["low"] / 3600) / 5)
+
+
+def test_it_ends_with_what_a_point_costs_or_says_what_is_missing() -> None:
+    known, unknown = (call(*LARGE, "--pairs", "5000", *args) for args in (("--gain", "4"), ()))
+
+    assert "a point of R@10: £" in known.stdout
+    assert "with +4.0 points as told by --gain" in " ".join(known.stdout.split())
+    assert "no gain is known here; lexitune evaluate measures one, --gain POINTS assumes one" in " ".join(
+        unknown.stdout.split()
+    )
+    assert known.stderr == "next: lexitune tune DATA\n"
+
+
+@pytest.mark.parametrize("gpu", ["3090", "4090", "5090", "L4", "A10", "A100", "H100", "H200", "cpu"])
+def test_every_line_fits_80_columns(gpu: str) -> None:
+    args = ("--label-minutes", "1", "--hourly-wage", "15", "--llm-cost", "0.05", "--gain", "3")
+    result = call("--model", "BAAI/bge-m3", "--gpu", gpu, "--pairs", "5000000", *args)
+
+    assert result.exit_code == 0, result.stderr
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_what_does_not_fit_is_told_and_no_failure(desk: Path) -> None:
+    (desk / "small.toml").write_text("[4090]\nmemory_gb = 8\n", encoding="utf-8")
+    fits, not_fits = (call(*LARGE, "--pairs", "5000", *args) for args in ((), ("--hardware", "small.toml")))
+
+    assert "DOES NOT FIT" not in fits.stdout
+    assert not_fits.exit_code == 0
+    text = " ".join(not_fits.stdout.split())
+    assert "DOES NOT FIT: the classic recipe takes" in text
+    assert "DOES NOT FIT: ours takes" in text
+    assert "7.2 are there" in text
+
+
+def test_what_is_advised_where_nothing_fits_helps(desk: Path) -> None:
+    (desk / "small.toml").write_text("[4090]\nmemory_gb = 6\n", encoding="utf-8")
+    args = (*LARGE, "--pairs", "5000", "--hardware", "small.toml")
+
+    whole, lora = plan(*args), plan(*args, "--lora", "16")
+
+    assert "take --lora 16" in whole["warnings"][1]
+    assert [one["memory"]["ours"]["fits"] for one in (whole, lora)] == [False, True]
+
+
+def test_the_index_stays_with_an_adapter() -> None:
+    found = plan(*LARGE, "--pairs", "5000", "--recipe", "adapter")
+
+    assert found["reembedding"] is None
+    assert found["training"]["ours"]["flops"] < found["training"]["minimum"]["flops"] / 5
+
+
+def test_data_are_counted_by_words_where_no_tokenizer_is_there(folder: Path) -> None:
+    data = plan(str(folder), *LARGE)["data"]
+
+    assert (data["pairs"], data["docs"], data["dev_queries"]) == (8, 12, 4)
+    assert data["how"] == "reckoned, 1.6 tokens a word"
+    # Queries are the prompt, "Represent this sentence for searching relevant passages: ", and three words.
+    assert data["query_tokens"] == 18  # 10 words, 16 tokens, and two special ones
+
+
+def test_data_are_counted_with_the_models_own_tokenizer(folder: Path) -> None:
+    data = plan(str(folder), "--model", "minilm", "--gpu", "4090")["data"]
+
+    assert data["how"] == "counted with its tokenizer"
+    assert data["doc_tokens"] == 2 + 4.5  # passages of one to eight words, each one token
+    assert data["query_tokens"] == 2 + 3
+
+
+def test_a_workspaces_own_table_of_hardware_counts_and_a_bad_row_is_told_with_its_line(desk: Path) -> None:
+    work = desk / "work"
+    work.mkdir()
+    (work / "lexitune.toml").write_text("[plan]\ngpu = '4090'\n", encoding="utf-8")
+    (work / "hardware.toml").write_text("[4090]\npounds_per_hour = 7.5\n", encoding="utf-8")
+
+    good = plan("-C", "work", "--model", LARGE[1], "--pairs", "100")
+    (work / "hardware.toml").write_text("[4090]\n# mine\nfp32_tflops = -1\n", encoding="utf-8")
+    bad = call("-C", "work", "--model", LARGE[1], "--pairs", "100")
+
+    assert good["device"]["pounds_per_hour"] == 7.5
+    assert bad.exit_code == 2
+    assert bad.stderr.startswith("error[E2002]: work/hardware.toml:3: fp32_tflops in [hardware]: -1.0 is out of range")
+
+
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        (("--gpu", "4080", "--pairs", "10"), "error[E2104]: no device is called '4080'\n  fix: did you mean '4090'?"),
+        (
+            ("--gpu", "4090"),
+            "error[E2012]: nothing to plan for: no DATA, and none in a workspace\n  fix: lexitune plan",
+        ),
+        (
+            ("--gpu", "4090", "--pairs", "10", "--model", "BAAI/bge-larg-en-v1.5"),
+            "error[E2101]: 'BAAI/bge-larg-en-v1.5' is not on this machine, and its size is not known\n"
+            "  fix: --model FOLDER, with its config.json; did you mean 'BAAI/bge-large-en-v1.5'?",
+        ),
+        (("--pairs", "10", "--gpu", "4090", "--hardware", "none.toml"), "error[E2002]: no such file: none.toml"),
+        (("--pairs", "10", "--probe", "--gpu", "4090"), "error[E2012]: --probe trains on real data"),
+    ],
+)
+def test_a_mistake_is_told_with_its_fix(args: tuple[str, ...], error: str) -> None:
+    result = call(*args)
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith(error)
