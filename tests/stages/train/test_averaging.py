@@ -118,4 +118,11 @@ def test_where_every_share_fails_the_training_has(
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_which_share_is_chosen(case: str, curve: list[tuple[float, float, float | None]], share: float) -> None:
-    assert choose([Point(*point) for point in curve]).share == share
+    assert choose([Point(*point) for point in curve], queries=300).share == share
+
+
+def test_one_query_of_few_makes_no_choice() -> None:
+    curve = [Point(0.5, 0.60, 0.9), Point(0.85, 0.61, 0.8)]
+
+    assert choose(curve, queries=100).share == 0.5  # one of a hundred
+    assert choose(curve, queries=200).share == 0.85  # two of two hundred

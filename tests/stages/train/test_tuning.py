@@ -309,7 +309,7 @@ def test_the_share_is_the_best_on_dev_and_the_curve_is_in_the_record(
     found = outputs(out)
     points = [Point(**point) for point in found["shares"]]
     assert [point.share for point in points] == [0.0, *SHARES]
-    assert found["share"] == choose(points).share > 0
+    assert found["share"] == choose(points, queries=found["dev_queries"]).share > 0
     reached = {point.share: point.dev for point in points}
     assert reached[0.0] == column(out, "dev")[0] == held_out(tiny, small_data)
     assert reached[0.7] == found["best_dev"] == max(column(out, "dev"))

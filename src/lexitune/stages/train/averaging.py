@@ -25,7 +25,8 @@ SHARES = (0.3, 0.5, 0.7, 0.85, 1.0)
 
 
 GENERAL_SHARE = 0.05  # of the training's work that all evaluations on general text may take
-ALIKE = 0.005  # of dev recall: one or two of 300 queries
+ALIKE = 0.005  # of dev recall, or one dev query where that is more
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +104,19 @@ def _only_collapse(error: StageFailed) -> StageFailed:
     return error
 
 
-def choose(points: Sequence[Point]) -> Point:
-    """The trained weights' share with the highest dev recall; of those within half a point of it, the one that is best
-    on general text: what is not gained should not be paid for.
+def choose(points: Sequence[Point], *, queries: int) -> Point:
+    """The trained weights' share with the highest dev recall; of those within half a point of it, or within one query,
+    the one that is best on general text: what is not gained should not be paid for.
+
+    Args:
+        queries: Of dev.
 
     Example:
-        >>> curve = [Point(0.0, 0.5, 0.9), Point(0.5, 0.599, 0.9), Point(0.7, 0.6, 0.8), Point(1.0, 0.5, 0.7)]
-        >>> choose(curve).share
-        0.5
+        >>> curve = [Point(0.0, 0.5, 0.9), Point(0.5, 0.59, 0.9), Point(0.7, 0.6, 0.8), Point(1.0, 0.5, 0.7)]
+        >>> [choose(curve, queries=count).share for count in (300, 100)]
+        [0.7, 0.5]
     """
     trained = [point for point in points if point.share > 0]
-    best = max(point.dev for point in trained)
-    alike = [point for point in trained if point.dev >= best - ALIKE]
-    return max(alike, key=lambda one: (one.general or 0.0, -one.share))
+    best, alike = max(point.dev for point in trained), max(ALIKE, 1 / queries) + ROUNDING
+    near = [point for point in trained if point.dev >= best - alike]
+    return max(near, key=lambda one: (one.general or 0.0, -one.share))

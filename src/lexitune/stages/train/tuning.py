@@ -197,7 +197,7 @@ def _go_back(
         )
         known = {0.0: next(row["dev"] for row in progress.curve if "dev" in row), WHILE_TRAINING: progress.best_dev}
         points = sweep(model, mixture, dev=dev, general=general, known=known, step=progress.step, talk=talk)
-        share = choose(points).share
+        share = choose(points, queries=len(dev.query_ids)).share
         _tell_points(points, share, dev, general, talk)
     mixture.put_share(mixture.copy(), share)
     return Tuned(progress, dev, share, points)
