@@ -52,8 +52,11 @@ def make_plan(
     """
     rate = subject.hardware.pounds_per_hour
     budget = UNLIMITED["cpu" if subject.on_cpu else "cuda"].token_budget
-    given, default = settle(train, token_budget=budget), settle(TrainOptions(), token_budget=budget)
-    classic = given if given.recipe == "mnrl" else settle(TrainOptions(recipe="mnrl"), token_budget=budget)
+    size = {"pairs": subject.workload.pairs, "parameters": subject.shape.parameters}
+    given, default, classic = (
+        settle(one, token_budget=budget, **size) for one in (train, TrainOptions(), TrainOptions(recipe="mnrl"))
+    )
+    classic = given if given.recipe == "mnrl" else classic
     ours = default if given.recipe == "mnrl" else given
     ours = ours if mined or train.negatives else replace(ours, negatives=0)
     # Beside the copy that the recipe mnrl trains stands the stock model; sentence-transformers alone has no other.

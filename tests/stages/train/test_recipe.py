@@ -102,3 +102,31 @@ def test_the_trackers_are_those_that_accelerate_knows() -> None:
 
     (option,) = (option for option in fields(TrainOptions) if option.name == "tracker")
     assert sorted(option.metadata["choices"]) == sorted(LOGGER_TYPE_TO_CLASS)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "given", "expected"),
+    [
+        (20_000, {}, (128, 1, 2e-4)),  # 157 steps
+        (2_000, {}, (128, 1, 4e-4)),  # 16 steps, the fewest, bear twice the rate
+        (778, {}, (48, 1, 4e-4)),  # 17 steps of a smaller batch
+        (100, {}, (32, 5, 4e-4)),  # 4 steps an epoch
+        (2_000, {"batch_size": 32}, (32, 1, 2e-4)),  # 63 steps
+        (2_000, {"epochs": 2}, (128, 2, 3e-4)),  # 32 steps: the root of two
+        (2_000, {"learning_rate": 1e-5}, (128, 1, 1e-5)),
+    ],
+)
+def test_the_default_recipe_goes_by_the_number_of_pairs(
+    pairs: int, given: dict[str, float], expected: tuple[int, int, float]
+) -> None:
+    recipe = settle(TrainOptions(**given), token_budget=4096, pairs=pairs)  # type: ignore[arg-type]
+
+    assert (recipe.batch_size, recipe.epochs, recipe.learning_rate) == expected
+
+
+def test_a_larger_model_takes_a_lower_rate() -> None:
+    small, large = (
+        settle(TrainOptions(), token_budget=4096, parameters=count).learning_rate for count in (22_700_000, 335_000_000)
+    )
+
+    assert (small, large) == (2e-4, 5e-5)

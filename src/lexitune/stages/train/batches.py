@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lexitune.stages.train.examples import Examples
+from lexitune.stages.train.lexical import Lexical
 
 __all__ = ["PairBatch", "cut_batches", "plan_batch"]
 
@@ -28,6 +29,7 @@ class PairBatch:
         relevant: bool (n, n + m): the column's doc is known to answer the row's query. The diagonal is True.
         listed: int64 (n, 1 + k): columns the teacher may have scored: the pair's own doc, then its drawn negatives.
         teacher: float32 (n, 1 + k): its scores, NaN where it has none.
+        lexical: float32 (n, n + m): what BM25 says of each cell; None: nobody asked.
     """
 
     rows: Rows
@@ -38,6 +40,7 @@ class PairBatch:
     relevant: npt.NDArray[np.bool_]
     listed: Rows
     teacher: npt.NDArray[np.float32]
+    lexical: npt.NDArray[np.float32] | None = None
 
     @property
     def has_negative(self) -> bool:
@@ -52,13 +55,7 @@ class PairBatch:
 
 
 def cut_batches(
-    examples: Examples,
-    *,
-    batch_size: int,
-    seed: int,
-    epochs: int,
-    positives: str = "all",
-    vectors: npt.NDArray[np.float32] | None = None,
+    examples: Examples, *, batch_size: int, seed: int, epochs: int, positives: str = "all"
 ) -> Iterator[Rows]:
     """Numbers of the pairs in each batch of the run, shuffled anew each epoch.
 
@@ -67,34 +64,11 @@ def cut_batches(
 
     Args:
         positives: "all": an epoch has every pair. "sample": it has each query once, with one of its docs by lot.
-        vectors: float32 (queries, dim): pairs whose queries are near one another come into one batch. None: at random.
     """
     for epoch in range(epochs):
         draw = np.random.default_rng([seed, epoch])
         order = _one_a_query(examples, draw) if positives == "sample" else draw.permutation(len(examples))
-        count = -(-len(order) // batch_size)
-        if vectors is None:
-            yield from np.array_split(order, count)
-        else:
-            batches = _split_alike(order, vectors[examples.pairs[order, 0]], count, draw)
-            yield from (batches[place] for place in draw.permutation(count))
-
-
-def _split_alike(order: Rows, vectors: npt.NDArray[np.float32], count: int, draw: np.random.Generator) -> list[Rows]:
-    """`order` in `count` parts of equal size to within a pair, cut again and again across the line between two vectors
-    drawn from it: a random projection tree (Dasgupta and Freund 2008), other cuts in every epoch.
-    """
-    if count == 1:
-        return [order]
-    left = count // 2
-    size = round(len(order) * left / count)
-    first, second = draw.choice(len(order), 2, replace=False)
-    by_side = np.argsort(vectors @ (vectors[first] - vectors[second]), kind="stable")
-    return [
-        batch
-        for rows, parts in ((by_side[:size], left), (by_side[size:], count - left))
-        for batch in _split_alike(order[rows], vectors[rows], parts, draw)
-    ]
+        yield from np.array_split(order, -(-len(order) // batch_size))
 
 
 def _one_a_query(examples: Examples, draw: np.random.Generator) -> Rows:
@@ -103,7 +77,9 @@ def _one_a_query(examples: Examples, draw: np.random.Generator) -> Rows:
     return draw.permutation(by_query[starts + draw.integers(counts)])
 
 
-def plan_batch(examples: Examples, chosen: Rows, *, mask: str, negatives: int = 0, seed: int = 0) -> PairBatch:
+def plan_batch(
+    examples: Examples, chosen: Rows, *, mask: str, negatives: int = 0, seed: int = 0, lexical: Lexical | None = None
+) -> PairBatch:
     """Find the batch's distinct texts, draw negatives, and look up what is known of every query and doc in it.
 
     A negative that another pair of the batch has for its right doc is in the batch already, and stands for itself.
@@ -114,6 +90,7 @@ def plan_batch(examples: Examples, chosen: Rows, *, mask: str, negatives: int = 
         mask: "none" marks only a pair's own doc as an answer; anything else every known answer of a query.
         negatives: Most mined negatives drawn for a pair.
         seed: Of the draw.
+        lexical: What BM25 says of pairs.
     """
     query, doc = examples.pairs[chosen, 0], examples.pairs[chosen, 1]
     drawn = _draw(examples, query, negatives, np.random.default_rng([seed, 1]))
@@ -122,9 +99,9 @@ def plan_batch(examples: Examples, chosen: Rows, *, mask: str, negatives: int = 
     offset = len(examples.queries)
     rows, at = np.unique(np.concatenate([query, columns + offset]), return_inverse=True)
     count = len(chosen)
-    relevant = np.eye(count, len(columns), dtype=np.bool_)
+    relevant, cells = np.eye(count, len(columns), dtype=np.bool_), examples.numbers(query[:, None], columns[None, :])
     if mask != "none":
-        relevant |= examples.is_known(examples.numbers(query[:, None], columns[None, :]))
+        relevant |= examples.is_known(cells)
     listed = np.concatenate([np.arange(count)[:, None], _columns_of(drawn, columns)], axis=1)
     teacher = examples.scores_of(examples.numbers(query[:, None], columns[listed]))
     teacher[:, 1:][drawn < 0] = np.nan
@@ -137,6 +114,7 @@ def plan_batch(examples: Examples, chosen: Rows, *, mask: str, negatives: int = 
         relevant,
         listed,
         teacher,
+        None if lexical is None else lexical.of(cells),
     )
 
 

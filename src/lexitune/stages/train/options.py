@@ -18,13 +18,25 @@ class TrainOptions:
         },
     )
     epochs: int | None = field(
-        default=None, metadata={"help": "Passes over the pairs (default 1, mnrl 3, adapter 15)", "least": 1}
+        default=None,
+        metadata={
+            "help": "Passes over the pairs (default 1, up to 5 where pairs are few; mnrl 3, adapter 15)",
+            "least": 1,
+        },
     )
     batch_size: int | None = field(
-        default=None, metadata={"help": "Pairs in a batch (default 128, mnrl 16, adapter 256)", "least": 2}
+        default=None,
+        metadata={
+            "help": "Pairs in a batch (default 32 to 128 by the number of pairs, mnrl 16, adapter 256)",
+            "least": 2,
+        },
     )
     learning_rate: float | None = field(
-        default=None, metadata={"help": "Peak learning rate (default 2e-4, mnrl 2e-5, adapter 1e-3)", "least": 0.0}
+        default=None,
+        metadata={
+            "help": "Peak learning rate (default 2e-4 to 4e-4, lower for large models; mnrl 2e-5, adapter 1e-3)",
+            "least": 0.0,
+        },
     )
     warmup_steps: int | None = field(
         default=None, metadata={"help": "Steps of linear warm-up (default a tenth, mnrl 100)", "least": 0}
@@ -69,11 +81,13 @@ class TrainOptions:
             "choices": ("all", "sample"),
         },
     )
-    batches: str = field(
-        default="random",
+    lexical: float | None = field(
+        default=None,
         metadata={
-            "help": "Pairs of a batch: at random, or alike: queries that the stock model finds near one another",
-            "choices": ("random", "alike"),
+            "help": "What BM25's first rank adds to a cosine in the loss, so that the model learns what BM25 misses "
+            "(default 0)",
+            "least": 0.0,
+            "most": 2.0,
         },
     )
     doc_tokens: int | None = field(

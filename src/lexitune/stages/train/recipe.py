@@ -9,7 +9,7 @@ from typing import Any
 from lexitune.errors import UsageError
 from lexitune.stages.train.options import TrainOptions
 
-__all__ = ["Recipe", "identity", "settle"]
+__all__ = ["Recipe", "derive", "identity", "settle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Recipe:
     mask: str
     negatives: int
     positives: str
-    batches: str
+    lexical: float
     doc_tokens: int
     dropout: float
     lora: int
@@ -53,11 +53,8 @@ class Recipe:
 
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {
-    # A large batch has many negatives, so each pair teaches more; it bears a higher learning rate.
+    # Batch, epochs and learning rate come from `derive`.
     "default": {
-        "epochs": 1,
-        "batch_size": 128,
-        "learning_rate": 2e-4,
         "loss": "infonce-symmetric",
         "mask": "relevant",
         "negatives": 1,
@@ -97,6 +94,7 @@ OPEN: Mapping[str, Any] = {
     "matryoshka": (),
     "lora": 0,
     "doc_tokens": 0,
+    "lexical": 0.0,
     "general": "",
     "tracker": "",
 }
@@ -131,11 +129,43 @@ NO_PART = ("checkpoint_s", "tracker", "hourly_rate", "token_budget")
 training goes on when less is free, and with the smaller `--token-budget` that its user then gives."""
 
 
-def settle(options: TrainOptions, *, token_budget: int) -> Recipe:
+PAIRS, PARAMETERS = 20_000, 22_700_000  # where neither data nor model are at hand: many pairs, all-MiniLM-L6-v2
+LARGEST_BATCH, SMALLEST_BATCH, STEPS, MOST_EPOCHS = 128, 32, 16, 5
+RATE, MANY_STEPS = 2e-4, 64
+
+
+def derive(*, pairs: int, parameters: int, batch_size: int | None = None, epochs: int | None = None) -> dict[str, Any]:
+    """Batch, epochs and learning rate of the default recipe, by the number of pairs and the size of the model.
+
+    A large batch has many negatives, so each pair teaches more; but a training needs some steps, and sixteen were
+    enough (docs/decisions.md). Fewer steps bear a higher rate, up to twice. A larger model takes a lower one, by the
+    root of its size: that is custom, not measured here.
+
+    Args:
+        batch_size: The user's, and `epochs` likewise; None: none was given.
+
+    Example:
+        >>> derive(pairs=20_000, parameters=22_700_000)
+        {'batch_size': 128, 'epochs': 1, 'learning_rate': 0.0002}
+        >>> derive(pairs=2_000, parameters=22_700_000)
+        {'batch_size': 128, 'epochs': 1, 'learning_rate': 0.0004}
+        >>> derive(pairs=250, parameters=335_000_000)
+        {'batch_size': 32, 'epochs': 2, 'learning_rate': 0.0001}
+    """
+    fitting = max(SMALLEST_BATCH, min(LARGEST_BATCH, 16 * round(pairs / STEPS / 16)))
+    batch = batch_size or fitting
+    passes = epochs or min(MOST_EPOCHS, max(1, round(STEPS * fitting / max(pairs, 1))))
+    steps = passes * -(-pairs // batch)
+    rate = RATE * min(2.0, max(1.0, (MANY_STEPS / max(steps, 1)) ** 0.5)) * min(1.0, (PARAMETERS / parameters) ** 0.5)
+    return {"batch_size": batch, "epochs": passes, "learning_rate": float(f"{rate:.1g}")}
+
+
+def settle(options: TrainOptions, *, token_budget: int, pairs: int = PAIRS, parameters: int = PARAMETERS) -> Recipe:
     """Fill in the recipe's own values where the user has set none.
 
     Args:
         token_budget: What suits the device, where neither the user nor the recipe says.
+        pairs: Training pairs there are, and `parameters` weights of the model: the default recipe goes by them.
 
     Raises:
         UsageError: An option is set that the recipe would have to ignore, or one without another that it needs.
@@ -162,6 +192,9 @@ def settle(options: TrainOptions, *, token_budget: int) -> Recipe:
     if options.matryoshka is not None:
         given["matryoshka"] = _sizes(options.matryoshka)
     values = {**OPEN, "token_budget": token_budget, **RECIPES[options.recipe], **given}
+    if options.recipe == "default":
+        derived = derive(pairs=pairs, parameters=parameters, batch_size=options.batch_size, epochs=options.epochs)
+        values = {**derived, **values}
     return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
 
 

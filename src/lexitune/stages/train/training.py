@@ -109,7 +109,12 @@ def plan_training(
             with a query map.
     """
     began = time.monotonic() if began is None else began
-    recipe = settle(options, token_budget=model.token_budget)
+    recipe = settle(
+        options,
+        token_budget=model.token_budget,
+        pairs=sum(grade > 0 for grades in data.qrels.get("train", {}).values() for grade in grades.values()),
+        parameters=sum(parameter.numel() for parameter in model.network.parameters()),
+    )
     if recipe.recipe != "default" and processes().count > 1:
         raise UsageError(
             "E2121",
@@ -168,6 +173,7 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk, vectors: Pa
         "device": model.network.device.type,
     }
     stock = [parameter.detach().to("cpu", copy=True) for parameter in model.network.parameters()]
+    talk.say(_told(plan))
     base = {"name": model.spec.name, "source": model.spec.source, "fingerprint": plan.inputs["model"]}
     try:
         tuned = _run(plan, model, building, fingerprints, talk, vectors or building / "vectors")
@@ -269,6 +275,17 @@ def _refuse_untaught_batches(examples: Examples, recipe: Recipe) -> None:
             f"{len(taught) - sum(taught)} of {len(taught)} batches have none",
             fix="lexitune mine --reranker MODEL, then train with --negatives 1 or more; or --loss infonce-symmetric",
         )
+
+
+def _told(plan: Plan) -> str:
+    """The recipe as it was settled, and by what."""
+    recipe, count = plan.recipe, len(plan.examples)
+    mined = f", {recipe.negatives} mined negative{'s' * (recipe.negatives > 1)} each" if recipe.negatives else ""
+    epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
+    return (
+        f"recipe {recipe.recipe} for {count:,} pairs{mined}: batch {recipe.batch_size}, {epochs}, "
+        f"learning rate {recipe.learning_rate:g}"
+    )
 
 
 def _facts(plan: Plan, tuned: Tuned, base: Mapping[str, str]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.general import make_general_set
 from lexitune.stages.train.gradients import tell_room
 from lexitune.stages.train.heldout import HeldOut
+from lexitune.stages.train.lexical import lexical_scores
 from lexitune.stages.train.loop import Work, run_loop
 from lexitune.stages.train.mixture import Mixture
 from lexitune.stages.train.progress import Progress
@@ -124,7 +125,7 @@ def gather_work(
     read = passed * (float(np.mean(queries.lengths)) + (1 + recipe.negatives) * float(np.mean(learnt.lengths)))
     dev, evaluations = _dev_set(data, model, recipe, queries, docs, read, talk)
     tokens = join_tokens([queries, learnt])
-    guide, alike = (_of_training(folder, name, fingerprints) for name in ("guide", "queries"))
+    guide = _of_training(folder, "guide", fingerprints)
     work = Work(
         examples,
         tokens,
@@ -132,7 +133,7 @@ def gather_work(
         evaluation_steps(steps, evaluations),
         fingerprints,
         _guide(model, tokens, guide, talk) if recipe.mask == "guide" else None,
-        _guide(model, queries, alike, talk) if recipe.batches == "alike" else None,
+        lexical_scores(examples, data.docs) if recipe.lexical else None,
     )
     return Gathered(work, steps, read)
 
