@@ -32,7 +32,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def test_a_prediction_leaves_the_workspace_as_it_was(workspace: Workspace) -> None:
     before = {path.name for path in workspace.root.rglob("*")}
     sections = {name: kind() for name, kind in SECTIONS.items()}
-    sections |= {"model": MODEL, "train": TrainOptions(batch_size=8)}
+    sections |= {"model": MODEL, "train": TrainOptions(batch_size=8, epochs=1)}
 
     found = predict(workspace, None, sections=sections, talk=Silent())
 

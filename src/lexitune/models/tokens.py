@@ -59,19 +59,6 @@ class TokenIds:
         found: NDArray[np.int64] = np.arange(len(shift)) + shift
         return found
 
-    def shortened(self, most: int) -> TokenIds:
-        """The same texts, each cut to `most` tokens: its first ones and its last, which may be a special one.
-
-        Example:
-            >>> TokenIds(np.array([1, 5, 6, 7, 2, 1, 2], np.int32), np.array([0, 5, 7])).shortened(3).ids.tolist()
-            [1, 5, 2, 1, 2]
-        """
-        lengths = self.lengths
-        place = np.arange(len(self.ids)) - np.repeat(self.offsets[:-1], lengths)
-        kept = (place < most - 1) | (place == np.repeat(lengths, lengths) - 1)
-        offsets = np.concatenate([[0], np.cumsum(np.minimum(lengths, most))]).astype(np.int64)
-        return TokenIds(self.ids[kept], offsets, self.truncated)
-
     def padded(self, rows: NDArray[np.int64], *, pad_id: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Ids int64[len(rows), longest] padded on the right, and where they are real.
 

@@ -163,7 +163,7 @@ def test_smaller_passes_go_on_with_the_same_training(tiny: Embedder, small_data:
 
     out = train(small_data, model=tiny, out=tmp_path / "tuned", options=replace(QUICK, token_budget=16), talk=heard)
 
-    assert heard.lines[1:3] == [
+    assert heard.lines[2:4] == [
         "passes of 16 tokens, before 2048: figures agree within rounding only",
         "training goes on after step 3 of 12",
     ]

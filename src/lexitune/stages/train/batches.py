@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lexitune.stages.train.examples import Examples
-from lexitune.stages.train.lexical import Lexical
 
 __all__ = ["PairBatch", "cut_batches", "plan_batch"]
 
@@ -29,7 +28,6 @@ class PairBatch:
         relevant: bool (n, n + m): the column's doc is known to answer the row's query. The diagonal is True.
         listed: int64 (n, 1 + k): columns the teacher may have scored: the pair's own doc, then its drawn negatives.
         teacher: float32 (n, 1 + k): its scores, NaN where it has none.
-        lexical: float32 (n, n + m): what BM25 says of each cell; None: nobody asked.
     """
 
     rows: Rows
@@ -40,7 +38,6 @@ class PairBatch:
     relevant: npt.NDArray[np.bool_]
     listed: Rows
     teacher: npt.NDArray[np.float32]
-    lexical: npt.NDArray[np.float32] | None = None
 
     @property
     def has_negative(self) -> bool:
@@ -77,9 +74,7 @@ def _one_a_query(examples: Examples, draw: np.random.Generator) -> Rows:
     return draw.permutation(by_query[starts + draw.integers(counts)])
 
 
-def plan_batch(
-    examples: Examples, chosen: Rows, *, mask: str, negatives: int = 0, seed: int = 0, lexical: Lexical | None = None
-) -> PairBatch:
+def plan_batch(examples: Examples, chosen: Rows, *, mask: str, negatives: int = 0, seed: int = 0) -> PairBatch:
     """Find the batch's distinct texts, draw negatives, and look up what is known of every query and doc in it.
 
     A negative that another pair of the batch has for its right doc is in the batch already, and stands for itself.
@@ -90,7 +85,6 @@ def plan_batch(
         mask: "none" marks only a pair's own doc as an answer; anything else every known answer of a query.
         negatives: Most mined negatives drawn for a pair.
         seed: Of the draw.
-        lexical: What BM25 says of pairs.
     """
     query, doc = examples.pairs[chosen, 0], examples.pairs[chosen, 1]
     drawn = _draw(examples, query, negatives, np.random.default_rng([seed, 1]))
@@ -99,9 +93,9 @@ def plan_batch(
     offset = len(examples.queries)
     rows, at = np.unique(np.concatenate([query, columns + offset]), return_inverse=True)
     count = len(chosen)
-    relevant, cells = np.eye(count, len(columns), dtype=np.bool_), examples.numbers(query[:, None], columns[None, :])
+    relevant = np.eye(count, len(columns), dtype=np.bool_)
     if mask != "none":
-        relevant |= examples.is_known(cells)
+        relevant |= examples.is_known(examples.numbers(query[:, None], columns[None, :]))
     listed = np.concatenate([np.arange(count)[:, None], _columns_of(drawn, columns)], axis=1)
     teacher = examples.scores_of(examples.numbers(query[:, None], columns[listed]))
     teacher[:, 1:][drawn < 0] = np.nan
@@ -114,7 +108,6 @@ def plan_batch(
         relevant,
         listed,
         teacher,
-        None if lexical is None else lexical.of(cells),
     )
 
 

@@ -27,7 +27,6 @@ from lexitune.stages.train.batches import PairBatch, cut_batches, plan_batch
 from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.heldout import HeldOut, measure_held_out
 from lexitune.stages.train.interrupt import finishing_step
-from lexitune.stages.train.lexical import Lexical
 from lexitune.stages.train.limits import limits_of
 from lexitune.stages.train.mixture import Mixture
 from lexitune.stages.train.progress import TRACKED, Progress
@@ -52,7 +51,6 @@ class Work:
         dev_steps: Steps after which dev is measured.
         fingerprints: What the training is made of: a checkpoint of anything else is refused.
         guide: float32 (texts of the pool, dim): the stock model's vectors, where the mask asks for them.
-        lexical: What BM25 says of the pairs, where the loss is to see it.
     """
 
     examples: Examples
@@ -61,7 +59,6 @@ class Work:
     dev_steps: frozenset[int]
     fingerprints: Mapping[str, str]
     guide: NDArray[Any] | None = None
-    lexical: Lexical | None = None
 
 
 def cut_work(work: Work, recipe: Recipe) -> list[Rows]:
@@ -79,14 +76,7 @@ def cut_work(work: Work, recipe: Recipe) -> list[Rows]:
 
 def plan_step(work: Work, recipe: Recipe, chosen: Rows, *, step: int) -> PairBatch:
     """The batch of these pairs in step number `step`."""
-    return plan_batch(
-        work.examples,
-        chosen,
-        mask=recipe.mask,
-        negatives=recipe.negatives,
-        seed=recipe.seed + step,
-        lexical=work.lexical,
-    )
+    return plan_batch(work.examples, chosen, mask=recipe.mask, negatives=recipe.negatives, seed=recipe.seed + step)
 
 
 def run_loop(

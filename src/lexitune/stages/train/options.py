@@ -81,22 +81,6 @@ class TrainOptions:
             "choices": ("all", "sample"),
         },
     )
-    lexical: float | None = field(
-        default=None,
-        metadata={
-            "help": "What BM25's first rank adds to a cosine in the loss, so that the model learns what BM25 misses "
-            "(default 0)",
-            "least": 0.0,
-            "most": 2.0,
-        },
-    )
-    doc_tokens: int | None = field(
-        default=None,
-        metadata={
-            "help": "Read this many tokens of a passage while training, its beginning (default: all)",
-            "least": 8,
-        },
-    )
     dropout: float = field(
         default=0.0, metadata={"help": "Share of numbers dropped at random; 0 is fastest", "least": 0.0, "most": 0.9}
     )

@@ -33,8 +33,6 @@ class Recipe:
     mask: str
     negatives: int
     positives: str
-    lexical: float
-    doc_tokens: int
     dropout: float
     lora: int
     freeze_layers: int
@@ -93,8 +91,6 @@ OPEN: Mapping[str, Any] = {
     "max_cost": None,
     "matryoshka": (),
     "lora": 0,
-    "doc_tokens": 0,
-    "lexical": 0.0,
     "general": "",
     "tracker": "",
 }

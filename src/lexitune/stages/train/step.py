@@ -172,7 +172,7 @@ class Stepper:
         unit = torch.nn.functional.normalize(vectors.detach(), dim=1)
         self.spread = float(unit.mean(dim=0).norm() ** 2)
         guide = None if self.guide is None else torch.from_numpy(self.guide[pairs.rows]).to(vectors.device)
-        batch: Batch = join_batch(pairs, vectors, guide=guide, lexical_weight=self.recipe.lexical)
+        batch: Batch = join_batch(pairs, vectors, guide=guide)
         temperature = self.log_temperature.exp() if self.recipe.learn_temperature else self.recipe.temperature
         return self.loss(batch, temperature=temperature)
 

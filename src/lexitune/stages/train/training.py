@@ -109,12 +109,7 @@ def plan_training(
             with a query map.
     """
     began = time.monotonic() if began is None else began
-    recipe = settle(
-        options,
-        token_budget=model.token_budget,
-        pairs=sum(grade > 0 for grades in data.qrels.get("train", {}).values() for grade in grades.values()),
-        parameters=sum(parameter.numel() for parameter in model.network.parameters()),
-    )
+    recipe = _settle_for(data, model, options)
     if recipe.recipe != "default" and processes().count > 1:
         raise UsageError(
             "E2121",
@@ -233,6 +228,15 @@ def _run(
         folder=building,
         fingerprints=fingerprints,
         talk=talk,
+    )
+
+
+def _settle_for(data: Dataset, model: Embedder, options: TrainOptions) -> Recipe:
+    return settle(
+        options,
+        token_budget=model.token_budget,
+        pairs=sum(grade > 0 for grades in data.qrels.get("train", {}).values() for grade in grades.values()),
+        parameters=sum(parameter.numel() for parameter in model.network.parameters()),
     )
 
 

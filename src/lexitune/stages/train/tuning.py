@@ -24,7 +24,6 @@ from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.general import make_general_set
 from lexitune.stages.train.gradients import tell_room
 from lexitune.stages.train.heldout import HeldOut
-from lexitune.stages.train.lexical import lexical_scores
 from lexitune.stages.train.loop import Work, run_loop
 from lexitune.stages.train.mixture import Mixture
 from lexitune.stages.train.progress import Progress
@@ -120,11 +119,10 @@ def gather_work(
     """Tokenise the texts, draw the dev set, and let the stock model be the guide where the mask asks for one."""
     queries, docs = model.tokenise_queries(examples.queries), model.tokenise_docs(examples.docs)
     _tell_truncated(docs, model.spec.max_length, talk)
-    learnt = docs.shortened(recipe.doc_tokens) if recipe.doc_tokens else docs
     steps, passed = count_steps(examples, recipe)
-    read = passed * (float(np.mean(queries.lengths)) + (1 + recipe.negatives) * float(np.mean(learnt.lengths)))
+    read = passed * (float(np.mean(queries.lengths)) + (1 + recipe.negatives) * float(np.mean(docs.lengths)))
     dev, evaluations = _dev_set(data, model, recipe, queries, docs, read, talk)
-    tokens = join_tokens([queries, learnt])
+    tokens = join_tokens([queries, docs])
     guide = _of_training(folder, "guide", fingerprints)
     work = Work(
         examples,
@@ -133,7 +131,6 @@ def gather_work(
         evaluation_steps(steps, evaluations),
         fingerprints,
         _guide(model, tokens, guide, talk) if recipe.mask == "guide" else None,
-        lexical_scores(examples, data.docs) if recipe.lexical else None,
     )
     return Gathered(work, steps, read)
 

@@ -29,7 +29,6 @@ class Batch:
             would teach the model a mistake.
         listed: int64 (n, w), or None: columns that a teacher may have scored, the pair's own first.
         teacher: float32 (n, w), or None: its scores, NaN where it has none.
-        offsets: float32 (n, n + m), or None: what is added to the cosines, before the temperature.
     """
 
     queries: Tensor
@@ -39,7 +38,6 @@ class Batch:
     relevant: Tensor
     listed: Tensor | None = None
     teacher: Tensor | None = None
-    offsets: Tensor | None = None
 
     @property
     def docs(self) -> Tensor:
@@ -53,16 +51,13 @@ class Loss(Protocol):
     def __call__(self, batch: Batch, *, temperature: float | Tensor) -> Tensor: ...
 
 
-def join_batch(
-    pairs: PairBatch, embeddings: Tensor, *, guide: Tensor | None = None, lexical_weight: float = 0.0
-) -> Batch:
+def join_batch(pairs: PairBatch, embeddings: Tensor, *, guide: Tensor | None = None) -> Batch:
     """Lay the embeddings of the batch's distinct texts out as pairs; gradients flow back through the gather.
 
     Args:
         pairs: Which texts make which pair.
         embeddings: float32 (len(pairs.rows), dim), one row for each distinct text.
         guide: Vectors of the same texts by the guide; what it takes for an answer is marked as one.
-        lexical_weight: What BM25's first rank adds to a cosine.
     """
     query_at, doc_at, negative_at, weights, relevant, listed, teacher = (
         torch.from_numpy(part).to(embeddings.device)
@@ -86,7 +81,4 @@ def join_batch(
         relevant=relevant,
         listed=listed,
         teacher=teacher,
-        offsets=None
-        if pairs.lexical is None
-        else torch.from_numpy(pairs.lexical * lexical_weight).to(embeddings.device),
     )

@@ -44,7 +44,6 @@ def infonce(batch: Batch, *, temperature: float | Tensor = 0.05) -> Tensor:
         relevant=batch.relevant,
         weights=batch.weights,
         temperature=temperature,
-        offsets=batch.offsets,
     )
 
 
@@ -65,7 +64,6 @@ def infonce_reverse(batch: Batch, *, temperature: float | Tensor = 0.05) -> Tens
         relevant=batch.relevant[:, :count].T,
         weights=batch.weights,
         temperature=temperature,
-        offsets=None if batch.offsets is None else batch.offsets[:, :count].T,
     )
 
 

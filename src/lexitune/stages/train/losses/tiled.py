@@ -19,14 +19,7 @@ __all__ = ["pick_own"]
 
 
 def pick_own(
-    left: Tensor,
-    right: Tensor,
-    *,
-    own: Tensor,
-    relevant: Tensor,
-    weights: Tensor,
-    temperature: float | Tensor,
-    offsets: Tensor | None = None,
+    left: Tensor, right: Tensor, *, own: Tensor, relevant: Tensor, weights: Tensor, temperature: float | Tensor
 ) -> Tensor:
     """Cross entropy of each row's softmax over its cosines to all columns, divided by the temperature.
 
@@ -40,38 +33,26 @@ def pick_own(
         relevant: bool (n, c): True cells take no part. The own column always does.
         weights: (n,): how much each row counts.
         temperature: A number, or a scalar tensor that learns.
-        offsets: (n, c): added to the cosines; they do not learn.
 
     Returns:
         The weighted mean over the rows, a scalar; not finite if any row's loss is not; 0 where no row counts.
     """
     # 1 / 0.05 is 20 exactly, and cosines times 20 are rounded as sentence-transformers rounds them.
     scale = torch.as_tensor(1 / temperature, dtype=left.dtype, device=left.device)
-    value: Tensor = _PickOwn.apply(left, right, scale, own, relevant, weights, offsets)  # type: ignore[no-untyped-call]
+    value: Tensor = _PickOwn.apply(left, right, scale, own, relevant, weights)  # type: ignore[no-untyped-call]
     return value
 
 
 class _PickOwn(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        left: Tensor,
-        right: Tensor,
-        scale: Tensor,
-        own: Tensor,
-        relevant: Tensor,
-        weights: Tensor,
-        offsets: Tensor | None,
+        ctx: Any, left: Tensor, right: Tensor, scale: Tensor, own: Tensor, relevant: Tensor, weights: Tensor
     ) -> Tensor:
         (left_unit, left_lengths), (right_unit, right_lengths) = unit(left), unit(right)
         share, losses = shares(weights), left.new_empty(len(left))
         to_left, to_right = torch.empty_like(left_unit), torch.zeros_like(right_unit)  # but for the scale
-        to_scale = left.new_zeros(())
         for rows in row_tiles(len(left), len(right)):
-            cells = left_unit[rows] @ right_unit.T
-            if offsets is not None:
-                cells.add_(offsets[rows])
-            cells.mul_(scale)
+            cells = (left_unit[rows] @ right_unit.T).mul_(scale)
             at = torch.arange(len(cells), device=own.device), own[rows]
             own_score = cells[at]
             cells.masked_fill_(relevant[rows], -torch.inf)
@@ -83,10 +64,8 @@ class _PickOwn(torch.autograd.Function):
             cells[at] = -others
             factor = (share[rows] / (others + (own_score - top).exp()))[:, None]
             to_left[rows] = (cells @ right_unit) * factor
-            if offsets is not None:
-                to_scale += (cells * offsets[rows] * factor).sum()
             to_right.addmm_(cells.T, left_unit[rows] * factor)
-        to_scale += torch.linalg.vecdot(to_left, left_unit).sum()
+        to_scale = torch.linalg.vecdot(to_left, left_unit).sum()
         ctx.save_for_backward(
             _before_unit(to_left.mul_(scale), left_unit, left_lengths),
             _before_unit(to_right.mul_(scale), right_unit, right_lengths),
@@ -97,7 +76,7 @@ class _PickOwn(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, flowing: Tensor) -> tuple[Tensor | None, ...]:
-        return *(flowing * gradient for gradient in ctx.saved_tensors), None, None, None, None
+        return *(flowing * gradient for gradient in ctx.saved_tensors), None, None, None
 
 
 def _before_unit(gradient: Tensor, at_unit: Tensor, lengths: Tensor) -> Tensor:
