@@ -110,7 +110,7 @@ def make_training(key: Mapping[str, Any], folder: str) -> Callable[[], Row]:
         assert meta is not None
         kept = ("pairs", "steps", "best_step", "stopped", "share", "shares", "negatives")
         return {
-            "options": {name: value for name, value in asdict(options).items() if value != vars(TrainOptions())[name]},
+            "settled": dict(meta.options),  # a recipe of the same name may be another one later
             **{f"trained_{name}": meta.outputs[name] for name in kept},
             "train_minutes": meta.cost_s / 60,
         }

@@ -68,7 +68,7 @@ def test_a_trial_trains_and_measures_on_its_sample(
     stock = trial.make_measuring(key, "", str(tmp_path / "work"))()
 
     assert (trained["trained_pairs"], trained["trained_steps"]) == (16, 2)
-    assert trained["options"]["batch_size"] == 8
+    assert trained["settled"]["batch_size"] == 8
     assert found["R@10"]["n"] == stock["bm25"]["nDCG@10"]["n"] == len(unpack(found["values"]["R@10"])) == 12
     assert found["values"] != stock["values"]
     assert 0 <= found["hybrid"]["bm25_weight"] <= 1
