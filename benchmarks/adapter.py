@@ -15,7 +15,6 @@ longer the fine-tune trained, over the sets. `agreement` is the share of the fin
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -23,10 +22,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks.harness import SETS, arguments, hardware, minilm_folder, real_set, show
+from benchmarks.rows import Row, add_row, find_row, read_rows
+from benchmarks.sample import WHOLE, cut
 from lexitune.io.dataset import open_data
 from lexitune.io.options import DataOptions
 from lexitune.io.workspace import Workspace, read_meta
@@ -34,7 +34,6 @@ from lexitune.models.corpus import encode_corpus
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline.data import import_data
-from lexitune.splits.sealing import open_test
 from lexitune.stages.evaluate.driver import run as evaluate
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.reembed.driver import run as reembed
@@ -43,13 +42,10 @@ from lexitune.stages.train.driver import run as train
 from lexitune.stages.train.examples import gather_examples
 from lexitune.stages.train.options import TrainOptions
 from lexitune.stages.train.recipe import settle
-from lexitune.types import Dataset, Qrels, SealedQrels, Silent
-
-Row = dict[str, Any]
+from lexitune.types import Dataset, Silent
 
 ADAPTER, DEFAULT = TrainOptions(recipe="adapter"), TrainOptions()
 RECALL = "R@10"
-WHOLE = 1_000_000_000
 
 
 def main() -> None:
@@ -66,9 +62,10 @@ def main() -> None:
     rows: dict[str, Row] = {}
     for name in given.sets.split(","):
         key = {"set": name, "pairs": given.pairs, "docs": given.docs, "queries": given.queries, "threads": threads}
-        rows[name] = read_row(given.work / "rows.jsonl", key) or measure(given.work, key, rounds=given.rounds)
-    found = {**summary(list(rows.values())), "rounds": given.rounds, "sets": rows}
-    show({**found, "hardware": hardware(threads)}, as_json=given.json)
+        found = find_row(read_rows(given.work / "rows.jsonl"), key)
+        rows[name] = found or measure(given.work, key, rounds=given.rounds)
+    told = {**summary(list(rows.values())), "rounds": given.rounds, "sets": rows}
+    show({**told, "hardware": hardware(threads)}, as_json=given.json)
 
 
 def measure(work: Path, key: Mapping[str, Any], *, rounds: int) -> Row:
@@ -83,7 +80,7 @@ def measure(work: Path, key: Mapping[str, Any], *, rounds: int) -> Row:
     adapter = walk(workspace, model, ADAPTER)
     full = walk(workspace, model, DEFAULT)
     del full["stock"]
-    row = {
+    row: Row = {
         **key,
         "train_pairs": sum(map(len, data.qrels["train"].values())),
         "corpus": len(data.docs),
@@ -91,34 +88,7 @@ def measure(work: Path, key: Mapping[str, Any], *, rounds: int) -> Row:
         "adapter": {"seconds": fitted, **adapter},
         "full": {"seconds": full["end_to_end_s"], **full},
     }
-    with (work / "rows.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-    return row
-
-
-def cut(data: Dataset, work: Path, *, pairs: int, docs: int, queries: int) -> Dataset:
-    """Pairs, dev and test queries drawn by seed; of the passages those that answer any of them, and some others."""
-    assert data.test is not None
-    work.mkdir(parents=True, exist_ok=True)
-    opened = open_test(data.test, openings=work / "openings.jsonl", purpose="benchmark", expected_sha256=None)
-    dev, test = (draw(qrels, queries, each_pair=False) for qrels in (data.qrels["dev"], opened))
-    train = draw(data.qrels["train"], pairs, each_pair=True)
-    wanted = {doc_id for qrels in (train, dev, test) for grades in qrels.values() for doc_id in grades}
-    kept = sorted(data.docs, key=lambda doc: doc.doc_id not in wanted)[: max(docs, len(wanted))]
-    asked = {query_id: data.queries[query_id] for qrels in (train, dev, test) for query_id in qrels}
-    return Dataset(kept, asked, {"train": train, "dev": dev}, SealedQrels(None, len(test), test))
-
-
-def draw(qrels: Qrels, most: int, *, each_pair: bool, seed: int = 13) -> dict[str, dict[str, int]]:
-    """At most so many pairs, or queries with all of their passages; the same whenever it is called."""
-    pairs = [(query_id, doc_id, grade) for query_id, grades in qrels.items() for doc_id, grade in grades.items()]
-    units = pairs if each_pair else list(qrels)
-    chosen = {units[place] for place in np.random.default_rng(seed).permutation(len(units))[:most]}
-    found: dict[str, dict[str, int]] = {}
-    for pair in pairs:
-        if (pair if each_pair else pair[0]) in chosen:
-            found.setdefault(pair[0], {})[pair[1]] = pair[2]
-    return found
+    return add_row(row, work / "rows.jsonl")
 
 
 def fit_seconds(data: Dataset, workspace: Workspace, options: ModelOptions, *, rounds: int) -> float:
@@ -153,13 +123,6 @@ def walk(workspace: Workspace, model: ModelOptions, options: TrainOptions) -> Ro
         RECALL: asdict(found.systems["tuned"].interval(RECALL)),
         "gain": {"mean": delta.mean, "low": delta.low, "high": delta.high, "p": delta.p},
     }
-
-
-def read_row(path: Path, key: Mapping[str, Any]) -> Row | None:
-    """The row measured before with the same settings."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    rows = (json.loads(line) for line in lines)
-    return next((row for row in rows if {name: row.get(name) for name in key} == key), None)
 
 
 def summary(rows: Sequence[Row]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ import torch
 
 from benchmarks.harness import SETS, arguments
 from benchmarks.lift.__main__ import plan, run
-from benchmarks.lift.rows import read_rows
 from benchmarks.lift.tables import lift_table
+from benchmarks.rows import read_rows
 from lexitune.stages.train.driver import short_name
 
 RECIPES = ("mnrl", "default")

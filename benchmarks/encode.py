@@ -20,6 +20,8 @@ from benchmarks.harness import SETS, Race, Side, arguments, hardware, minilm_fol
 from lexitune.models.load import load
 from lexitune.models.memory import UNLIMITED
 from lexitune.models.options import ModelOptions
+from lexitune.models.shape import SHAPES
+from lexitune.models.sizing import forward_flops
 from lexitune.models.tokens import TokenIds, budget_batches
 
 Matrix = NDArray[np.float32]
@@ -85,8 +87,7 @@ def in_child(side: Side, threads: int | None) -> Any:
 
 def flops(lengths: NDArray[np.int64]) -> float:
     """Multiplications and additions of MiniLM's products for texts of these lengths, without padding."""
-    layers, width = 6, 384
-    return float((24 * layers * width**2 * lengths + 4 * layers * width * lengths.astype(float) ** 2).sum())
+    return forward_flops(SHAPES["sentence-transformers/all-MiniLM-L6-v2"], lengths)
 
 
 def padding(lengths: NDArray[np.int64], budget: int) -> float:

@@ -20,9 +20,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.adapter import cut
 from benchmarks.encode import in_child
 from benchmarks.harness import SETS, Side, arguments, hardware, minilm_folder, real_set, show
+from benchmarks.rows import Row
+from benchmarks.sample import cut
 from lexitune.io.options import DataOptions
 from lexitune.io.workspace import Workspace, read_meta
 from lexitune.models.options import ModelOptions
@@ -30,8 +31,6 @@ from lexitune.pipeline.data import import_data
 from lexitune.pipeline.sections import SECTIONS
 from lexitune.stages.train.options import TrainOptions
 from lexitune.types import Silent
-
-Row = dict[str, Any]
 
 
 def make_prediction(root: Path, options: TrainOptions) -> Callable[[], Any]:

@@ -25,6 +25,7 @@ from benchmarks.encode import flops, in_child
 from benchmarks.harness import SETS, Race, Side, arguments, hardware, minilm_folder, race, real_set, running, show
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
+from lexitune.models.sizing import TRAINING_PASSES
 from lexitune.models.tokens import join_tokens
 from lexitune.stages.train.batches import cut_batches, plan_batch
 from lexitune.stages.train.examples import gather_examples
@@ -38,7 +39,6 @@ Pairs = Sequence[tuple[str, str]]
 RACES = ("default", "exact", "best", "cached")
 BATCH, CACHED_BATCH, MEMORY_BATCH = 32, 256, 4096
 PEER_BATCHES, PEER_WORKERS = (16, 32, 64), (0, 1)
-PASSES = 3  # forward and backward, in forward passes; what gradient caching encodes again is not counted
 MB = 2**20
 
 
@@ -203,7 +203,8 @@ def rates(laps: Race, pairs: Pairs, threads: int | None) -> dict[str, float]:
     return {
         "pairs_per_s": len(pairs) / seconds,
         "tokens_per_s": float(lengths.sum()) / seconds,
-        "gflops": PASSES * flops(lengths) / seconds / 1e9,
+        # What gradient caching encodes again is not counted.
+        "gflops": TRAINING_PASSES * flops(lengths) / seconds / 1e9,
     }
 
 

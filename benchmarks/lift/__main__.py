@@ -22,11 +22,12 @@ from typing import Any
 import torch
 
 from benchmarks.harness import SETS, arguments
-from benchmarks.lift.rows import ROWS, Row, add_row, find_row, read_rows
 from benchmarks.lift.tables import lift_table, trials_table
 from benchmarks.lift.trial import MEASURES, MODEL, measure_stock, run_trial
+from benchmarks.rows import Row, add_row, find_row, read_rows
+from benchmarks.sample import WHOLE
 
-WHOLE = 1_000_000_000
+ROWS = Path(__file__).with_name("rows.jsonl")
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.adapter import draw
 from benchmarks.harness import SETS, real_set
+from benchmarks.sample import draw
 from lexitune.metrics.measures import Measure, measure_hits
 from lexitune.models.embedder import Embedder
 from lexitune.search.exact import exact_search

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.lift.rows import Row
 from benchmarks.lift.trial import MEASURES, unpack
+from benchmarks.rows import Row
 from lexitune.metrics.statistics import mean_interval, paired_t
 
 __all__ = ["lift_table", "trials_table"]
@@ -29,8 +29,8 @@ def trials_table(rows: Sequence[Row]) -> str:
         "| set | recipe | pairs | seeds | R@10 | gain [95 %] | nDCG@10 | hybrid R@10 | minutes |",
         "|" + "---|" * 9,
     ]
-    for name, split in sorted({(row["set"], row["split"]) for row in rows}):
-        here = [row for row in rows if (row["set"], row["split"]) == (name, split)]
+    for name in sorted({row["set"] for row in rows}):
+        here = [row for row in rows if row["set"] == name]
         stock = next(row for row in here if row["recipe"] == "stock")
         lines.append(f"| {name} | BM25 | | | {_points(stock['bm25'])} | | {_points(stock['bm25'], 1)} | | |")
         lines.append(

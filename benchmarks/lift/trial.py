@@ -15,10 +15,10 @@ import numpy as np
 import psutil
 import torch
 
-from benchmarks.adapter import draw
 from benchmarks.harness import Lap, Side, cpu_name, real_set, running
 from benchmarks.lift.guard import before_averaging, guard_of, guard_set
-from benchmarks.lift.rows import Row
+from benchmarks.rows import Row
+from benchmarks.sample import draw, opened
 from lexitune.io.hits import Hits
 from lexitune.io.workspace import Meta, installed_versions, read_meta
 from lexitune.metrics.measures import measure_hits, parse_measures
@@ -30,8 +30,7 @@ from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.registry import parse_spec
 from lexitune.settings import build
-from lexitune.splits.sealing import open_test
-from lexitune.stages.evaluate.systems import Clock, learn_weights, rank
+from lexitune.stages.evaluate.systems import Clock, rank
 from lexitune.stages.mine.mining import mine
 from lexitune.stages.mine.options import MineOptions
 from lexitune.stages.train.options import TrainOptions
@@ -123,19 +122,13 @@ def make_measuring(key: Mapping[str, Any], folder: str, work: str) -> Callable[[
 
     def measure() -> Row:
         data = real_set(key["set"])
-        judged = judgements(data, key["split"], Path(work))
+        judged = data.qrels["dev"] if key["split"] == "dev" else opened(data, Path(work))
         made = Path(folder) / "model"
         model = load(options=replace(stock(key), model=str(made)) if folder else stock(key))
         vectors = encode_corpus(model, data.docs, Path(folder or work) / "vectors")
         queries = [data.queries[query_id] for query_id in sorted(judged)]
-        ranked: dict[str, Any] = {
-            "models": {"model": (model, vectors)},
-            "depth": DEPTH,
-            "clock": Clock(),
-            "talk": Silent(),
-        }
-        weights = learn_weights(data, **ranked)
-        hits = rank(data, queries, weights=weights, **ranked)
+        models = {"model": (model, vectors)}
+        hits, weights = rank(data, queries, models=models, depth=DEPTH, clock=Clock(), talk=Silent())
         reports = {name: report(hits[name], judged, key["split"]) for name in ("model", "hybrid_model", "bm25")}
         alone = reports["model"]
         found = {
@@ -191,15 +184,6 @@ def sample(data: Dataset, *, pairs: int, seed: int) -> Dataset:
         {"train": draw(data.qrels["train"], pairs, each_pair=True, seed=seed), "dev": data.qrels["dev"]},
         data.test,
     )
-
-
-def judgements(data: Dataset, split: str, work: Path) -> Qrels:
-    """Judgements of dev, or of test, whose opening is written down in `work`."""
-    if split == "dev":
-        return data.qrels["dev"]
-    assert data.test is not None
-    work.mkdir(parents=True, exist_ok=True)
-    return open_test(data.test, openings=work / "openings.jsonl", purpose="benchmark", expected_sha256=None)
 
 
 def report(hits: Hits, judged: Qrels, split: str) -> Report:

@@ -89,7 +89,7 @@ def _introduce(data: Dataset, embedder: Embedder, *, share: float, talk: Talk) -
 
     tests = data.test.judgements or {} if data.test else {}
     pairs = sum(len(judged) for split in (*data.qrels.values(), tests) for judged in split.values())
-    million = sum(parameter.numel() for parameter in embedder.network.parameters()) / 1e6
+    million = embedder.network.weight_count / 1e6
     talk.say(f"Demo: Python's own library. {pairs:,} pairs, split by file. No data leaves here.")
     talk.say(
         f"Machine: {torch.get_num_threads()} cores, {embedder.precision}. "

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from benchmarks.adapter import draw, measure, read_row, summary
+from benchmarks.adapter import measure, summary
+from benchmarks.rows import find_row, read_rows
+from benchmarks.sample import draw
 
 from benchmarks import adapter
 from lexitune.stages.train.options import TrainOptions
@@ -20,8 +22,9 @@ def test_a_set_is_measured_with_both_recipes_and_its_row_read_back(
 
     row = measure(tmp_path, SMALL, rounds=1)
 
-    assert read_row(tmp_path / "rows.jsonl", SMALL) == row
-    assert read_row(tmp_path / "rows.jsonl", SMALL | {"pairs": 17}) is None
+    rows = read_rows(tmp_path / "rows.jsonl")
+    assert find_row(rows, SMALL) == row
+    assert find_row(rows, SMALL | {"pairs": 17}) is None
     assert (row["train_pairs"], row["corpus"]) == (16, 60)
     assert row["adapter"]["R@10"]["n"] == row["full"]["R@10"]["n"] == row["stock"]["n"] == 6
     assert {"ours", "peer", "ratio", "agreement"} <= summary([row]).keys()

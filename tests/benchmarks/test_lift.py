@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.adapter import cut
 from benchmarks.harness import real_set
 from benchmarks.lift import trial
 from benchmarks.lift.guard import before_averaging, guard_set
-from benchmarks.lift.rows import Row, add_row, find_row, read_rows
 from benchmarks.lift.tables import lift_table, trials_table
 from benchmarks.lift.trial import gain, pack, read_recipe, sample, unpack
+from benchmarks.rows import Row, add_row, find_row, read_rows
+from benchmarks.sample import cut
 
 from lexitune.errors import UsageError
 from lexitune.models.load import load

@@ -20,13 +20,6 @@ def call(*args: str) -> Result:
 
 
 @pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, which is no workspace, and neither is any above it."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def workspace(empty: Path) -> Path:
     """A workspace below the current folder, with settings and no data."""
     folder = empty / "work"

@@ -11,6 +11,8 @@ from lexitune.cli.main import main
 from lexitune.io.beir import write_docs, write_qrels, write_queries
 from lexitune.types import Doc, Query
 
+pytestmark = pytest.mark.usefixtures("empty")
+
 LARGE = ("--model", "BAAI/bge-large-en-v1.5", "--gpu", "4090")
 
 
@@ -25,17 +27,10 @@ def plan(*args: str) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(autouse=True)
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, which is no workspace."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 @pytest.fixture
-def folder(desk: Path) -> Path:
+def folder(empty: Path) -> Path:
     """A BEIR folder with a train and a dev split: eight pairs to train on, passages of one to eight words."""
-    found = desk / "data"
+    found = empty / "data"
     (found / "qrels").mkdir(parents=True)
     docs = [Doc(f"d{number}", " ".join(["word"] * (number % 8 + 1))) for number in range(12)]
     write_docs(found / "corpus.jsonl", docs)
@@ -115,8 +110,8 @@ def test_every_line_fits_80_columns(gpu: str) -> None:
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
-def test_what_does_not_fit_is_told_and_no_failure(desk: Path) -> None:
-    (desk / "small.toml").write_text("[4090]\nmemory_gb = 8\n", encoding="utf-8")
+def test_what_does_not_fit_is_told_and_no_failure(empty: Path) -> None:
+    (empty / "small.toml").write_text("[4090]\nmemory_gb = 8\n", encoding="utf-8")
     fits, not_fits = (call(*LARGE, "--pairs", "5000", *args) for args in ((), ("--hardware", "small.toml")))
 
     assert "DOES NOT FIT" not in fits.stdout
@@ -127,8 +122,8 @@ def test_what_does_not_fit_is_told_and_no_failure(desk: Path) -> None:
     assert "7.2 are there" in text
 
 
-def test_what_is_advised_where_nothing_fits_helps(desk: Path) -> None:
-    (desk / "small.toml").write_text("[4090]\nmemory_gb = 6\n", encoding="utf-8")
+def test_what_is_advised_where_nothing_fits_helps(empty: Path) -> None:
+    (empty / "small.toml").write_text("[4090]\nmemory_gb = 6\n", encoding="utf-8")
     args = (*LARGE, "--pairs", "5000", "--hardware", "small.toml")
 
     whole, lora = plan(*args), plan(*args, "--lora", "16")
@@ -161,8 +156,8 @@ def test_data_are_counted_with_the_models_own_tokenizer(folder: Path) -> None:
     assert data["query_tokens"] == 2 + 3
 
 
-def test_a_workspaces_own_table_of_hardware_counts_and_a_bad_row_is_told_with_its_line(desk: Path) -> None:
-    work = desk / "work"
+def test_a_workspaces_own_table_of_hardware_counts_and_a_bad_row_is_told_with_its_line(empty: Path) -> None:
+    work = empty / "work"
     work.mkdir()
     (work / "lexitune.toml").write_text("[plan]\ngpu = '4090'\n", encoding="utf-8")
     (work / "hardware.toml").write_text("[4090]\npounds_per_hour = 7.5\n", encoding="utf-8")

@@ -99,6 +99,11 @@ class Network:
         return next(self.trunk.parameters()).device
 
     @property
+    def weight_count(self) -> int:
+        """How many numbers the model consists of."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
     def training(self) -> bool:
         return self.trunk.training
 

@@ -167,8 +167,7 @@ def _our_cost(subject: Subject, recipe: Recipe, rate: float, memory: Memory) -> 
     flops = (TRAINING_PASSES + again) * recipe.epochs * work.pairs * pair
     read = recipe.epochs * work.pairs * (tokens / recipe.batch_size)
     flops += _evaluation_tokens(work, recipe, read) * 2 * shape.layers * shape.layer_weights
-    epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
-    return _cost(f"{name}, {epochs}, dev", flops, _our_seconds(subject, flops), rate)
+    return _cost(f"{name}, {recipe.told_epochs}, dev", flops, _our_seconds(subject, flops), rate)
 
 
 def _evaluation_tokens(work: Workload, recipe: Recipe, read: float) -> float:

@@ -17,7 +17,7 @@ from lexitune.splits.audit import tell
 from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation, Side
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.evaluate.seen import cells, seen_documents, seen_queries
-from lexitune.stages.evaluate.systems import Clock, learn_weights, rank, refuse_other_vectors, relevant_scores
+from lexitune.stages.evaluate.systems import Clock, rank, refuse_other_vectors, relevant_scores
 from lexitune.text.normalise import normalise
 from lexitune.types import Dataset, Qrels, Silent, Talk
 
@@ -65,8 +65,7 @@ def evaluate(
     primary = str(measures[0])
     # A measure beyond the depth would count docs as missed that nobody looked for.
     depth = max(options.depth, *(measure.cutoff for measure in measures))
-    weights = learn_weights(data, models=models, depth=depth, clock=clock, talk=talk)
-    hits = rank(data, queries, models=models, depth=depth, clock=clock, talk=talk, weights=weights)
+    hits, weights = rank(data, queries, models=models, depth=depth, clock=clock, talk=talk)
     sides = _sides(data, models, weights)
     clock.stop("thresholds")
     reports = _measure_all(hits, test, measures, sides)

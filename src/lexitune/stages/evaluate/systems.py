@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ from lexitune.types import Dataset, Doc, Qrels, Query, Talk
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
 
-__all__ = ["Clock", "learn_weights", "rank", "refuse_other_vectors", "relevant_scores"]
+__all__ = ["Clock", "rank", "refuse_other_vectors", "relevant_scores"]
 
 RECALL = Measure("R", 10)
 LEARNT_FROM = 1000  # dev queries at most
@@ -50,19 +51,40 @@ def rank(
     depth: int,
     clock: Clock,
     talk: Talk,
-    weights: Mapping[str, float] | None = None,
-) -> dict[str, Hits]:
+) -> tuple[dict[str, Hits], dict[str, float]]:
     """Rankings of BM25, of each model, and of its hybrid with BM25; candidates obey each query's filter.
 
-    Args:
-        weights: Model -> how much BM25 weighs in its hybrid; even where nothing is said.
+    Returns:
+        The rankings, and how much BM25 weighs beside each model, as dev taught it. Without dev queries that is empty,
+        and both weigh alike.
 
     Raises:
         DataError: A model scores everything alike, or a vector is not a number.
     """
+    index = BM25.build(data.docs)
+    retrieve = partial(_retrieve, data, index=index, models=models, depth=depth, clock=clock, talk=talk)
+    weights = _learn_weights(data, retrieve, models=models)
+    hits = retrieve(queries)
+    for name in models:
+        hits[f"hybrid_{name}"] = with_lexical(hits[name], hits["bm25"], depth, weight=weights.get(name, EVEN))
+    clock.stop("fuse")
+    return hits, weights
+
+
+def _retrieve(
+    data: Dataset,
+    queries: Sequence[Query],
+    *,
+    index: BM25,
+    models: Mapping[str, tuple[Embedder, Vectors]],
+    depth: int,
+    clock: Clock,
+    talk: Talk,
+) -> dict[str, Hits]:
+    """Rankings of BM25 and of each model."""
     ids, texts = [query.query_id for query in queries], [query.text for query in queries]
     allowed = allowed_docs(queries, data.docs)
-    hits = {"bm25": BM25.build(data.docs).search(texts, query_ids=ids, k=depth, allowed=allowed)}
+    hits = {"bm25": index.search(texts, query_ids=ids, k=depth, allowed=allowed)}
     clock.stop("bm25")
     for name, (model, vectors) in models.items():
         encoded = model.encode_queries(texts, talk=talk, stage="evaluate")
@@ -70,25 +92,20 @@ def rank(
         hits[name] = exact_search(encoded, vectors, depth, query_ids=ids, allowed=allowed)
         refuse_collapsed(hits[name])
         clock.stop(f"search {name}")
-        weight = (weights or {}).get(name, EVEN)
-        hits[f"hybrid_{name}"] = with_lexical(hits[name], hits["bm25"], depth, weight=weight)
-        clock.stop("fuse")
     return hits
 
 
-def learn_weights(
-    data: Dataset, *, models: Mapping[str, tuple[Embedder, Vectors]], depth: int, clock: Clock, talk: Talk
+def _learn_weights(
+    data: Dataset, retrieve: Callable[[Sequence[Query]], Mapping[str, Hits]], *, models: Iterable[str]
 ) -> dict[str, float]:
     """How much BM25 should weigh beside each model, by the recall@10 of dev queries; empty where there are none."""
     dev = {q: docs for q, docs in data.qrels.get("dev", {}).items() if any(grade > 0 for grade in docs.values())}
     chosen = np.random.default_rng(13).permutation(sorted(dev))[:LEARNT_FROM].tolist()
     if not chosen:
         return {}
-    queries, judged = [data.queries[query_id] for query_id in chosen], {query_id: dev[query_id] for query_id in chosen}
-    hits = rank(data, queries, models=models, depth=depth, clock=clock, talk=talk)
-    weights = {name: learn_weight(hits[name], hits["bm25"], judged, measure=RECALL) for name in models}
-    clock.stop("fuse")
-    return weights
+    hits = retrieve([data.queries[query_id] for query_id in chosen])
+    judged = {query_id: dev[query_id] for query_id in chosen}
+    return {name: learn_weight(hits[name], hits["bm25"], judged, measure=RECALL) for name in models}
 
 
 def refuse_other_vectors(vectors: Vectors, docs: Sequence[Doc], *, model: Embedder) -> None:

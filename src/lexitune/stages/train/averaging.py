@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lexitune.errors import StageFailed
-from lexitune.stages.train.dev import PASSES
+from lexitune.models.sizing import TRAINING_PASSES
 from lexitune.stages.train.heldout import HeldOut, measure_held_out
 from lexitune.types import Talk
 
@@ -40,7 +40,7 @@ class Point:
 
 def general_tokens(read: float) -> float:
     """Tokens that one evaluation on general text may read, where the training reads so many."""
-    return GENERAL_SHARE * PASSES * read / (len(SHARES) + 1)
+    return GENERAL_SHARE * TRAINING_PASSES * read / (len(SHARES) + 1)
 
 
 def sweep(

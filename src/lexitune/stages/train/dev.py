@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lexitune.metrics.measures import Measure
+from lexitune.models.sizing import TRAINING_PASSES
 from lexitune.stages.train.heldout import HeldOut
 from lexitune.types import Dataset
 
@@ -23,7 +24,6 @@ __all__ = ["DevPlan", "answered", "evaluation_steps", "make_dev_set", "plan_dev"
 
 RANK = 10  # in the corpus
 SHARE = 0.1  # of the training's work that all evaluations together may take
-PASSES = 3  # a training step costs about three forward passes; an evaluation costs one
 MOST_DOCS, FEWEST_DOCS, FEWEST_QUERIES = 2000, 200, 50
 EVALUATIONS = (5, 4, 3)  # stock, the end, and what lies between
 
@@ -56,7 +56,7 @@ def plan_dev(
         >>> plan_dev(queries=400, answers=1, query_tokens=20, doc_tokens=180, train_tokens=4e6, most_queries=300)
         DevPlan(queries=300, docs=1300, evaluations=5)
     """
-    total = SHARE * PASSES * train_tokens
+    total = SHARE * TRAINING_PASSES * train_tokens
     taken = min(queries, most_queries)
     each = query_tokens + answers * doc_tokens
     # Half as many docs again, so that an answer has others to be told from.

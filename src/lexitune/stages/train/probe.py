@@ -101,7 +101,7 @@ def shape_in(model: Embedder) -> Shape:
     """The shape of a loaded model. Where its configuration does not say it, a layer of one number stands for it: all
     texts then cost by their length alone.
     """
-    parameters = sum(parameter.numel() for parameter in model.network.parameters())
+    parameters = model.network.weight_count
     try:
         return config_shape(model.network.trunk.config.to_dict(), parameters=parameters)
     except KeyError:

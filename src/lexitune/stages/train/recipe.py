@@ -49,6 +49,11 @@ class Recipe:
     checkpoint_s: float
     seed: int
 
+    @property
+    def told_epochs(self) -> str:
+        """Such as `3 epochs`."""
+        return "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
+
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     # Batch, epochs and learning rate come from `derive`.

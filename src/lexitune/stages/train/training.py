@@ -236,7 +236,7 @@ def _settle_for(data: Dataset, model: Embedder, options: TrainOptions) -> Recipe
         options,
         token_budget=model.token_budget,
         pairs=sum(grade > 0 for grades in data.qrels.get("train", {}).values() for grade in grades.values()),
-        parameters=sum(parameter.numel() for parameter in model.network.parameters()),
+        parameters=model.network.weight_count,
     )
 
 
@@ -285,9 +285,8 @@ def _told(plan: Plan) -> str:
     """The recipe as it was settled, and by what."""
     recipe, count = plan.recipe, len(plan.examples)
     mined = f", {recipe.negatives} mined negative{'s' * (recipe.negatives > 1)} each" if recipe.negatives else ""
-    epochs = "1 epoch" if recipe.epochs == 1 else f"{recipe.epochs} epochs"
     return (
-        f"recipe {recipe.recipe} for {count:,} pairs{mined}: batch {recipe.batch_size}, {epochs}, "
+        f"recipe {recipe.recipe} for {count:,} pairs{mined}: batch {recipe.batch_size}, {recipe.told_epochs}, "
         f"learning rate {recipe.learning_rate:g}"
     )
 
