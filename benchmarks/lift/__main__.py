@@ -9,7 +9,8 @@ a set and a seed train on the same sample of pairs, one after the other, on the 
 meanwhile, and each row tells how busy the processor was with anything else.
 
 A row is appended to benchmarks/lift/rows.jsonl as soon as it is measured, and a row that is there is not measured
-again: a lab that was stopped goes on where it was. Test is opened for `--split test` alone.
+again: a lab that was stopped goes on where it was. After a change of the code `--again` measures anew; the newest row
+of a trial counts. Test is opened for `--split test` alone.
 """
 
 from __future__ import annotations
@@ -41,13 +42,15 @@ def main() -> None:
     parser.add_argument("--pairs", default="2000", help="most train pairs of a set, or all (default 2000)")
     parser.add_argument("--work", type=Path, default=Path("lift-work"), help="folder for models and vectors")
     parser.add_argument("--rows", type=Path, default=ROWS, help="file of rows (default benchmarks/lift/rows.jsonl)")
+    parser.add_argument("--again", action="store_true", help="measure trials that have a row already once more")
     parser.add_argument("--show", action="store_true", help="measure nothing, show the tables")
     given = parser.parse_args()
     chosen = {name: getattr(given, name) for name in ("sets", "seeds", "pairs", "recipes")}
     keys = plan(given.model, given.split, **chosen)
     if not given.show:
-        run(keys, path=given.rows, work=given.work, threads=given.threads or torch.get_num_threads())
-    rows = [row for row in read_rows(given.rows) if (row["split"], row["model"]) == (given.split, given.model)]
+        threads = given.threads or torch.get_num_threads()
+        run(keys, path=given.rows, work=given.work, threads=threads, again=given.again)
+    rows = [row for row in newest(read_rows(given.rows)) if (row["split"], row["model"]) == (given.split, given.model)]
     sys.stdout.write(lift_table(rows) if given.split == "test" else trials_table(rows))
 
 
@@ -62,13 +65,19 @@ def plan(model: str, split: str, *, sets: str, seeds: str, pairs: str, recipes: 
     ]
 
 
-def run(keys: Sequence[Mapping[str, Any]], *, path: Path, work: Path, threads: int) -> None:
-    """Measure each key that has no row yet, the stock model of its set before."""
+def run(keys: Sequence[Mapping[str, Any]], *, path: Path, work: Path, threads: int, again: bool = False) -> None:
+    """Measure each key that has no row yet, or `again` if it has; the stock model of its set before."""
     for key in keys:
         before = {name: key[name] for name in ("model", "set", "split")} | {"recipe": "stock"}
         start = find_row(read_rows(path), before) or add_row(measure_stock(before, work=work, threads=threads), path)
-        if find_row(read_rows(path), key) is None:
+        if again or find_row(read_rows(path), key) is None:
             tell(add_row(run_trial(key, before=start, work=work, threads=threads), path))
+
+
+def newest(rows: Sequence[Row]) -> list[Row]:
+    """Of rows of the same trial the last one."""
+    names = ("model", "set", "split", "seed", "pairs", "recipe")
+    return list({tuple(row.get(name) for name in names): row for row in rows}.values())
 
 
 def tell(row: Row) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,57 +49,109 @@ def trials_table(rows: Sequence[Row]) -> str:
 
 
 def lift_table(rows: Sequence[Row]) -> str:
-    """The classic recipe and the default one on test: what they gain, what parts them, and what they cost."""
-    lines = [
-        "| set | n | seeds | BM25 | stock | stock + BM25 | classic | default | default + BM25 | classic's gain | "
-        "default's gain | of stock | default - classic | minutes | times faster | peak MB | guard |",
-        "|" + "---|" * 17,
-    ]
+    """The classic recipe and the default one on test: what they reach and gain, and what that costs.
+
+    A line has one set and one number of pairs, and the seeds for which both recipes were trained on the same sample.
+    """
+    groups = list(_compared(rows))
+    return "\n".join(
+        [*(_quality_table(groups, str(measure)) for measure in MEASURES), _hybrid_table(groups), _cost_table(groups)]
+    )
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Rows of one set: of stock, and of both recipes by seed."""
+
+    stock: Row
+    classic: Sequence[Row]
+    default: Sequence[Row]
+
+    @property
+    def start(self) -> list[str]:
+        """The first cells of each table."""
+        return [self.stock["set"], str(self.default[0]["trained_pairs"]), str(len(self.default))]
+
+
+def _compared(rows: Sequence[Row]) -> Iterator[_Compared]:
     for name in sorted({row["set"] for row in rows}):
         here = [row for row in rows if row["set"] == name]
         stock = next(row for row in here if row["recipe"] == "stock")
         pairs = _same_samples(here)
-        if pairs:
-            lines.append(_lift_line(name, stock, [one for one, _ in pairs], [other for _, other in pairs]))
-    return "\n".join(lines) + "\n"
+        for count in sorted({one["pairs"] for one, _ in pairs}):
+            chosen = [both for both in pairs if both[0]["pairs"] == count]
+            yield _Compared(stock, [one for one, _ in chosen], [other for _, other in chosen])
 
 
-def _lift_line(name: str, stock: Row, classic: Sequence[Row], default: Sequence[Row]) -> str:
-    before, old, new = unpack(stock["values"][RECALL]), _pooled(classic), _pooled(default)
-    gained = paired_t(new - before)
-    relative = gained.mean / before.mean()
-    side = "below" if relative < FOLK[0] else "above" if relative > FOLK[1] else "inside"
-    ratios = [one["train_minutes"] / other["train_minutes"] for one, other in zip(classic, default, strict=True)]
-    minutes = " / ".join(f"{statistics.mean(row['train_minutes'] for row in one):.1f}" for one in (classic, default))
-    memory = " / ".join(str(max(row["train"]["peak_mb"] for row in one)) for one in (classic, default))
-    guard = " -> ".join(
-        f"{100 * value:.1f}"
-        for value in (
-            stock["guard"]["now"]["mean"],
-            statistics.mean(row["guard"].get("before_averaging", row["guard"]["now"])["mean"] for row in default),
-            statistics.mean(row["guard"]["now"]["mean"] for row in default),
+def _quality_table(groups: Sequence[_Compared], measure: str) -> str:
+    head = ["n", "BM25", "stock", "classic", "default", "classic's gain", "default's gain", "of stock"]
+    lines = []
+    for one in groups:
+        before = unpack(one.stock["values"][measure])
+        old, new = _pooled(one.classic, measure), _pooled(one.default, measure)
+        relative = (new - before).mean() / before.mean()
+        side = "below" if relative < FOLK[0] else "above" if relative > FOLK[1] else "inside"
+        lines.append(
+            [
+                str(len(before)),
+                _mean([one.stock["bm25"]], measure),
+                _interval(mean_interval(before), sign=""),
+                _interval(mean_interval(old), sign=""),
+                _interval(mean_interval(new), sign=""),
+                _interval(paired_t(old - before)),
+                _interval(paired_t(new - before)),
+                f"{100 * relative:+.0f} % ({side})",
+                _interval(paired_t(new - old)),
+            ]
         )
-    )
-    cells = [
-        name,
-        str(len(before)),
-        str(len(default)),
-        _points(stock["bm25"]),
-        _points(stock),
-        _points(stock["hybrid"]),
-        _interval(mean_interval(old), sign=""),
-        _interval(mean_interval(new), sign=""),
-        _mean([row["hybrid"] for row in default], RECALL),
-        _interval(paired_t(old - before)),
-        _interval(gained),
-        f"{100 * relative:+.0f} % ({side})",
-        _interval(paired_t(new - old)),
-        minutes,
-        f"{statistics.median(ratios):.1f} [{min(ratios):.1f}, {max(ratios):.1f}]",
-        memory,
-        guard,
-    ]
-    return f"| {' | '.join(cells)} |"
+    return f"### {measure}\n\n{_table([*head, 'default - classic'], groups, lines)}"
+
+
+def _hybrid_table(groups: Sequence[_Compared]) -> str:
+    head = ["BM25", "stock + BM25", "classic + BM25", "default + BM25", "gain over stock + BM25", "BM25's weight"]
+    lines = []
+    for one in groups:
+        before = unpack(one.stock["hybrid_values"][RECALL])
+        old, new = (
+            np.mean([unpack(row["hybrid_values"][RECALL]) for row in some], axis=0)
+            for some in (one.classic, one.default)
+        )
+        weights = [f"{row['hybrid']['bm25_weight']:.2g}" for row in (one.stock, *one.default)]
+        lines.append(
+            [
+                _mean([one.stock["bm25"]], RECALL),
+                *(_interval(mean_interval(values), sign="") for values in (before, old, new)),
+                _interval(paired_t(new - before)),
+                f"{weights[0]} -> {' '.join(weights[1:])}",
+            ]
+        )
+    return f"### {RECALL} with BM25\n\n{_table(head, groups, lines)}"
+
+
+def _cost_table(groups: Sequence[_Compared]) -> str:
+    """Medians over the seeds; the guard is nDCG@10 of stock, of the trained weights, and after averaging."""
+    lines = []
+    for one in groups:
+        both = (one.classic, one.default)
+        ratios = [old["train_minutes"] / new["train_minutes"] for old, new in zip(*both, strict=True)]
+        trained = [row["guard"].get("before_averaging", row["guard"]["now"]) for row in one.default]
+        guard = ([one.stock["guard"]["now"]], trained, *([row["guard"]["now"] for row in some] for some in both[::-1]))
+        lines.append(
+            [
+                " / ".join(f"{statistics.median(row['train_minutes'] for row in some):.1f}" for some in both),
+                f"{statistics.median(ratios):.1f} [{min(ratios):.1f}, {max(ratios):.1f}]",
+                " / ".join(str(max(row["train"]["peak_mb"] for row in some)) for some in both),
+                " -> ".join(f"{100 * statistics.mean(row['mean'] for row in some):.1f}" for some in guard[:3]),
+                f"{100 * statistics.mean(row['mean'] for row in guard[3]):.1f}",
+            ]
+        )
+    return f"### Cost\n\n{_table(['minutes', 'times faster', 'peak MB', 'guard', 'of classic'], groups, lines)}"
+
+
+def _table(head: Sequence[str], groups: Sequence[_Compared], lines: Sequence[Sequence[str]]) -> str:
+    cells = [["set", "pairs", "seeds", *head], ["---"] * (3 + len(head))]
+    cells += [[*one.start, *line] for one, line in zip(groups, lines, strict=True)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in cells)
 
 
 def _same_samples(rows: Sequence[Row]) -> list[tuple[Row, Row]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from benchmarks.harness import real_set
 from benchmarks.lift import trial
+from benchmarks.lift.__main__ import newest
 from benchmarks.lift.guard import before_averaging, guard_set
 from benchmarks.lift.tables import lift_table, trials_table
 from benchmarks.lift.trial import gain, pack, read_recipe, sample, unpack
@@ -116,8 +117,9 @@ def row(recipe: str, recall: str, minutes: float = 0.0, **more: Any) -> Row:
         "recipe": recipe,
         "values": {"R@10": recall, "nDCG@10": recall},
         **found,
-        "hybrid": found,
         "bm25": found,
+        "hybrid": {**found, "bm25_weight": 0.5},
+        "hybrid_values": {"R@10": recall},
         "guard": {"now": {"mean": 0.8}},
         **({} if recipe == "stock" else {"seed": 1, "pairs": 9, "trained_pairs": 9, "train_minutes": minutes}),
         "train": {"peak_mb": 100},
@@ -133,16 +135,36 @@ def test_the_lift_table_says_what_parts_the_recipes() -> None:
         row("default", "0 0 0 0", 1.0, seed=2),  # no classic row of this sample: it takes no part
     ]
 
-    cells = [cell.strip() for cell in lift_table(rows).splitlines()[2].split("|")[1:-1]]
+    recall, _, hybrid, cost = (
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in lift_table(rows).splitlines()
+        if line.startswith("| law |")
+    )
 
     # Stock 1.5 of 4, classic 2.0, default 2.5: 25 points, two thirds of stock.
-    assert cells[:6] == ["law", "4", "1", "37.5", "37.5", "37.5"]
-    assert cells[6].startswith("50.0 [")
-    assert cells[7].startswith("62.5 [")
-    assert cells[10].startswith("+25.0 [")
-    assert cells[11] == "+67 % (above)"
-    assert cells[12].startswith("+12.5 [")
-    assert cells[13:15] == ["30.0 / 6.0", "5.0 [5.0, 5.0]"]
+    assert recall[:5] == ["law", "9", "1", "4", "37.5"]
+    assert recall[5].startswith("37.5 [")
+    assert recall[6].startswith("50.0 [")
+    assert recall[7].startswith("62.5 [")
+    assert recall[9].startswith("+25.0 [")
+    assert recall[10] == "+67 % (above)"
+    assert recall[11].startswith("+12.5 [")
+    assert hybrid[7].startswith("+25.0 [")
+    assert cost[3:] == ["30.0 / 6.0", "5.0 [5.0, 5.0]", "100 / 100", "80.0 -> 80.0 -> 80.0", "80.0"]
+
+
+def test_each_number_of_pairs_has_a_line_of_its_own() -> None:
+    rows = [row("stock", "500 0")]
+    for pairs in (9, 90):
+        rows += [row("mnrl", "500 0", 8.0, pairs=pairs), row("default", "500 500", 2.0, pairs=pairs)]
+
+    assert lift_table(rows).count("| law |") == 4 * 2
+
+
+def test_the_newest_row_of_a_trial_counts() -> None:
+    rows = [row("stock", "0"), row("default", "0"), row("default", "500", seed=2), row("default", "1000")]
+
+    assert [one["values"]["R@10"] for one in newest(rows)] == ["0", "1000", "500"]
 
 
 def test_the_table_of_trials_pools_seeds() -> None:

@@ -127,6 +127,14 @@ class Network:
         """The computing trunk's layers, the lowest first."""
         return self.layers_of(self._computing)
 
+    @property
+    def layer_count(self) -> int:
+        """Layers that can be frozen one by one; 1 where they share their weights."""
+        try:
+            return len(self.layers)
+        except DataError:
+            return 1
+
     def layers_of(self, trunk: torch.nn.Module) -> torch.nn.ModuleList:
         """The layers of a trunk.
 

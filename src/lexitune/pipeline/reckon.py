@@ -27,7 +27,7 @@ from lexitune.models.sizing import (
 from lexitune.pipeline.bill import Bill, Cost, Gain, Memory, Plan, Span, Subject
 from lexitune.pipeline.options import PlanOptions
 from lexitune.pipeline.workload import WORD_TOKENS, Lengths, Workload
-from lexitune.stages.train.averaging import SHARES, general_tokens
+from lexitune.stages.train.averaging import ENDS, general_tokens
 from lexitune.stages.train.dev import plan_dev
 from lexitune.stages.train.options import TrainOptions
 from lexitune.stages.train.recipe import Recipe, settle
@@ -52,7 +52,8 @@ def make_plan(
     """
     rate = subject.hardware.pounds_per_hour
     budget = UNLIMITED["cpu" if subject.on_cpu else "cuda"].token_budget
-    size = {"pairs": subject.workload.pairs, "parameters": subject.shape.parameters}
+    shape = subject.shape
+    size = {"pairs": subject.workload.pairs, "parameters": shape.parameters, "layers": shape.layers}
     given, default, classic = (
         settle(one, token_budget=budget, **size) for one in (train, TrainOptions(), TrainOptions(recipe="mnrl"))
     )
@@ -109,6 +110,7 @@ def _our_memory(subject: Subject, recipe: Recipe) -> Memory:
     pair = query + (1 + recipe.negatives) * doc
     plain = subject.on_cpu and doc <= LONGEST_PLAIN
     each = graph_bytes(subject.shape, length=doc, item_bytes=2 if subject.half else 4, pairs=1.0 if plain else 0.0)
+    each *= 1 - recipe.freeze_layers / subject.shape.layers
     parts = state_memory(subject.shape, half=subject.half, copies=2, learning=_learning(subject.shape, recipe))
     room = GRAPH_SHARE * max(0.0, _room(subject) - sum(parts.values()))
     longest = float(max(work.queries.max(), work.passages.max()))
@@ -164,13 +166,15 @@ def _our_cost(subject: Subject, recipe: Recipe, rate: float, memory: Memory) -> 
     pair = query + (1 + recipe.negatives) * doc
     tokens = recipe.batch_size * (float(work.queries.mean()) + (1 + recipe.negatives) * float(work.passages.mean()))
     again = max(0.0, 1 - memory.batch / tokens)  # the share of a batch that gradient caching encodes twice
-    flops = (TRAINING_PASSES + again) * recipe.epochs * work.pairs * pair
-    read = recipe.epochs * work.pairs * (tokens / recipe.batch_size)
-    flops += _evaluation_tokens(work, recipe, read) * 2 * shape.layers * shape.layer_weights
+    share = recipe.work_share(shape.layers)
+    again *= 1 - recipe.freeze_layers / shape.layers if recipe.keeps_states else 1
+    flops = (TRAINING_PASSES * share + again) * recipe.epochs * work.pairs * pair
+    learnt = share * recipe.epochs * work.pairs * (tokens / recipe.batch_size)
+    flops += _evaluation_tokens(work, recipe, learnt) * 2 * shape.layers * shape.layer_weights
     return _cost(f"{name}, {recipe.told_epochs}, dev", flops, _our_seconds(subject, flops), rate)
 
 
-def _evaluation_tokens(work: Workload, recipe: Recipe, read: float) -> float:
+def _evaluation_tokens(work: Workload, recipe: Recipe, learnt: float) -> float:
     """Tokens of all dev evaluations, and of those on dev and general text that choose the share of the weights."""
     if not work.dev_queries:
         return 0.0
@@ -180,7 +184,7 @@ def _evaluation_tokens(work: Workload, recipe: Recipe, read: float) -> float:
         answers=1,
         query_tokens=query,
         doc_tokens=doc,
-        train_tokens=read,
+        train_tokens=learnt,
         most_queries=recipe.dev_queries,
     )
     each = dev.queries * query + min(dev.docs, work.docs) * doc
@@ -188,8 +192,8 @@ def _evaluation_tokens(work: Workload, recipe: Recipe, read: float) -> float:
         return dev.evaluations * each
     docs, queries, _ = read_general()
     words = sum(len(text.split()) for text in (*(doc.text for doc in docs), *(one.text for one in queries.values())))
-    general = min(general_tokens(read), WORD_TOKENS * words)
-    return (dev.evaluations + len(SHARES) - 1) * each + (len(SHARES) + 1) * general
+    general = min(general_tokens(learnt), WORD_TOKENS * words)
+    return (dev.evaluations + ENDS + 1) * each + ENDS * general
 
 
 def _least_cost(subject: Subject, recipe: Recipe, rate: float) -> Cost:

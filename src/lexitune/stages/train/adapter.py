@@ -28,7 +28,7 @@ from lexitune.models.adapter import Matrix, adapt
 from lexitune.models.corpus import encode_corpus
 from lexitune.stages.train.dev import answered
 from lexitune.stages.train.examples import Examples
-from lexitune.stages.train.heldout import mean_of_vectors
+from lexitune.stages.train.heldout import values_of_search
 from lexitune.stages.train.losses.batch import Batch
 from lexitune.stages.train.losses.infonce import infonce
 from lexitune.stages.train.progress import Progress
@@ -74,7 +74,7 @@ class DevVectors:
         Raises:
             StageFailed: Scores tie for most queries.
         """
-        return mean_of_vectors(
+        values = values_of_search(
             adapt(self.queries, weight, normalise=self.normalise),
             self.corpus,
             query_ids=self.query_ids,
@@ -83,6 +83,7 @@ class DevVectors:
             collapsed="the vectors have collapsed",
             fix="take another stock model with --model",
         )
+        return float(values.mean())
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
     from lexitune.models.tokens import TokenIds
 
-__all__ = ["HeldOut", "mean_of_vectors", "measure_held_out"]
+__all__ = ["HeldOut", "encode_held_out", "measure_held_out", "values_of_search", "values_of_vectors"]
+
+Matrix = NDArray[np.float32]
 
 DEPTH = 11  # hits that show whether a model tells docs apart at all
 LOWER = "train with a lower --learning-rate; nothing was published"
@@ -51,37 +53,55 @@ def measure_held_out(model: Embedder, held_out: HeldOut, *, step: int) -> float:
     Raises:
         StageFailed: Vectors that are not numbers, a model whose scores tie for most queries, or too little memory.
     """
-    fix = LOWER if step else OTHER
-    query_ids, doc_ids = held_out.query_ids, held_out.doc_ids
+    return float(values_of_vectors(*encode_held_out(model, held_out, step=step), held_out, step=step).mean())
+
+
+def encode_held_out(model: Embedder, held_out: HeldOut, *, step: int) -> tuple[Matrix, Matrix]:
+    """Vectors of the queries and of the docs, with the weights as they are now.
+
+    Raises:
+        StageFailed: Vectors that are not numbers, or too little memory.
+    """
     try:
-        queries = model.encode_tokens(held_out.queries, names=query_ids)
-        docs = model.encode_tokens(held_out.docs, names=doc_ids)
+        return (
+            model.encode_tokens(held_out.queries, names=held_out.query_ids),
+            model.encode_tokens(held_out.docs, names=held_out.doc_ids),
+        )
     except StageFailed as error:
         if error.code != "E1101":  # memory, say
             raise
-        raise StageFailed("E1201", f"after step {step} the model's vectors are not numbers", fix=fix) from error
-    return mean_of_vectors(
+        problem = f"after step {step} the model's vectors are not numbers"
+        raise StageFailed("E1201", problem, fix=LOWER if step else OTHER) from error
+
+
+def values_of_vectors(queries: Matrix, docs: Matrix, held_out: HeldOut, *, step: int) -> NDArray[np.float64]:
+    """The measure of each query, by exact search among these vectors.
+
+    Raises:
+        StageFailed: The scores tie for most queries.
+    """
+    return values_of_search(
         queries,
-        (docs, doc_ids),
-        query_ids=query_ids,
+        (docs, held_out.doc_ids),
+        query_ids=held_out.query_ids,
         qrels=held_out.qrels,
         measure=held_out.measure,
         collapsed=f"after step {step} the model has collapsed",
-        fix=fix,
+        fix=LOWER if step else OTHER,
     )
 
 
-def mean_of_vectors(
-    queries: NDArray[np.float32],
-    docs: Vectors | tuple[NDArray[np.float32], Sequence[str]],
+def values_of_search(
+    queries: Matrix,
+    docs: Vectors | tuple[Matrix, Sequence[str]],
     *,
     query_ids: Sequence[str],
     qrels: Qrels,
     measure: Measure,
     collapsed: str,
     fix: str,
-) -> float:
-    """The mean over the queries, by exact search.
+) -> NDArray[np.float64]:
+    """The measure of each query, by exact search.
 
     Args:
         measure: Its cutoff is at most 11.
@@ -96,4 +116,4 @@ def mean_of_vectors(
         refuse_collapsed(hits)
     except DataError as error:
         raise StageFailed("E1202", f"{collapsed}: {error.problem}", fix=fix) from error
-    return measure_hits(hits, qrels, [measure]).mean(measure)
+    return measure_hits(hits, qrels, [measure]).values(measure)

@@ -22,7 +22,7 @@ from lexitune.io.processes import Processes, processes
 from lexitune.models.embedder import Embedder
 from lexitune.models.tokens import TokenIds
 from lexitune.stages.train import checkpoint
-from lexitune.stages.train.averaging import SHARES, WHILE_TRAINING
+from lexitune.stages.train.averaging import ENDS, USUAL
 from lexitune.stages.train.batches import PairBatch, cut_batches, plan_batch
 from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.heldout import HeldOut, measure_held_out
@@ -228,7 +228,7 @@ class _Loop:
             return
         began, progress = time.monotonic(), self.progress
         trained = self.mixture.copy()
-        self.mixture.put_share(trained, WHILE_TRAINING if self.recipe.blend is None else self.recipe.blend)
+        self.mixture.put_share(trained, USUAL if self.recipe.blend is None else self.recipe.blend)
         # In every process, so that all of them stop where it fails; but the first one's figure counts.
         value = measure_held_out(self.model, self.work.dev, step=progress.step)
         own, device = value if self.group.rank == 0 else 0.0, self.model.network.device
@@ -274,8 +274,9 @@ class _Loop:
 
     def is_over(self) -> bool:
         """Whether what is left to spend is only enough to end well: by the clock of the first process."""
-        # One more step, one more dev evaluation, and, where no share is given, dev and general text at each share.
-        evaluations = 1 if self.recipe.blend is not None else 1 + 2 * len(SHARES)
+        # One more step, one more dev evaluation, and, where no share is given, dev and general text at both ends, and
+        # dev at the share that is taken.
+        evaluations = 1 if self.recipe.blend is not None else 2 + 2 * ENDS
         still_s = (self.progress.latest("seconds") or 0.0) + self.progress.dev_s * evaluations
         return self.group.rank == 0 and self.limits.is_over(time.monotonic() - self.started, still_s=still_s)
 

@@ -12,9 +12,10 @@ class TrainOptions:
     recipe: str = field(
         default="default",
         metadata={
-            "help": "default: large in-batch batches, symmetric loss; mnrl: sentence-transformers' own classic "
-            "trainer; adapter: a map on query vectors, trained in seconds, with the index left as it is",
-            "choices": ("default", "mnrl", "adapter"),
+            "help": "default: large in-batch batches, symmetric loss; fast: the same, for the upper half of the "
+            "layers; mnrl: sentence-transformers' own classic trainer; adapter: a map on query vectors, trained in "
+            "seconds, with the index left as it is",
+            "choices": ("default", "fast", "mnrl", "adapter"),
         },
     )
     epochs: int | None = field(
@@ -87,7 +88,10 @@ class TrainOptions:
     lora: int | None = field(
         default=None, metadata={"help": "Train LoRA matrices of this rank in place of the weights", "least": 1}
     )
-    freeze_layers: int = field(default=0, metadata={"help": "Lower layers that do not learn", "least": 0})
+    freeze_layers: int | None = field(
+        default=None,
+        metadata={"help": "Lower layers that do not learn (default 0; recipe fast: half of them)", "least": 0},
+    )
     freeze_table: bool = field(default=False, metadata={"help": "Let the table of word vectors not learn"})
     blend: float | None = field(
         default=None,

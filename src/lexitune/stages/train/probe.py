@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lexitune.errors import UsageError
 from lexitune.models.shape import Shape, config_shape
 from lexitune.models.sizing import forward_flops, padded_flops
-from lexitune.stages.train.averaging import SHARES, general_tokens
+from lexitune.stages.train.averaging import ENDS, general_tokens
 from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.general import make_general_set
 from lexitune.stages.train.progress import Progress
@@ -184,11 +184,11 @@ def _evaluations(model: Embedder, ready: Gathered, recipe: Recipe, rate: float) 
         return count * each, 0.0, count
     folder = Path(recipe.general) if recipe.general else None
     began = time.monotonic()
-    general = make_general_set(model, folder=folder, tokens=general_tokens(ready.read), seed=recipe.seed)
+    general = make_general_set(model, folder=folder, tokens=general_tokens(ready.learnt), seed=recipe.seed)
     made = time.monotonic() - began
     other = rate * sum(forward_flops(shape, one.lengths) for one in (general.queries, general.docs))
-    # Dev at the stock weights and at the share that ranks checkpoints is known by then.
-    return count * each, made + (len(SHARES) - 1) * each + (len(SHARES) + 1) * other, count
+    # Both ends, and dev at the share that is taken, where it is not the usual one.
+    return count * each, made + (ENDS + 1) * each + ENDS * other, count
 
 
 class _Clock:

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from lexitune.errors import UsageError
+from lexitune.models.sizing import TRAINING_PASSES
+from lexitune.stages.train.averaging import USUAL
 from lexitune.stages.train.options import TrainOptions
 
 __all__ = ["Recipe", "derive", "identity", "settle"]
@@ -54,14 +56,39 @@ class Recipe:
         """Such as `3 epochs`."""
         return "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
 
+    @property
+    def keeps_states(self) -> bool:
+        """Whether what the frozen layers make of a text is computed once and kept."""
+        return self.freeze_layers > 0 and self.epochs > 1 and not self.dropout
+
+    def work_share(self, layers: int) -> float:
+        """The training's work over that of one in which every layer learns; `layers` is what the model has.
+
+        Example:
+            Half of the layers are frozen: their forward pass is a sixth of the work, and in two epochs done once.
+
+            >>> settle(TrainOptions(freeze_layers=3, epochs=2), token_budget=4096).work_share(6)
+            0.5833333333333334
+        """
+        frozen = self.freeze_layers / layers
+        return 1 - frozen + frozen / TRAINING_PASSES / (self.epochs if self.keeps_states else 1)
+
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {
-    # Batch, epochs and learning rate come from `derive`.
+    # Batch, epochs and learning rate of this one and the next come from `derive`.
     "default": {
         "loss": "infonce-symmetric",
         "mask": "relevant",
         "negatives": 1,
         "patience": 3,
+    },
+    # Half of the layers learn, and nothing is tried out afterwards: for a first look, and where minutes count.
+    "fast": {
+        "loss": "infonce-symmetric",
+        "mask": "relevant",
+        "negatives": 1,
+        "patience": 3,
+        "blend": USUAL,
     },
     # What most tutorials do. The yardstick: never tuned, never sped up.
     "mnrl": {
@@ -96,6 +123,7 @@ OPEN: Mapping[str, Any] = {
     "max_cost": None,
     "matryoshka": (),
     "lora": 0,
+    "freeze_layers": 0,
     "general": "",
     "tracker": "",
 }
@@ -130,13 +158,13 @@ NO_PART = ("checkpoint_s", "tracker", "hourly_rate", "token_budget")
 training goes on when less is free, and with the smaller `--token-budget` that its user then gives."""
 
 
-PAIRS, PARAMETERS = 20_000, 22_700_000  # where neither data nor model are at hand: many pairs, all-MiniLM-L6-v2
+PAIRS, PARAMETERS, LAYERS = 20_000, 22_700_000, 6  # where neither data nor model are at hand: all-MiniLM-L6-v2
 LARGEST_BATCH, SMALLEST_BATCH, STEPS, MOST_EPOCHS = 128, 32, 16, 5
 RATE, MANY_STEPS = 2e-4, 64
 
 
 def derive(*, pairs: int, parameters: int, batch_size: int | None = None, epochs: int | None = None) -> dict[str, Any]:
-    """Batch, epochs and learning rate of the default recipe, by the number of pairs and the size of the model.
+    """Batch, epochs and learning rate, by the number of pairs and the size of the model.
 
     A large batch has many negatives, so each pair teaches more; but a training needs some steps, and sixteen were
     enough (docs/decisions.md). Fewer steps bear a higher rate, up to twice. A larger model takes a lower one, by the
@@ -161,12 +189,20 @@ def derive(*, pairs: int, parameters: int, batch_size: int | None = None, epochs
     return {"batch_size": batch, "epochs": passes, "learning_rate": float(f"{rate:.1g}")}
 
 
-def settle(options: TrainOptions, *, token_budget: int, pairs: int = PAIRS, parameters: int = PARAMETERS) -> Recipe:
+def settle(
+    options: TrainOptions,
+    *,
+    token_budget: int,
+    pairs: int = PAIRS,
+    parameters: int = PARAMETERS,
+    layers: int = LAYERS,
+) -> Recipe:
     """Fill in the recipe's own values where the user has set none.
 
     Args:
         token_budget: What suits the device, where neither the user nor the recipe says.
-        pairs: Training pairs there are, and `parameters` weights of the model: the default recipe goes by them.
+        pairs: Training pairs there are; the recipes `default` and `fast` go by them, and by the model's number of
+            weights, `parameters`, and of `layers`.
 
     Raises:
         UsageError: An option is set that the recipe would have to ignore, or one without another that it needs.
@@ -192,8 +228,11 @@ def settle(options: TrainOptions, *, token_budget: int, pairs: int = PAIRS, para
     given = {name: value for name, value in asdict(options).items() if value is not None}
     if options.matryoshka is not None:
         given["matryoshka"] = _sizes(options.matryoshka)
-    values = {**OPEN, "token_budget": token_budget, **RECIPES[options.recipe], **given}
-    if options.recipe == "default":
+    values = {**OPEN, "token_budget": token_budget, **RECIPES[options.recipe]}
+    if options.recipe == "fast" and options.lora is None:
+        values["freeze_layers"] = layers // 2
+    values |= given
+    if options.recipe in ("default", "fast"):
         derived = derive(pairs=pairs, parameters=parameters, batch_size=options.batch_size, epochs=options.epochs)
         values = {**derived, **values}
     return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})

@@ -237,6 +237,7 @@ def _settle_for(data: Dataset, model: Embedder, options: TrainOptions) -> Recipe
         token_budget=model.token_budget,
         pairs=sum(grade > 0 for grades in data.qrels.get("train", {}).values() for grade in grades.values()),
         parameters=model.network.weight_count,
+        layers=model.network.layer_count,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,18 +13,18 @@ import numpy as np
 
 from lexitune.errors import UsageError
 from lexitune.fingerprint import hash_json
-from lexitune.io.atomic import check_space, replacing
+from lexitune.io.atomic import replacing
 from lexitune.io.processes import processes
 from lexitune.models.learning import add_lora, freeze, learning, merge_lora, thaw
 from lexitune.models.lower import LowerLayers, state_bytes, write_states
 from lexitune.models.memory import GB, SHARE_OF_PASS, anonymous_bytes
 from lexitune.models.tokens import TokenIds, join_tokens
-from lexitune.stages.train.averaging import WHILE_TRAINING, Point, choose, general_tokens, sweep
+from lexitune.stages.train.averaging import USUAL, Point, choose, general_tokens, sweep
 from lexitune.stages.train.dev import answered, evaluation_steps, make_dev_set, plan_dev
 from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.general import make_general_set
 from lexitune.stages.train.gradients import tell_room
-from lexitune.stages.train.heldout import HeldOut
+from lexitune.stages.train.heldout import HeldOut, measure_held_out
 from lexitune.stages.train.loop import Work, run_loop
 from lexitune.stages.train.mixture import Mixture
 from lexitune.stages.train.progress import Progress
@@ -68,11 +69,13 @@ class Tuned:
 
 @dataclass(frozen=True)
 class Gathered:
-    """What a training consumes, how many steps it takes, and how many tokens it reads in them."""
+    """What a training consumes, how many steps it takes, and the tokens that would be as much work if every weight
+    learnt from each.
+    """
 
     work: Work
     steps: int
-    read: float
+    learnt: float
 
 
 def run_tuning(
@@ -101,7 +104,7 @@ def run_tuning(
         mixture = Mixture(model.network)
         progress = run_loop(model, mixture, work, recipe=recipe, folder=folder, talk=talk, memory=graph_room(model))
         _tell_stopped(progress, ready.steps, talk)
-        tuned = _go_back(model, mixture, progress, work.dev, recipe, ready.read, talk)
+        tuned = _go_back(model, mixture, progress, work.dev, recipe, ready.learnt, talk)
         merge_lora(model.network)
     return tuned
 
@@ -120,8 +123,9 @@ def gather_work(
     queries, docs = model.tokenise_queries(examples.queries), model.tokenise_docs(examples.docs)
     _tell_truncated(docs, model.spec.max_length, talk)
     steps, passed = count_steps(examples, recipe)
-    read = passed * (float(np.mean(queries.lengths)) + (1 + recipe.negatives) * float(np.mean(docs.lengths)))
-    dev, evaluations = _dev_set(data, model, recipe, queries, docs, read, talk)
+    pair = float(np.mean(queries.lengths)) + (1 + recipe.negatives) * float(np.mean(docs.lengths))
+    learnt = passed * pair * recipe.work_share(model.network.layer_count)
+    dev, evaluations = _dev_set(data, model, recipe, queries, docs, learnt, talk)
     tokens = join_tokens([queries, docs])
     guide = _of_training(folder, "guide", fingerprints)
     work = Work(
@@ -132,7 +136,7 @@ def gather_work(
         fingerprints,
         _guide(model, tokens, guide, talk) if recipe.mask == "guide" else None,
     )
-    return Gathered(work, steps, read)
+    return Gathered(work, steps, learnt)
 
 
 def _of_training(folder: Path, name: str, fingerprints: Mapping[str, str]) -> Path:
@@ -163,8 +167,7 @@ def set_learning(model: Embedder, work: Work, *, recipe: Recipe, folder: Path, t
         if recipe.freeze_layers or recipe.freeze_table or recipe.lora:
             count, whole = (sum(one.numel() for one in some) for some in (learning(network), network.parameters()))
             talk.say(f"{count:,} of {whole:,} weights learn")
-        if recipe.freeze_layers and recipe.epochs > 1 and not recipe.dropout:
-            _keep_states(model, tokens, recipe.freeze_layers, states, talk)
+        if recipe.keeps_states and _keep_states(model, tokens, recipe.freeze_layers, states, talk):
             network.lower = LowerLayers(network, tokens, count=recipe.freeze_layers, path=states)
         tell_room(network, copies=WEIGHTS_AGAIN + 1, talk=talk)
         yield
@@ -179,30 +182,32 @@ def _go_back(
     progress: Progress,
     dev: HeldOut | None,
     recipe: Recipe,
-    read: float,
+    learnt: float,
     talk: Talk,
 ) -> Tuned:
     """Put the share of the trained weights that is best into the model."""
     if progress.best_step == 0:
         return Tuned(progress, dev, 0.0)
-    share, points = WHILE_TRAINING if recipe.blend is None else recipe.blend, []
-    if recipe.blend is None and dev is not None:
-        general = make_general_set(
-            model,
-            folder=Path(recipe.general) if recipe.general else None,
-            tokens=general_tokens(read),
-            seed=recipe.seed,
-        )
-        known = {0.0: next(row["dev"] for row in progress.curve if "dev" in row), WHILE_TRAINING: progress.best_dev}
-        points = sweep(model, mixture, dev=dev, general=general, known=known, step=progress.step, talk=talk)
-        share = choose(points, queries=len(dev.query_ids)).share
-        _tell_points(points, share, dev, general, talk)
+    share = USUAL if recipe.blend is None else recipe.blend
+    if recipe.blend is not None or dev is None:
+        mixture.put_share(mixture.copy(), share)
+        return Tuned(progress, dev, share)
+    general = make_general_set(
+        model,
+        folder=Path(recipe.general) if recipe.general else None,
+        tokens=general_tokens(learnt),
+        seed=recipe.seed,
+    )
+    points = sweep(model, mixture, dev=dev, general=general, step=progress.step, talk=talk)
+    share = choose(points).share
     mixture.put_share(mixture.copy(), share)
+    reached = progress.best_dev if share == USUAL else measure_held_out(model, dev, step=progress.step)
+    _tell_points(points, share, reached, (dev, general), talk)
     return Tuned(progress, dev, share, points)
 
 
 def _dev_set(
-    data: Dataset, model: Embedder, recipe: Recipe, queries: TokenIds, docs: TokenIds, read: float, talk: Talk
+    data: Dataset, model: Embedder, recipe: Recipe, queries: TokenIds, docs: TokenIds, learnt: float, talk: Talk
 ) -> tuple[HeldOut | None, int]:
     judged = answered(data)
     if not judged:
@@ -214,7 +219,7 @@ def _dev_set(
         answers=answers,
         query_tokens=float(np.mean(queries.lengths)),
         doc_tokens=float(np.mean(docs.lengths)),
-        train_tokens=read,
+        train_tokens=learnt,
         most_queries=recipe.dev_queries,
     )
     dev = make_dev_set(data, model=model, plan=sizes, seed=recipe.seed)
@@ -255,19 +260,22 @@ def graph_room(model: Embedder) -> int | None:
     return int(room * SHARE_OF_PASS)
 
 
-def _keep_states(model: Embedder, tokens: TokenIds, count: int, path: Path, talk: Talk) -> None:
-    """Compute what the frozen layers make of each text, unless an earlier session did."""
-    group = processes()
-    if group.rank == 0 and not path.exists():
-        check_space(
-            path.parent,
-            state_bytes(model.network, tokens),
-            what="the states of the frozen layers need",
-            fix="free some space, or train one epoch: nothing is kept then",
+def _keep_states(model: Embedder, tokens: TokenIds, count: int, path: Path, talk: Talk) -> bool:
+    """Compute what the frozen layers make of each text, unless an earlier session did; False: the disk is too full."""
+    group, needed = processes(), state_bytes(model.network, tokens)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(path.parent).free
+    if group.any(group.rank == 0 and not path.exists() and free < needed)[0]:
+        talk.say(
+            f"the frozen layers' states take {needed / GB:.1f} GB of disk and {free / GB:.1f} GB are free: they are "
+            "computed again in every epoch"
         )
+        return False
+    if group.rank == 0 and not path.exists():
         with model.network.compute():
             write_states(model.network, tokens, count=count, path=path, token_budget=model.token_budget, talk=talk)
     group.wait()
+    return True
 
 
 def _tell_truncated(docs: TokenIds, max_length: int, talk: Talk) -> None:
@@ -285,13 +293,17 @@ def _tell_stopped(progress: Progress, steps: int, talk: Talk) -> None:
         talk.say(f"stopped after step {progress.step} of {steps}: --{limit} is reached")
 
 
-def _tell_points(points: list[Point], share: float, dev: HeldOut, general: HeldOut, talk: Talk) -> None:
+def _tell_points(
+    points: list[Point], share: float, reached: float, measured: tuple[HeldOut, HeldOut], talk: Talk
+) -> None:
     def told(point: Point) -> str:
         chosen = "*" if point.share == share else ""
         general = "-" if point.general is None else f"{point.general:.3f}"
         return f"{point.share:g}{chosen}: {point.dev:.3f} / {general}"
 
+    dev, general = (one.measure for one in measured)
     talk.say(
-        f"share of the trained weights: dev {dev.measure} / general {general.measure}  "
+        f"share of the trained weights, estimated: dev {dev} / general {general}  "
         + "  ".join(told(point) for point in points)
     )
+    talk.say(f"share {share:g} is taken: dev {dev} {reached:.3f}, measured")
