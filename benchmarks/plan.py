@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--sets", default="nl2bash,tatqa,pycode", help=f"of {', '.join(SETS)}")
     parser.add_argument("--pairs", type=int, default=2000, help="most training pairs of a set (default 2,000)")
     parser.add_argument("--docs", type=int, default=2000, help="most passages of a set, but for the answers")
-    parser.add_argument("--recipe", default="default", choices=("default", "mnrl"))
+    parser.add_argument("--recipe", default="default", choices=("default", "fast", "mnrl"))
     parser.add_argument("--batch-size", type=int, help="pairs in a batch (default: the recipe's)")
     parser.add_argument("--epochs", type=int, help="passes over the pairs (default: the recipe's)")
     given = parser.parse_args()

@@ -4,9 +4,10 @@
     python -m benchmarks.lift --show [--split test]
 
 A recipe is its name and what differs from it: `default`, `mnrl`, `default;batch_size=64;epochs=2`. `mined=model` (or
-`bm25`, `hybrid`) mines negatives first, as part of the training's time. Recipes are separated by commas. All recipes of
-a set and a seed train on the same sample of pairs, one after the other, on the same threads; nothing else should run
-meanwhile, and each row tells how busy the processor was with anything else.
+`bm25`, `hybrid`) mines negatives first, as part of the training's time. `mnrl;curve=12` measures the classic recipe at
+twelve places on its way, and the table of times to quality sets the other recipes beside it. Recipes are separated by
+commas. All recipes of a set and a seed train on the same sample of pairs, one after the other, on the same threads;
+nothing else should run meanwhile, and each row tells how busy the processor was with anything else.
 
 A row is appended to benchmarks/lift/rows.jsonl as soon as it is measured, and a row that is there is not measured
 again: a lab that was stopped goes on where it was. After a change of the code `--again` measures anew; the newest row
@@ -23,7 +24,7 @@ from typing import Any
 import torch
 
 from benchmarks.harness import SETS, arguments
-from benchmarks.lift.tables import lift_table, trials_table
+from benchmarks.lift.tables import lift_table, race_table, trials_table
 from benchmarks.lift.trial import MEASURES, MODEL, measure_stock, run_trial
 from benchmarks.rows import Row, add_row, find_row, read_rows
 from benchmarks.sample import WHOLE
@@ -51,7 +52,7 @@ def main() -> None:
         threads = given.threads or torch.get_num_threads()
         run(keys, path=given.rows, work=given.work, threads=threads, again=given.again)
     rows = [row for row in newest(read_rows(given.rows)) if (row["split"], row["model"]) == (given.split, given.model)]
-    sys.stdout.write(lift_table(rows) if given.split == "test" else trials_table(rows))
+    sys.stdout.write(lift_table(rows) if given.split == "test" else f"{trials_table(rows)}\n{race_table(rows)}")
 
 
 def plan(model: str, split: str, *, sets: str, seeds: str, pairs: str, recipes: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import psutil
 import torch
 
 from benchmarks.harness import Lap, Side, cpu_name, real_set, running
+from benchmarks.lift.curve import measure_curve, train_with_curve
 from benchmarks.lift.guard import before_averaging, guard_of, guard_set
 from benchmarks.rows import Row
 from benchmarks.sample import draw, opened
@@ -50,7 +51,8 @@ def run_trial(key: Mapping[str, Any], *, before: Row, work: Path, threads: int) 
 
     Args:
         key: `model`, `set`, `split`, `seed`, `pairs` and `recipe`: a recipe's name and options, such as
-            `default,batch_size=64`; `mined=model` trains with negatives mined before, from that ranking.
+            `default,batch_size=64`; `mined=model` trains with negatives mined before, from that ranking;
+            `mnrl,curve=12` also measures the classic recipe at that many places on its way.
         before: The set's row of the stock model, for the gain.
         work: Folder for models and vectors; what belongs to this trial is removed.
     """
@@ -97,12 +99,18 @@ def make_training(key: Mapping[str, Any], folder: str) -> Callable[[], Row]:
     """From the texts to the chosen weights in `folder`; mining is part of it."""
 
     def work() -> Row:
-        options, candidates = read_recipe(key)
+        options, extras = read_recipe(key)
         data = sample(real_set(key["set"]), pairs=key["pairs"], seed=key["seed"])
         model = load(options=stock(key))
+        if extras.curve:
+            rows, pairs = train_with_curve(
+                data, model=model, folder=Path(folder) / "curve", options=options, points=extras.curve
+            )
+            model.save(Path(folder) / "model")
+            return {"trained_pairs": pairs, "train_minutes": rows[-1]["seconds"] / 60}
         mined: tuple[Example, ...] = ()
-        if candidates:
-            given = MineOptions(candidates=candidates, seed=key["seed"])
+        if extras.mined:
+            given = MineOptions(candidates=extras.mined, seed=key["seed"])
             mined = tuple(mine(data, model=model, options=given).examples())
         out = train(data, model=model, out=Path(folder) / "model", mined=mined, options=options)
         meta = read_meta(out)
@@ -138,6 +146,8 @@ def make_measuring(key: Mapping[str, Any], folder: str, work: str) -> Callable[[
             "values": {str(one): pack(alone.values(one)) for one in MEASURES},
             "hybrid_values": {str(MEASURES[0]): pack(reports["hybrid_model"].values(MEASURES[0]))},
         }
+        if folder and (Path(folder) / "curve").exists():
+            found["curve"] = measure_curve(data, model=model, folder=Path(folder) / "curve")
         if key["split"] == "test":
             found["guard"] = guards(model, key, read_meta(made) if folder else None)
         return found
@@ -160,13 +170,21 @@ def guards(model: Embedder, key: Mapping[str, Any], meta: Meta | None) -> dict[s
     return found
 
 
-def read_recipe(key: Mapping[str, Any]) -> tuple[TrainOptions, str]:
-    """The options that a key names, and whose ranking negatives are mined from, if any are."""
+@dataclass(frozen=True)
+class Extras:
+    """What a recipe asks of the lab itself: whose ranking negatives are mined from, and places of its curve."""
+
+    mined: str = ""
+    curve: int = 0
+
+
+def read_recipe(key: Mapping[str, Any]) -> tuple[TrainOptions, Extras]:
+    """The options that a key names, and what is none of training's."""
     spec = parse_spec(key["recipe"])
     values = {name: _literal(value) for name, value in spec.values.items()}
-    candidates = str(values.pop("mined", ""))
+    extras = Extras(**{option.name: values.pop(option.name) for option in fields(Extras) if option.name in values})
     fixed = {"recipe": spec.name, "seed": key["seed"], "checkpoint_s": NEVER_S}
-    return build(TrainOptions, fixed, values), candidates
+    return build(TrainOptions, fixed, values), extras
 
 
 def _literal(text: str) -> Any:

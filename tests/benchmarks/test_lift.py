@@ -12,7 +12,7 @@ from benchmarks.harness import real_set
 from benchmarks.lift import trial
 from benchmarks.lift.__main__ import newest
 from benchmarks.lift.guard import before_averaging, guard_set
-from benchmarks.lift.tables import lift_table, trials_table
+from benchmarks.lift.tables import lift_table, race_table, trials_table
 from benchmarks.lift.trial import gain, pack, read_recipe, sample, unpack
 from benchmarks.rows import Row, add_row, find_row, read_rows
 from benchmarks.sample import cut
@@ -32,10 +32,10 @@ def test_rows_are_kept_and_the_newest_of_a_key_is_found(tmp_path: Path) -> None:
 
 
 def test_a_recipe_is_its_name_and_what_differs_from_it() -> None:
-    options, candidates = read_recipe({"recipe": "default,batch_size=64,learning_rate=4e-4,mined=bm25", "seed": 3})
+    options, extras = read_recipe({"recipe": "default,batch_size=64,learning_rate=4e-4,mined=bm25", "seed": 3})
 
     assert (options.recipe, options.batch_size, options.learning_rate, options.seed) == ("default", 64, 4e-4, 3)
-    assert candidates == "bm25"
+    assert (extras.mined, extras.curve) == ("bm25", 0)
     with pytest.raises(UsageError, match="batch_siz"):
         read_recipe({"recipe": "default,batch_siz=64", "seed": 3})
 
@@ -173,3 +173,39 @@ def test_the_table_of_trials_pools_seeds() -> None:
     line = trials_table(rows).splitlines()[-1]
 
     assert line.startswith("| law | default | 9 | 2 | 75.0 | +75.0 [")
+
+
+def test_the_race_is_to_nearly_all_of_the_classic_gain() -> None:
+    curve = [{"step": 1.0, "seconds": 60.0, "R@10": 0.2}, {"step": 2.0, "seconds": 600.0, "R@10": 0.5}]
+    curve.append({"step": 3.0, "seconds": 900.0, "R@10": 0.5})
+    rows = [
+        row("stock", "0 0"),
+        row("mnrl,curve=3", "1000 0", 15.0, curve=curve),
+        row("default", "1000 0", 2.0),  # 0.5: 10 minutes against 2
+        row("fast", "500 400", 1.0),  # 0.45 of 0.475
+        row("fast", "1000 500", 1.0, seed=2),  # no curve of this sample
+    ]
+
+    lines = race_table(rows).splitlines()[2:]
+
+    assert lines == [
+        "| law | 9 | 1 | default | 1 of 1 | 10.0 | 2.0 | 5.0 [5.0, 5.0] |",
+        "| law | 9 | 1 | fast | 0 of 1 | 10.0 | nan | - |",
+    ]
+
+
+def test_the_classic_recipe_has_a_curve(
+    tmp_path: Path, shared_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared_data("tatqa")
+    small = cut(real_set("tatqa"), tmp_path, pairs=40, docs=120, queries=12)
+    monkeypatch.setattr(trial, "real_set", lambda name: small)
+    key: dict[str, Any] = {"model": "minilm", "set": "tatqa", "split": "dev", "seed": 2, "pairs": 16}
+    key["recipe"] = "mnrl,epochs=2,batch_size=8,learning_rate=1e-3,warmup_steps=1,curve=2"
+
+    trained = trial.make_training(key, str(tmp_path))()
+    found = trial.make_measuring(key, str(tmp_path), str(tmp_path / "work"))()
+
+    assert [point["step"] for point in found["curve"]] == [2.0, 4.0]
+    assert 0 < found["curve"][0]["seconds"] < found["curve"][1]["seconds"] == 60 * trained["train_minutes"]
+    assert found["curve"][1]["R@10"] == pytest.approx(found["R@10"]["mean"])

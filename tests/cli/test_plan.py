@@ -67,6 +67,25 @@ def test_the_classic_recipe_costs_most_and_ours_less_and_pounds_follow_the_hours
     )
 
 
+def test_frozen_layers_cost_and_keep_less() -> None:
+    # On an H200 64 pairs keep their graph, so nothing is encoded twice; with a share that is given nothing is swept.
+    args = ("--model", LARGE[1], "--gpu", "H200", "--pairs", "5000", "--batch-size", "64", "--blend", "0.7")
+    whole, fast = plan(*args), plan(*args, "--recipe", "fast")
+
+    # The lower half is passed forward alone: a third of its work.
+    share = fast["training"]["ours"]["flops"] / whole["training"]["ours"]["flops"]
+    assert share == pytest.approx(2 / 3, rel=0.02)
+    activations = [one["memory"]["ours"]["parts"]["activations"] for one in (fast, whole)]
+    assert activations[0] == pytest.approx(activations[1] / 2)
+
+
+def test_to_freeze_every_layer_is_refused_as_training_would() -> None:
+    result = call(*LARGE, "--pairs", "5000", "--freeze-layers", "24")
+
+    assert result.exit_code == 2
+    assert "--freeze-layers 24 leaves nothing to learn: the model has 24 layers" in result.stderr
+
+
 def test_what_gradient_caching_encodes_twice_is_counted() -> None:
     # 64 pairs of 280 tokens do not fit the quarter of a 4090 that graphs may take; they fit that of an H200.
     args = ("--pairs", "5000", "--batch-size", "64")

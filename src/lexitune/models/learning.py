@@ -12,6 +12,7 @@ import torch
 
 from lexitune.errors import UsageError
 from lexitune.models.network import Network
+from lexitune.models.shape import check_frozen
 
 __all__ = ["add_lora", "checkpoint_layers", "freeze", "learning", "merge_lora", "thaw"]
 
@@ -30,12 +31,7 @@ def freeze(network: Network, *, layers: int = 0, table: bool = False) -> None:
         UsageError: The network has no more than `layers` layers.
     """
     own = network.layers_of(network.trunk)
-    if layers >= len(own):
-        raise UsageError(
-            "E2123",
-            f"--freeze-layers {layers} leaves nothing to learn: the model has {len(own)} layers",
-            fix=f"--freeze-layers {len(own) // 2}",
-        )
+    check_frozen(layers, len(own))
     if table:
         network.trunk.get_input_embeddings().weight.requires_grad_(False)
     if layers:

@@ -13,7 +13,7 @@ from lexitune.errors import DataError, UsageError
 from lexitune.models.catalog import BUILT_IN, Choice
 from lexitune.settings import did_you_mean
 
-__all__ = ["SHAPES", "Shape", "config_shape", "read_shape", "shape_of"]
+__all__ = ["SHAPES", "Shape", "check_frozen", "config_shape", "read_shape", "shape_of"]
 
 GATED = ("gemma", "llama", "mistral", "modernbert", "nomic_bert", "qwen")
 """Beginnings of the model types whose feed-forward has a third matrix, which gates the first."""
@@ -171,3 +171,17 @@ def _count(path: Path) -> int:
         head: dict[str, Any] = json.loads(file.read(int.from_bytes(file.read(8), "little")))
     floats = (one for name, one in head.items() if name != "__metadata__" and not one["dtype"].startswith("I"))
     return sum(math.prod(one["shape"]) for one in floats)
+
+
+def check_frozen(count: int, layers: int) -> None:
+    """Refuse to freeze `count` of `layers` layers where none is left.
+
+    Raises:
+        UsageError: None is.
+    """
+    if count >= layers:
+        raise UsageError(
+            "E2123",
+            f"--freeze-layers {count} leaves nothing to learn: the model has {layers} layers",
+            fix=f"--freeze-layers {layers // 2}",
+        )

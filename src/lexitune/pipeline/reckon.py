@@ -14,7 +14,7 @@ import numpy as np
 
 from lexitune.io.general import read_general
 from lexitune.models.memory import GB, GRAPH_SHARE, UNLIMITED
-from lexitune.models.shape import Shape
+from lexitune.models.shape import Shape, check_frozen
 from lexitune.models.sizing import (
     TRAINING_PASSES,
     encoding_memory,
@@ -57,6 +57,7 @@ def make_plan(
     given, default, classic = (
         settle(one, token_budget=budget, **size) for one in (train, TrainOptions(), TrainOptions(recipe="mnrl"))
     )
+    check_frozen(given.freeze_layers, shape.layers)
     classic = given if given.recipe == "mnrl" else classic
     ours = default if given.recipe == "mnrl" else given
     ours = ours if mined or train.negatives else replace(ours, negatives=0)

@@ -8,7 +8,7 @@ from tests.stages.train.watching import listen
 from lexitune.errors import StageFailed
 from lexitune.models.embedder import Embedder
 from lexitune.models.learning import add_lora
-from lexitune.stages.train.averaging import SHARES, Point, choose, sweep
+from lexitune.stages.train.averaging import SHARES, Point, _point, choose, sweep
 from lexitune.stages.train.dev import DevPlan, make_dev_set
 from lexitune.stages.train.heldout import HeldOut, measure_held_out
 from lexitune.stages.train.mixture import Mixture
@@ -99,6 +99,7 @@ def test_how_far_a_share_lies_behind_is_told_in_standard_errors(tiny: Embedder, 
 
     points = sweep(tiny, mixture, dev=dev, general=dev, step=5, talk=listen())
 
+    assert len({point.dev for point in points}) > 1
     best = max(point.dev for point in points[1:])
     assert all((point.behind == 0) == (point.dev == best) for point in points if point.share > 0)
     # Dev is general text here, and one of its errors is taken off the loss.
@@ -126,6 +127,16 @@ def test_weights_that_are_not_numbers_are_a_failed_training(tiny: Embedder, dev:
         sweep(tiny, mixture, dev=dev, general=dev, step=5, talk=listen())
 
     assert caught.value.code == "E1201"
+
+
+def test_a_query_that_is_lost_is_no_more_than_one_standard_error() -> None:
+    best = np.ones(163)
+    other = best.copy()
+    other[5] = 0.0
+
+    assert choose([_point(0.5, other, best, None, None), _point(0.8, best, best, None, None)]).share == 0.8
+    assert choose([_point(0.6, other, best, None, None), _point(0.9, best, best, None, None)]).share == 0.6
+    assert _point(0.6, 0.5 * best, best, None, None).behind > 1e9  # behind with every query
 
 
 def test_where_every_share_collapses_the_training_has(

@@ -273,7 +273,7 @@ def test_time_is_left_for_what_comes_after_the_last_step(
         out = train(small_data, model=tiny, out=tmp_path / str(blend), options=options, talk=heard)
         steps[blend] = outputs(out)["steps"]
 
-    # An evaluation takes two seconds. To choose a share takes five such beside the last: the end is to begin twelve
+    # An evaluation takes two seconds. To choose a share takes seven such beside the last: the end is to begin sixteen
     # seconds before 120.
     assert steps == {1.0: 11, None: 10}
 

@@ -19,6 +19,37 @@ def test_the_default_recipe() -> None:
     )  # fmt: skip
 
 
+def test_the_fast_recipe_is_the_default_one_for_the_upper_half_of_the_layers() -> None:
+    fast, default = (settle(TrainOptions(recipe=name), token_budget=4096, layers=12) for name in ("fast", "default"))
+
+    assert replace(fast, recipe="default", freeze_layers=0, blend=None) == default
+    assert (fast.freeze_layers, fast.blend) == (6, 0.7)
+
+
+@pytest.mark.parametrize(("given", "frozen"), [({"freeze_layers": 0}, 0), ({"freeze_layers": 2}, 2), ({"lora": 8}, 0)])
+def test_what_the_user_says_of_layers_wins_in_the_fast_recipe_too(given: dict[str, int], frozen: int) -> None:
+    options = replace(TrainOptions(recipe="fast"), **given)  # type: ignore[arg-type]
+
+    assert settle(options, token_budget=4096, layers=12).freeze_layers == frozen
+
+
+@pytest.mark.parametrize(
+    ("given", "kept", "share"),
+    [
+        ({}, False, 1.0),
+        # A quarter of 12 layers is only passed forward: a third of its work.
+        ({"freeze_layers": 3}, False, 0.75 + 0.25 / 3),
+        ({"freeze_layers": 3, "epochs": 5}, True, 0.75 + 0.25 / 3 / 5),
+        ({"freeze_layers": 3, "epochs": 5, "dropout": 0.1}, False, 0.75 + 0.25 / 3),
+    ],
+)
+def test_frozen_layers_are_less_work(given: dict[str, float], kept: bool, share: float) -> None:
+    recipe = settle(TrainOptions(**given), token_budget=4096, layers=12)  # type: ignore[arg-type]
+
+    assert recipe.keeps_states == kept
+    assert recipe.work_share(12) == pytest.approx(share)
+
+
 def test_mnrl_is_what_most_tutorials_do() -> None:
     recipe = settle(TrainOptions(recipe="mnrl"), token_budget=4096)
 

@@ -300,7 +300,7 @@ def held_out(model: Embedder, data: Dataset) -> float:
     return measure_held_out(model, dev, step=12)
 
 
-def test_the_share_is_the_best_on_dev_and_the_curve_is_in_the_record(
+def test_the_share_is_the_one_that_the_curve_speaks_for_and_the_curve_is_in_the_record(
     tiny: Embedder, small_data: Dataset, tmp_path: Path
 ) -> None:
     heard = listen()
@@ -315,6 +315,7 @@ def test_the_share_is_the_best_on_dev_and_the_curve_is_in_the_record(
     (told,) = (line for line in heard.lines if line.startswith("share of"))
     assert told.startswith("share of the trained weights, estimated: dev R@10 / general nDCG@10  0: 0.500 / 0.")
     reached = held_out(load(str(out), options=FP32), small_data)
+    assert found["reached"] == reached
     assert f"share {found['share']:g} is taken: dev R@10 {reached:.3f}, measured" in heard.lines
 
 

@@ -33,8 +33,10 @@ ENDS = 2
 """Encodings of dev and of general text that a sweep takes: by the stock model, and by the trained one."""
 
 GENERAL_SHARE = 0.05  # of the training's work that all evaluations on general text may take
+MOST_GENERAL = 100_000  # tokens: twice what comes with lexitune
 MOST_LOSS = 0.02  # of nDCG@10 on general text
-TINY = 1e-12  # as torch.nn.functional.normalize has it
+TINY = 1e-12  # in place of 0, to divide by
+ROUNDING = 1e-9
 
 Matrix = NDArray[np.float32]
 Values = NDArray[np.float64]
@@ -58,9 +60,9 @@ class Point:
     lost: float | None
 
 
-def general_tokens(read: float) -> float:
-    """Tokens that one evaluation on general text may read, where the training reads so many."""
-    return GENERAL_SHARE * TRAINING_PASSES * read / ENDS
+def general_tokens(learnt: float) -> float:
+    """Tokens that one evaluation on general text may read, where the training learns from so many."""
+    return min(MOST_GENERAL, GENERAL_SHARE * TRAINING_PASSES * learnt / ENDS)
 
 
 def sweep(model: Embedder, mixture: Mixture, *, dev: HeldOut, general: HeldOut, step: int, talk: Talk) -> list[Point]:
@@ -107,7 +109,7 @@ def sweep(model: Embedder, mixture: Mixture, *, dev: HeldOut, general: HeldOut, 
 
 def _point(share: float, dev: Values, best: Values, general: Values | None, stock: Values | None) -> Point:
     behind, error = _mean_and_error(best - dev)
-    where = (share, float(dev.mean()), behind / error if error else 0.0)
+    where = (share, float(dev.mean()), behind / max(error, TINY))
     if general is None or stock is None:
         return Point(*where, None, None)
     loss, error = _mean_and_error(stock - general)
@@ -171,7 +173,8 @@ def choose(points: Sequence[Point]) -> Point:
         >>> choose([near, Point(0.7, 0.59, 0.5, 0.86, 0.035), Point(1.0, 0.60, 0.0, 0.80, 0.09)]).share
         0.5
     """
-    alike = [point for point in points if point.share > 0 and point.behind <= 1]
+    # One query lost and none won is one standard error to the digit: rounding must not decide.
+    alike = [point for point in points if point.share > 0 and point.behind <= 1 + ROUNDING]
     safe = [point for point in alike if (point.lost or 0.0) <= MOST_LOSS]
     if not safe:
         return min(alike, key=lambda one: (one.lost or 0.0, one.share))

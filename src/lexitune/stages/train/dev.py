@@ -46,7 +46,7 @@ def plan_dev(
         queries: Dev queries there are.
         answers: Relevant docs a dev query has, on average.
         query_tokens: Tokens of a query, on average; `doc_tokens` likewise.
-        train_tokens: Tokens the whole training goes through.
+        train_tokens: Tokens the whole training learns from, in all of its epochs.
         most_queries: The user's limit.
 
     Example:

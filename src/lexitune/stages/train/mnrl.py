@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from datasets import Dataset as Table
@@ -45,11 +45,13 @@ def run_mnrl(
     folder: Path,
     fingerprints: Mapping[str, str],
     talk: Talk,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> Progress:
     """Train a copy of the model and put its last weights into `model`.
 
     Args:
         folder: Where the copy and the trainer's checkpoints lie; a second call with the same folder resumes.
+        callbacks: More of the trainer's callbacks.
 
     Raises:
         StageFailed: The loss or the gradient is not a number. Left alone the trainer would go on and succeed.
@@ -74,7 +76,7 @@ def run_mnrl(
             args=_arguments(model, recipe, checkpoints),
             train_dataset=table,
             loss=MultipleNegativesRankingLoss(copy, scale=1 / recipe.temperature),
-            callbacks=[watch],
+            callbacks=[watch, *callbacks],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=str(found) if found is not None else None)

@@ -21,7 +21,7 @@ class TrainOptions:
     epochs: int | None = field(
         default=None,
         metadata={
-            "help": "Passes over the pairs (default 1, up to 5 where pairs are few; mnrl 3, adapter 15)",
+            "help": "Passes over the pairs (default and fast 1, up to 5 where pairs are few; mnrl 3, adapter 15)",
             "least": 1,
         },
     )
@@ -90,14 +90,14 @@ class TrainOptions:
     )
     freeze_layers: int | None = field(
         default=None,
-        metadata={"help": "Lower layers that do not learn (default 0; recipe fast: half of them)", "least": 0},
+        metadata={"help": "Lower layers that do not learn (default 0, fast half of them)", "least": 0},
     )
     freeze_table: bool = field(default=False, metadata={"help": "Let the table of word vectors not learn"})
     blend: float | None = field(
         default=None,
         metadata={
-            "help": "Share of the trained weights in the published ones, the rest is stock (default: what dev recall "
-            "says; mnrl 1.0)",
+            "help": "Share of the trained weights in the published ones, the rest is stock (default 0.7, unless dev "
+            "or general text speaks against it; fast 0.7, mnrl 1.0)",
             "least": 0.0,
             "most": 1.0,
         },

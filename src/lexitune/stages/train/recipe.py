@@ -57,6 +57,11 @@ class Recipe:
         return "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
 
     @property
+    def is_ours(self) -> bool:
+        """Whether our own loop trains the network: `default` and `fast`."""
+        return self.recipe not in HONOURED
+
+    @property
     def keeps_states(self) -> bool:
         """Whether what the frozen layers make of a text is computed once and kept."""
         return self.freeze_layers > 0 and self.epochs > 1 and not self.dropout
@@ -229,10 +234,16 @@ def settle(
     if options.matryoshka is not None:
         given["matryoshka"] = _sizes(options.matryoshka)
     values = {**OPEN, "token_budget": token_budget, **RECIPES[options.recipe]}
-    if options.recipe == "fast" and options.lora is None:
+    if options.recipe == "fast" and options.lora is None and options.freeze_layers is None:
+        if layers < 2:
+            raise UsageError(
+                "E2123",
+                "the recipe 'fast' freezes lower layers, and those of this model cannot be told apart",
+                fix="take --recipe default, or --lora 16",
+            )
         values["freeze_layers"] = layers // 2
     values |= given
-    if options.recipe in ("default", "fast"):
+    if options.recipe not in HONOURED:
         derived = derive(pairs=pairs, parameters=parameters, batch_size=options.batch_size, epochs=options.epochs)
         values = {**derived, **values}
     return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})

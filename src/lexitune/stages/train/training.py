@@ -110,7 +110,7 @@ def plan_training(
     """
     began = time.monotonic() if began is None else began
     recipe = _settle_for(data, model, options)
-    if recipe.recipe != "default" and processes().count > 1:
+    if not recipe.is_ours and processes().count > 1:
         raise UsageError(
             "E2121",
             f"train was started in {processes().count} processes, and the recipe '{recipe.recipe}' runs in one",
@@ -127,7 +127,7 @@ def plan_training(
     examples = gather_examples(data, data.qrels.get("train", {}), mined=used, weights=weights)
     if not len(examples.negatives):
         recipe = replace(recipe, negatives=0)
-    if recipe.recipe == "default":
+    if recipe.is_ours:
         from lexitune.stages.train.losses.registry import LOSSES
 
         LOSSES.get(recipe.loss)
@@ -310,6 +310,7 @@ def _facts(plan: Plan, tuned: Tuned, base: Mapping[str, str]) -> dict[str, Any]:
         "dev_queries": 0 if dev is None else len(dev.query_ids),
         "dev_docs": 0 if dev is None else len(dev.doc_ids),
         "share": tuned.share,
+        "reached": tuned.reached,
         "shares": [asdict(point) for point in tuned.points],
     }
 

@@ -1,4 +1,4 @@
-"""The default recipe from set-up to chosen weights: what learns, what is held out, the loop, and the way back."""
+"""Our own recipes from set-up to chosen weights: what learns, what is held out, the loop, and the way back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lexitune.errors import UsageError
+from lexitune.errors import StageFailed, UsageError
 from lexitune.fingerprint import hash_json
 from lexitune.io.atomic import replacing
 from lexitune.io.processes import processes
@@ -49,6 +49,7 @@ __all__ = [
     "set_learning",
 ]
 
+CHECKPOINT_WEIGHTS = 4  # weights that lie on disk while training: a checkpoint's, its two moments, and the best ones
 WEIGHTS_AGAIN = 4  # still to come: two moments, the gradient, and the trained weights while dev is measured
 
 
@@ -58,13 +59,15 @@ class Tuned:
 
     Attributes:
         share: Of the trained weights in those that the model has now.
-        points: What each share reached; empty where none was tried.
+        points: What each share reaches by estimate; empty where none was tried.
+        reached: Dev recall with the weights that the model has now; None where it was not measured.
     """
 
     progress: Progress
     dev: HeldOut | DevVectors | None
     share: float
     points: list[Point] = field(default_factory=list)
+    reached: float | None = None
 
 
 @dataclass(frozen=True)
@@ -185,13 +188,13 @@ def _go_back(
     learnt: float,
     talk: Talk,
 ) -> Tuned:
-    """Put the share of the trained weights that is best into the model."""
+    """Put the chosen share of the trained weights into the model."""
     if progress.best_step == 0:
-        return Tuned(progress, dev, 0.0)
+        return Tuned(progress, dev, 0.0, reached=progress.best_dev)
     share = USUAL if recipe.blend is None else recipe.blend
     if recipe.blend is not None or dev is None:
         mixture.put_share(mixture.copy(), share)
-        return Tuned(progress, dev, share)
+        return Tuned(progress, dev, share, reached=None if dev is None else progress.best_dev)
     general = make_general_set(
         model,
         folder=Path(recipe.general) if recipe.general else None,
@@ -199,11 +202,28 @@ def _go_back(
         seed=recipe.seed,
     )
     points = sweep(model, mixture, dev=dev, general=general, step=progress.step, talk=talk)
-    share = choose(points).share
-    mixture.put_share(mixture.copy(), share)
-    reached = progress.best_dev if share == USUAL else measure_held_out(model, dev, step=progress.step)
+    trained, share, reached = mixture.copy(), choose(points).share, progress.best_dev
+    if share != USUAL:
+        mixture.put_share(trained, share)
+        found = _measure_uncollapsed(model, dev, progress.step)
+        if (
+            found is None or found < points[0].dev
+        ):  # the estimate was wrong; the usual share was measured, and beat stock
+            share = USUAL
+        else:
+            reached = found
+    mixture.put_share(trained, share)
     _tell_points(points, share, reached, (dev, general), talk)
-    return Tuned(progress, dev, share, points)
+    return Tuned(progress, dev, share, points, reached)
+
+
+def _measure_uncollapsed(model: Embedder, dev: HeldOut, step: int) -> float | None:
+    try:
+        return measure_held_out(model, dev, step=step)
+    except StageFailed as error:
+        if error.code != "E1202":
+            raise
+        return None
 
 
 def _dev_set(
@@ -261,15 +281,21 @@ def graph_room(model: Embedder) -> int | None:
 
 
 def _keep_states(model: Embedder, tokens: TokenIds, count: int, path: Path, talk: Talk) -> bool:
-    """Compute what the frozen layers make of each text, unless an earlier session did; False: the disk is too full."""
-    group, needed = processes(), state_bytes(model.network, tokens)
+    """Compute what the frozen layers make of each text, unless an earlier session did; False: the disk is too full.
+
+    A session that goes on does as the first one did: figures agree to the last bit only then.
+    """
+    group, full = processes(), path.with_suffix(".full")
     path.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(path.parent).free
-    if group.any(group.rank == 0 and not path.exists() and free < needed)[0]:
+    checkpoint = CHECKPOINT_WEIGHTS * sum(one.nbytes for one in model.network.parameters())
+    needed, free = state_bytes(model.network, tokens) + checkpoint, shutil.disk_usage(path.parent).free
+    if group.any(group.rank == 0 and not path.exists() and (full.exists() or free < needed))[0]:
         talk.say(
-            f"the frozen layers' states take {needed / GB:.1f} GB of disk and {free / GB:.1f} GB are free: they are "
-            "computed again in every epoch"
+            f"the frozen layers' states take {needed / GB:.1f} GB of disk with a checkpoint: there is less, so they "
+            "are computed again in every epoch"
         )
+        if group.rank == 0:
+            full.touch()
         return False
     if group.rank == 0 and not path.exists():
         with model.network.compute():
