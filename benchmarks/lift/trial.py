@@ -139,7 +139,7 @@ def make_measuring(key: Mapping[str, Any], folder: str, work: str) -> Callable[[
         hits, weights = rank(data, queries, models=models, depth=DEPTH, clock=Clock(), talk=Silent())
         reports = {name: report(hits[name], judged, key["split"]) for name in ("model", "hybrid_model", "bm25")}
         alone = reports["model"]
-        found = {
+        found: Row = {
             **intervals(alone),
             "hybrid": {**intervals(reports["hybrid_model"]), "bm25_weight": weights["model"]},
             **({} if folder else {"bm25": intervals(reports["bm25"])}),

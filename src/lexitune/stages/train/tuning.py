@@ -206,9 +206,8 @@ def _go_back(
     if share != USUAL:
         mixture.put_share(trained, share)
         found = _measure_uncollapsed(model, dev, progress.step)
-        if (
-            found is None or found < points[0].dev
-        ):  # the estimate was wrong; the usual share was measured, and beat stock
+        # An estimate can be wrong. The usual share was measured, and beat stock.
+        if found is None or found < points[0].dev:
             share = USUAL
         else:
             reached = found
