@@ -28,9 +28,9 @@ def tiny(tiny_folder: Path) -> Embedder:
         ("the pool is bounded", 1e8, DevPlan(queries=300, docs=2000, evaluations=5)),
         # 30 % of 1.2 M is 360,000: 72,000 for five and 90,000 for four, which just fits; 30,000 are left: 166 docs.
         ("fewer evaluations before fewer queries", 1.2e6, DevPlan(queries=300, docs=466, evaluations=4)),
-        # 60,000 in all, 30,000 for stock and the end: 150 queries with their answers, and the floor of the pool.
-        ("then fewer queries", 2e5, DevPlan(queries=150, docs=200, evaluations=2)),
-        ("but never fewer than 50", 1e3, DevPlan(queries=50, docs=200, evaluations=2)),
+        # 60,000 in all, 20,000 for each of three: 100 queries with their answers, and the floor of the pool.
+        ("then fewer queries", 2e5, DevPlan(queries=100, docs=200, evaluations=3)),
+        ("but never fewer than 50", 1e3, DevPlan(queries=50, docs=200, evaluations=3)),
     ],
 )
 def test_evaluations_take_a_tenth_of_the_work(case: str, train_tokens: float, expected: DevPlan) -> None:

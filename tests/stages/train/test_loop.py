@@ -190,13 +190,6 @@ def test_a_rate_that_is_too_high_stops_it_within_a_step_and_names_the_last_good_
     assert not (tmp_path / "tuned").exists()
 
 
-@pytest.fixture
-def halfway(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dev is measured halfway too, as in a longer training."""
-    monkeypatch.setattr("lexitune.stages.train.dev.EVALUATIONS", (3,))
-
-
-@pytest.mark.usefixtures("halfway")
 def test_patience_ends_it_when_dev_brings_nothing_better(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:
     heard = listen()
 
@@ -213,7 +206,6 @@ def test_patience_ends_it_when_dev_brings_nothing_better(tiny: Embedder, small_d
     assert load(str(out), options=FP32).fingerprint == tiny.fingerprint
 
 
-@pytest.mark.usefixtures("halfway")
 def test_a_last_evaluation_that_brings_nothing_better_stops_nothing(
     tiny: Embedder, small_data: Dataset, tmp_path: Path
 ) -> None:
@@ -291,7 +283,6 @@ def _slowly(clock: Clock, *_: object, **__: object) -> float:
     return 0.5
 
 
-@pytest.mark.usefixtures("halfway")
 def test_the_best_weights_so_far_are_published_and_not_the_last(
     tiny: Embedder, small_data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,7 +307,7 @@ def test_a_tracker_gets_losses_and_dev_and_its_files_stay_with_the_model(
 
     (events,) = (out / "tracker" / "lexitune").glob("events.*")
     written = events.read_bytes()
-    assert (written.count(b"learning_rate"), written.count(b"\x03dev"), written.count(b"\x04loss")) == (12, 2, 12)
+    assert (written.count(b"learning_rate"), written.count(b"\x03dev"), written.count(b"\x04loss")) == (12, 3, 12)
     SentenceTransformer(str(out), device="cpu")
     assert load(str(out), options=FP32).spec.name == "tuned"
 

@@ -42,7 +42,7 @@ def test_the_record_tells_what_made_the_model(tiny: Embedder, small_data: Datase
     assert sorted(meta.inputs) == ["corpus", "dev", "model", "queries", "train"]
     assert meta.outputs["pairs"] == 16
     assert meta.outputs["dev_queries"] == 8
-    assert [row["step"] for row in meta.outputs["curve"] if "dev" in row] == [0, 12]
+    assert [row["step"] for row in meta.outputs["curve"] if "dev" in row] == [0, 6, 12]
     log = (tmp_path / "tuned" / "training-log.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in log] == meta.outputs["curve"]
 

@@ -25,7 +25,7 @@ __all__ = ["DevPlan", "answered", "evaluation_steps", "make_dev_set", "plan_dev"
 RANK = 10  # in the corpus
 SHARE = 0.1  # of the training's work that all evaluations together may take
 MOST_DOCS, FEWEST_DOCS, FEWEST_QUERIES = 2000, 200, 50
-EVALUATIONS = (5, 4, 3, 2)  # stock, the end, and what lies between
+EVALUATIONS = (5, 4, 3)  # stock, the end, and what lies between
 
 
 @dataclass(frozen=True, slots=True)
