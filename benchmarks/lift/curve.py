@@ -16,9 +16,9 @@ import torch
 from sentence_transformers.sentence_transformer.evaluation import InformationRetrievalEvaluator
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from lexitune.metrics.measures import Measure, measure_hits
+from benchmarks.lift.guard import measure_pool
+from lexitune.metrics.measures import Measure
 from lexitune.models.embedder import Embedder
-from lexitune.search.exact import exact_search
 from lexitune.stages.train.heldout import HeldOut
 from lexitune.stages.train.mnrl import run_mnrl
 from lexitune.stages.train.options import TrainOptions
@@ -68,16 +68,13 @@ def measure_curve(data: Dataset, *, model: Embedder, folder: Path) -> list[dict[
     Args:
         model: Its weights are the last place's afterwards.
     """
-    judged = data.qrels["dev"]
-    query_ids = sorted(judged)
-    found = []
+    judged, found = data.qrels["dev"], []
+    queries = [data.queries[query_id] for query_id in sorted(judged)]
     for row in json.loads((folder / ROWS).read_text(encoding="utf-8")):
         model.model.load_state_dict(torch.load(_path(folder, int(row["step"])), weights_only=True))
         model.network.refresh()
-        queries = model.encode_queries([data.queries[query_id].text for query_id in query_ids])
-        docs = model.encode_docs([doc.full_text for doc in data.docs])
-        hits = exact_search(queries, (docs, [doc.doc_id for doc in data.docs]), RECALL.cutoff, query_ids=query_ids)
-        found.append({**row, "R@10": measure_hits(hits, judged, [RECALL], split="dev").mean(RECALL)})
+        report = measure_pool(model, queries, data.docs, judged, measure=RECALL)
+        found.append({**row, str(RECALL): report.mean(RECALL)})
     return found
 
 

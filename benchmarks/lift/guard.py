@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,11 +12,12 @@ import torch
 from benchmarks.harness import SETS, real_set
 from benchmarks.sample import draw
 from lexitune.metrics.measures import Measure, measure_hits
+from lexitune.metrics.report import Report
 from lexitune.models.embedder import Embedder
 from lexitune.search.exact import exact_search
 from lexitune.types import Doc, Qrels, Query
 
-__all__ = ["before_averaging", "guard_of", "guard_set"]
+__all__ = ["before_averaging", "guard_of", "guard_set", "measure_pool"]
 
 NDCG = Measure("nDCG", 10)
 QUERIES, OTHERS = 40, 60  # of each set: dev queries, and passages that answer none of them
@@ -41,15 +43,21 @@ def guard_set(left_out: str) -> tuple[list[Query], list[Doc], Qrels]:
 
 def guard_of(model: Embedder, held: tuple[list[Query], list[Doc], Qrels]) -> dict[str, Any]:
     """nDCG@10 of a model on the guard, with its interval."""
-    queries, docs, qrels = held
+    return asdict(measure_pool(model, *held, measure=NDCG).interval(NDCG))
+
+
+def measure_pool(
+    model: Embedder, queries: Sequence[Query], docs: Sequence[Doc], qrels: Qrels, *, measure: Measure
+) -> Report:
+    """A model on these queries and all of these passages, by exact search."""
     vectors = model.encode_docs([doc.full_text for doc in docs])
     hits = exact_search(
         model.encode_queries([query.text for query in queries]),
         (vectors, [doc.doc_id for doc in docs]),
-        NDCG.cutoff,
+        measure.cutoff,
         query_ids=[query.query_id for query in queries],
     )
-    return asdict(measure_hits(hits, qrels, [NDCG]).interval(NDCG))
+    return measure_hits(hits, qrels, [measure])
 
 
 def before_averaging(tuned: Embedder, stock: Embedder, *, share: float) -> None:

@@ -68,31 +68,36 @@ def race_table(rows: Sequence[Row]) -> str:
     """
     lines = ["| set | pairs | seeds | recipe | reached | minutes, classic | minutes | times faster |", "|" + "---|" * 8]
     races: dict[tuple[str, int, str], list[tuple[float, float | None]]] = {}
-    for classic in rows:
-        if "curve" not in classic:
-            continue
-        stock = next(row for row in rows if row["recipe"] == "stock" and row["set"] == classic["set"])
-        start = stock[RECALL]["mean"]
-        gained = classic["curve"][-1][RECALL] - start
-        if gained <= 0:
-            continue
-        target = start + QUALITY * gained
-        there = next(point["seconds"] / 60 for point in classic["curve"] if point[RECALL] >= target)
+    for classic, target, minutes in _finishes(rows):
         for row in rows:
             same = all(row.get(name) == classic[name] for name in ("set", "seed", "pairs"))
             if same and "curve" not in row:
                 race = races.setdefault((row["set"], classic["trained_pairs"], row["recipe"]), [])
-                race.append((there, row["train_minutes"] if row[RECALL]["mean"] >= target else None))
+                race.append((minutes, row["train_minutes"] if row[RECALL]["mean"] >= target else None))
     for (name, pairs, recipe), race in sorted(races.items()):
-        ratios = [classic / own for classic, own in race if own is not None]
-        own = statistics.median(minutes for _, minutes in race if minutes is not None) if ratios else float("nan")
-        times = f"{statistics.median(ratios):.1f} [{min(ratios):.1f}, {max(ratios):.1f}]" if ratios else "-"
-        classic_minutes = statistics.median(classic for classic, _ in race)
+        won = [(classic, own) for classic, own in race if own is not None]
+        own = statistics.median(own for _, own in won) if won else float("nan")
         lines.append(
-            f"| {name} | {pairs} | {len(race)} | {recipe} | {len(ratios)} of {len(race)} | {classic_minutes:.1f} | "
-            f"{own:.1f} | {times} |"
+            f"| {name} | {pairs} | {len(race)} | {recipe} | {len(won)} of {len(race)} | "
+            f"{statistics.median(classic for classic, _ in race):.1f} | {own:.1f} | "
+            f"{_spread([classic / own for classic, own in won]) if won else '-'} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _finishes(rows: Sequence[Row]) -> Iterator[tuple[Row, float, float]]:
+    """Each row of the classic recipe with a curve that gains, the recall raced to, and the minutes after which it is
+    there.
+    """
+    for classic in rows:
+        if "curve" not in classic:
+            continue
+        stock = next(row for row in rows if row["recipe"] == "stock" and row["set"] == classic["set"])
+        start, end = stock[RECALL]["mean"], classic["curve"][-1][RECALL]
+        if end > start:
+            target = start + QUALITY * (end - start)
+            there = next(point for point in classic["curve"] if point[RECALL] >= target)
+            yield classic, target, there["seconds"] / 60
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,8 @@ def _compared(rows: Sequence[Row]) -> Iterator[_Compared]:
 
 
 def _quality_table(groups: Sequence[_Compared], measure: str) -> str:
-    head = ["n", "BM25", "stock", "classic", "default", "classic's gain", "default's gain", "of stock"]
+    head = ["n", "BM25", "stock", "classic", "default"]
+    head += ["classic's gain", "default's gain", "of stock", "default - classic"]
     lines = []
     for one in groups:
         before = unpack(one.stock["values"][measure])
@@ -140,18 +146,14 @@ def _quality_table(groups: Sequence[_Compared], measure: str) -> str:
                 _interval(paired_t(new - old)),
             ]
         )
-    return f"### {measure}\n\n{_table([*head, 'default - classic'], groups, lines)}"
+    return f"### {measure}\n\n{_table(head, groups, lines)}"
 
 
 def _hybrid_table(groups: Sequence[_Compared]) -> str:
     head = ["BM25", "stock + BM25", "classic + BM25", "default + BM25", "gain over stock + BM25", "BM25's weight"]
     lines = []
     for one in groups:
-        before = unpack(one.stock["hybrid_values"][RECALL])
-        old, new = (
-            np.mean([unpack(row["hybrid_values"][RECALL]) for row in some], axis=0)
-            for some in (one.classic, one.default)
-        )
+        before, old, new = (_pooled(some, kind="hybrid_values") for some in ([one.stock], one.classic, one.default))
         weights = [f"{row['hybrid']['bm25_weight']:.2g}" for row in (one.stock, *one.default)]
         lines.append(
             [
@@ -172,15 +174,14 @@ def _cost_table(groups: Sequence[_Compared]) -> str:
     for one in groups:
         both = (one.classic, one.default)
         ratios = [old["train_minutes"] / new["train_minutes"] for old, new in zip(*both, strict=True)]
-        trained = [row["guard"].get("before_averaging", row["guard"]["now"]) for row in one.default]
-        guard = ([one.stock["guard"]["now"]], trained, *([row["guard"]["now"] for row in some] for some in both[::-1]))
+        guard = [_guard([one.stock]), _guard(one.default, "before_averaging"), _guard(one.default)]
         lines.append(
             [
                 " / ".join(f"{statistics.median(row['train_minutes'] for row in some):.1f}" for some in both),
-                f"{statistics.median(ratios):.1f} [{min(ratios):.1f}, {max(ratios):.1f}]",
+                _spread(ratios),
                 " / ".join(str(max(row["train"]["peak_mb"] for row in some)) for some in both),
-                " -> ".join(f"{100 * statistics.mean(row['mean'] for row in some):.1f}" for some in guard[:3]),
-                f"{100 * statistics.mean(row['mean'] for row in guard[3]):.1f}",
+                " -> ".join(guard),
+                _guard(one.classic),
             ]
         )
     return f"### Cost\n\n{_table(['minutes', 'times faster', 'peak MB', 'guard', 'of classic'], groups, lines)}"
@@ -209,10 +210,19 @@ def _by_recipe(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
         yield recipe, group
 
 
-def _pooled(group: Sequence[Row], measure: str = RECALL) -> Values:
+def _pooled(group: Sequence[Row], measure: str = RECALL, *, kind: str = "values") -> Values:
     """A value a query: its mean over the rows."""
-    found: Values = np.mean([unpack(row["values"][measure]) for row in group], axis=0)
+    found: Values = np.mean([unpack(row[kind][measure]) for row in group], axis=0)
     return found
+
+
+def _guard(group: Sequence[Row], when: str = "now") -> str:
+    """Mean nDCG@10 on the guard, in points; of weights that are no average there is only the figure of now."""
+    return f"{100 * statistics.mean(row['guard'].get(when, row['guard']['now'])['mean'] for row in group):.1f}"
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    return f"{statistics.median(ratios):.1f} [{min(ratios):.1f}, {max(ratios):.1f}]"
 
 
 def _points(found: Mapping[str, Mapping[str, float]], place: int = 0) -> str:

@@ -48,21 +48,17 @@ def test_values_are_kept_to_a_thousandth() -> None:
     assert gain("1000 0 1000 1000", "0 0 1000 0")["mean"] == 0.5
 
 
-def test_a_trial_trains_and_measures_on_its_sample(
-    tmp_path: Path, shared_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def small_key(tmp_path: Path, shared_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> Mapping[str, Any]:
+    """All of a trial's key but its recipe, on a small part of tatqa."""
     shared_data("tatqa")
     small = cut(real_set("tatqa"), tmp_path, pairs=40, docs=120, queries=12)
     monkeypatch.setattr(trial, "real_set", lambda name: small)
-    key: dict[str, Any] = {
-        "model": "minilm",
-        "set": "tatqa",
-        "split": "dev",
-        "seed": 2,
-        "pairs": 16,
-        "recipe": "mnrl,epochs=1,batch_size=8",
-    }
-    key["recipe"] += ",learning_rate=1e-3,warmup_steps=1"
+    return {"model": "minilm", "set": "tatqa", "split": "dev", "seed": 2, "pairs": 16}
+
+
+def test_a_trial_trains_and_measures_on_its_sample(tmp_path: Path, small_key: Mapping[str, Any]) -> None:
+    key = {**small_key, "recipe": "mnrl,epochs=1,batch_size=8,learning_rate=1e-3,warmup_steps=1"}
 
     trained = trial.make_training(key, str(tmp_path))()
     found = trial.make_measuring(key, str(tmp_path), str(tmp_path / "work"))()
@@ -194,14 +190,8 @@ def test_the_race_is_to_nearly_all_of_the_classic_gain() -> None:
     ]
 
 
-def test_the_classic_recipe_has_a_curve(
-    tmp_path: Path, shared_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shared_data("tatqa")
-    small = cut(real_set("tatqa"), tmp_path, pairs=40, docs=120, queries=12)
-    monkeypatch.setattr(trial, "real_set", lambda name: small)
-    key: dict[str, Any] = {"model": "minilm", "set": "tatqa", "split": "dev", "seed": 2, "pairs": 16}
-    key["recipe"] = "mnrl,epochs=2,batch_size=8,learning_rate=1e-3,warmup_steps=1,curve=2"
+def test_the_classic_recipe_has_a_curve(tmp_path: Path, small_key: Mapping[str, Any]) -> None:
+    key = {**small_key, "recipe": "mnrl,epochs=2,batch_size=8,learning_rate=1e-3,warmup_steps=1,curve=2"}
 
     trained = trial.make_training(key, str(tmp_path))()
     found = trial.make_measuring(key, str(tmp_path), str(tmp_path / "work"))()

@@ -20,7 +20,7 @@ from sentence_transformers.base.modules.dense import Dense
 
 from lexitune.errors import DataError
 
-__all__ = ["ADAPTER", "Matrix", "adapt", "adapter_use", "hash_matrix", "read_adapter", "write_adapter"]
+__all__ = ["ADAPTER", "Matrix", "adapt", "adapter_use", "hash_matrix", "read_adapter", "unit_rows", "write_adapter"]
 
 ADAPTER = "query_adapter"
 """Key in a model's record, and name of the file and the folder beside it."""
@@ -40,9 +40,13 @@ def adapt(queries: Matrix, weight: Matrix, *, normalise: bool) -> Matrix:
         [[0.0, 1.0]]
     """
     mapped: Matrix = queries @ weight.T
-    if normalise:
-        mapped /= np.maximum(np.linalg.norm(mapped, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-    return mapped
+    return unit_rows(mapped) if normalise else mapped
+
+
+def unit_rows(vectors: Matrix) -> Matrix:
+    """Each vector with unit length; zeros stay zeros."""
+    unit: Matrix = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+    return unit
 
 
 def hash_matrix(weight: Matrix) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexitune.errors import StageFailed
+from lexitune.models.adapter import Matrix, unit_rows
 from lexitune.models.sizing import TRAINING_PASSES
 from lexitune.stages.train.heldout import HeldOut, encode_held_out, values_of_vectors
 from lexitune.types import Talk
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
     from lexitune.stages.train.mixture import Mixture
 
-__all__ = ["ENDS", "SHARES", "USUAL", "Point", "choose", "general_tokens", "sweep"]
+__all__ = ["ENDS", "SHARES", "USUAL", "Point", "choose", "general_tokens", "only_collapse", "sweep"]
 
 USUAL = 0.7
 """Share at which dev ranks the checkpoints, and which is taken unless dev or general text speaks against it."""
@@ -38,7 +39,6 @@ MOST_LOSS = 0.02  # of nDCG@10 on general text
 TINY = 1e-12  # in place of 0, to divide by
 ROUNDING = 1e-9
 
-Matrix = NDArray[np.float32]
 Values = NDArray[np.float64]
 
 
@@ -97,7 +97,7 @@ def sweep(model: Embedder, mixture: Mixture, *, dev: HeldOut, general: HeldOut, 
         try:
             found = on_dev(share), None if stock is None else on_general(share)
         except StageFailed as error:
-            collapse = _only_collapse(error)
+            collapse = only_collapse(error)
             talk.say(f"share {share:g} of the trained weights is no choice: {error.problem}")
         else:
             dev_values[share], general_values[share] = found
@@ -131,12 +131,11 @@ def _between(
     normalise: bool,
 ) -> Values:
     """The measure of each query with vectors that are `share` of the way from stock to trained."""
-    found = [
+    queries, docs = (
         np.float32(1 - share) * before + np.float32(share) * after for before, after in zip(stock, trained, strict=True)
-    ]
+    )
     if normalise:
-        found = [one / np.maximum(np.linalg.norm(one, axis=1, keepdims=True), TINY) for one in found]
-    queries, docs = found
+        queries, docs = unit_rows(queries), unit_rows(docs)
     return values_of_vectors(queries, docs, held_out, step=step if share else 0)
 
 
@@ -145,12 +144,13 @@ def _read_by_stock(on_general: Callable[[float], Values], talk: Talk) -> Values 
     try:
         return on_general(0.0)
     except StageFailed as error:
-        _only_collapse(error)
+        only_collapse(error)
         talk.say("the stock model does not tell general text apart: give some that it can read with --general")
         return None
 
 
-def _only_collapse(error: StageFailed) -> StageFailed:
+def only_collapse(error: StageFailed) -> StageFailed:
+    """The error, where it tells of a model that has collapsed; any other is raised again."""
     if error.code != "E1202":
         raise error
     return error

@@ -79,22 +79,12 @@ class Recipe:
         return 1 - frozen + frozen / TRAINING_PASSES / (self.epochs if self.keeps_states else 1)
 
 
+# Batch, epochs and learning rate come from `derive`.
+DEFAULT: Mapping[str, Any] = {"loss": "infonce-symmetric", "mask": "relevant", "negatives": 1, "patience": 3}
 RECIPES: Mapping[str, Mapping[str, Any]] = {
-    # Batch, epochs and learning rate of this one and the next come from `derive`.
-    "default": {
-        "loss": "infonce-symmetric",
-        "mask": "relevant",
-        "negatives": 1,
-        "patience": 3,
-    },
+    "default": DEFAULT,
     # Half of the layers learn, and nothing is tried out afterwards: for a first look, and where minutes count.
-    "fast": {
-        "loss": "infonce-symmetric",
-        "mask": "relevant",
-        "negatives": 1,
-        "patience": 3,
-        "blend": USUAL,
-    },
+    "fast": {**DEFAULT, "blend": USUAL},
     # What most tutorials do. The yardstick: never tuned, never sped up.
     "mnrl": {
         "epochs": 3,

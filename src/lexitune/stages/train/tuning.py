@@ -19,7 +19,7 @@ from lexitune.models.learning import add_lora, freeze, learning, merge_lora, tha
 from lexitune.models.lower import LowerLayers, state_bytes, write_states
 from lexitune.models.memory import GB, SHARE_OF_PASS, anonymous_bytes
 from lexitune.models.tokens import TokenIds, join_tokens
-from lexitune.stages.train.averaging import USUAL, Point, choose, general_tokens, sweep
+from lexitune.stages.train.averaging import USUAL, Point, choose, general_tokens, only_collapse, sweep
 from lexitune.stages.train.dev import answered, evaluation_steps, make_dev_set, plan_dev
 from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.general import make_general_set
@@ -212,7 +212,7 @@ def _go_back(
         else:
             reached = found
     mixture.put_share(trained, share)
-    _tell_points(points, share, reached, (dev, general), talk)
+    _tell_points(points, share, reached, dev, general, talk)
     return Tuned(progress, dev, share, points, reached)
 
 
@@ -220,8 +220,7 @@ def _measure_uncollapsed(model: Embedder, dev: HeldOut, step: int) -> float | No
     try:
         return measure_held_out(model, dev, step=step)
     except StageFailed as error:
-        if error.code != "E1202":
-            raise
+        only_collapse(error)
         return None
 
 
@@ -318,17 +317,14 @@ def _tell_stopped(progress: Progress, steps: int, talk: Talk) -> None:
         talk.say(f"stopped after step {progress.step} of {steps}: --{limit} is reached")
 
 
-def _tell_points(
-    points: list[Point], share: float, reached: float, measured: tuple[HeldOut, HeldOut], talk: Talk
-) -> None:
+def _tell_points(points: list[Point], share: float, reached: float, dev: HeldOut, general: HeldOut, talk: Talk) -> None:
     def told(point: Point) -> str:
         chosen = "*" if point.share == share else ""
         general = "-" if point.general is None else f"{point.general:.3f}"
         return f"{point.share:g}{chosen}: {point.dev:.3f} / {general}"
 
-    dev, general = (one.measure for one in measured)
     talk.say(
-        f"share of the trained weights, estimated: dev {dev} / general {general}  "
+        f"share of the trained weights, estimated: dev {dev.measure} / general {general.measure}  "
         + "  ".join(told(point) for point in points)
     )
-    talk.say(f"share {share:g} is taken: dev {dev} {reached:.3f}, measured")
+    talk.say(f"share {share:g} is taken: dev {dev.measure} {reached:.3f}, measured")
