@@ -52,7 +52,8 @@ def main() -> None:
         threads = given.threads or torch.get_num_threads()
         run(keys, path=given.rows, work=given.work, threads=threads, again=given.again)
     rows = [row for row in newest(read_rows(given.rows)) if (row["split"], row["model"]) == (given.split, given.model)]
-    sys.stdout.write(lift_table(rows) if given.split == "test" else f"{trials_table(rows)}\n{race_table(rows)}")
+    tables = [lift_table(rows), trials_table(rows)] if given.split == "test" else [trials_table(rows), race_table(rows)]
+    sys.stdout.write("\n".join(tables))
 
 
 def plan(model: str, split: str, *, sets: str, seeds: str, pairs: str, recipes: str) -> list[dict[str, Any]]:

@@ -269,18 +269,18 @@ def test_time_is_left_for_what_comes_after_the_last_step(
         monkeypatch.setattr("lexitune.stages.train.loop.time", clock)
         measure = partial(_slowly, clock)
         monkeypatch.setattr("lexitune.stages.train.loop.measure_held_out", measure)
-        options = replace(RARELY, blend=blend, max_minutes=2.0)
+        options = replace(RARELY, blend=blend, max_minutes=2.05)
         out = train(small_data, model=tiny, out=tmp_path / str(blend), options=options, talk=heard)
         steps[blend] = outputs(out)["steps"]
 
     # An evaluation takes two seconds. To choose a share takes seven such beside the last: the end is to begin sixteen
-    # seconds before 120.
+    # seconds before 123.
     assert steps == {1.0: 11, None: 10}
 
 
-def _slowly(clock: Clock, *_: object, **__: object) -> float:
+def _slowly(clock: Clock, *_: object, **__: object) -> NDArray[np.float64]:
     clock.calls += 2_000_000
-    return 0.5
+    return np.array([0.5, 0.5])
 
 
 def test_the_best_weights_so_far_are_published_and_not_the_last(
@@ -298,6 +298,40 @@ def test_the_best_weights_so_far_are_published_and_not_the_last(
     assert (outputs(whole)["best_step"], outputs(whole)["steps"]) == (6, 12)
     assert (outputs(stopped)["best_step"], outputs(stopped)["steps"]) == (6, 6)
     assert weights(whole) == weights(stopped)
+
+
+@pytest.mark.parametrize(
+    ("halfway", "end", "best"),
+    [
+        ([1, 1, 0, 0], [1, 1, 0, 0], 0),  # nothing was changed
+        ([1, 0, 0, 0], [1, 0, 0, 0], 0),  # one query lost, none won: a standard error
+        ([1, 0, 1, 0], [1, 0, 1, 0], 6),  # as many won as lost
+        ([0, 0, 1, 0], [0, 0, 1, 0], 6),  # two lost and one won
+        ([0, 0, 1, 0], [1, 0, 1, 0], 12),  # of trained weights the higher figure counts
+        ([0, 0, 0, 0], [1, 1, 1, 0], 12),
+    ],
+)
+def test_stock_is_kept_where_it_is_a_standard_error_better(
+    tiny: Embedder,
+    small_data: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    halfway: list[float],
+    end: list[float],
+    best: int,
+) -> None:
+    found = {0: [1, 1, 0, 0], 6: halfway, 12: end}
+
+    def measured(*_: object, step: int) -> NDArray[np.float64]:
+        return np.array(found[step], dtype=np.float64)
+
+    monkeypatch.setattr("lexitune.stages.train.loop.measure_held_out", measured)
+    heard = listen()
+
+    out = train(small_data, model=tiny, out=tmp_path / "tuned", options=replace(RARELY, blend=1.0), talk=heard)
+
+    assert (outputs(out)["best_step"], outputs(out)["best_dev"]) == (best, np.mean(found[best]))
+    assert ("no better by more than chance" in heard.lines[-1]) == (best == 6 or (best == 12 and end == [1, 0, 1, 0]))
 
 
 def test_a_tracker_gets_losses_and_dev_and_its_files_stay_with_the_model(

@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
     from lexitune.stages.train.mixture import Mixture
 
-__all__ = ["ENDS", "SHARES", "USUAL", "Point", "choose", "general_tokens", "only_collapse", "sweep"]
+__all__ = [
+    "ENDS",
+    "ROUNDING",
+    "SHARES",
+    "USUAL",
+    "Point",
+    "choose",
+    "general_tokens",
+    "mean_and_error",
+    "only_collapse",
+    "sweep",
+]
 
 USUAL = 0.7
 """Share at which dev ranks the checkpoints, and which is taken unless dev or general text speaks against it."""
@@ -38,6 +49,7 @@ MOST_GENERAL = 100_000  # tokens: twice what comes with lexitune
 MOST_LOSS = 0.02  # of nDCG@10 on general text
 TINY = 1e-12  # in place of 0, to divide by
 ROUNDING = 1e-9
+"""One query lost and none won is one standard error to the digit: rounding must not decide."""
 
 Values = NDArray[np.float64]
 
@@ -108,16 +120,23 @@ def sweep(model: Embedder, mixture: Mixture, *, dev: HeldOut, general: HeldOut, 
 
 
 def _point(share: float, dev: Values, best: Values, general: Values | None, stock: Values | None) -> Point:
-    behind, error = _mean_and_error(best - dev)
+    behind, error = mean_and_error(best - dev)
     where = (share, float(dev.mean()), behind / max(error, TINY))
     if general is None or stock is None:
         return Point(*where, None, None)
-    loss, error = _mean_and_error(stock - general)
+    loss, error = mean_and_error(stock - general)
     return Point(*where, float(general.mean()), loss - error)
 
 
-def _mean_and_error(values: Values) -> tuple[float, float]:
-    """The mean and its standard error."""
+def mean_and_error(values: Values) -> tuple[float, float]:
+    """The mean and its standard error: of paired differences, how far ahead and how sure.
+
+    Example:
+        One of four queries is lost: one standard error behind, whatever their number.
+
+        >>> mean_and_error(np.array([1.0, 0.0, 0.0, 0.0]))
+        (0.25, 0.25)
+    """
     return float(values.mean()), float(values.std(ddof=min(1, len(values) - 1)) / len(values) ** 0.5)
 
 
@@ -173,7 +192,6 @@ def choose(points: Sequence[Point]) -> Point:
         >>> choose([near, Point(0.7, 0.59, 0.5, 0.86, 0.035), Point(1.0, 0.60, 0.0, 0.80, 0.09)]).share
         0.5
     """
-    # One query lost and none won is one standard error to the digit: rounding must not decide.
     alike = [point for point in points if point.share > 0 and point.behind <= 1 + ROUNDING]
     safe = [point for point in alike if (point.lost or 0.0) <= MOST_LOSS]
     if not safe:

@@ -44,8 +44,8 @@ class HeldOut:
     measure: Measure
 
 
-def measure_held_out(model: Embedder, held_out: HeldOut, *, step: int) -> float:
-    """The mean over the queries, with the weights as they are now.
+def measure_held_out(model: Embedder, held_out: HeldOut, *, step: int) -> NDArray[np.float64]:
+    """The measure of each query, with the weights as they are now.
 
     Args:
         step: Steps that were trained so far, for the error.
@@ -53,7 +53,7 @@ def measure_held_out(model: Embedder, held_out: HeldOut, *, step: int) -> float:
     Raises:
         StageFailed: Vectors that are not numbers, a model whose scores tie for most queries, or too little memory.
     """
-    return float(values_of_vectors(*encode_held_out(model, held_out, step=step), held_out, step=step).mean())
+    return values_of_vectors(*encode_held_out(model, held_out, step=step), held_out, step=step)
 
 
 def encode_held_out(model: Embedder, held_out: HeldOut, *, step: int) -> tuple[Matrix, Matrix]:

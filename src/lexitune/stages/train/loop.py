@@ -22,7 +22,7 @@ from lexitune.io.processes import Processes, processes
 from lexitune.models.embedder import Embedder
 from lexitune.models.tokens import TokenIds
 from lexitune.stages.train import checkpoint
-from lexitune.stages.train.averaging import ENDS, USUAL
+from lexitune.stages.train.averaging import ENDS, ROUNDING, USUAL, mean_and_error
 from lexitune.stages.train.batches import PairBatch, cut_batches, plan_batch
 from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.heldout import HeldOut, measure_held_out
@@ -91,8 +91,8 @@ def run_loop(
 ) -> Progress:
     """Train the model's weights in place and leave the best ones in it, as they were trained.
 
-    Best is the highest dev recall part of the way back to stock, the stock model's own included. Of equals the
-    earliest wins: it is the nearest to stock, and what a tune does not gain it should not pay for in general queries.
+    Best is the highest dev recall part of the way back to stock. Of equals the earliest wins: it is the nearest to
+    stock. The stock weights are kept where every checkpoint lies one standard error or more behind them.
 
     Args:
         mixture: Of the model's network; it knows the stock weights.
@@ -230,19 +230,34 @@ class _Loop:
         trained = self.mixture.copy()
         self.mixture.put_share(trained, USUAL if self.recipe.blend is None else self.recipe.blend)
         # In every process, so that all of them stop where it fails; but the first one's figure counts.
-        value = measure_held_out(self.model, self.work.dev, step=progress.step)
-        own, device = value if self.group.rank == 0 else 0.0, self.model.network.device
-        value = float(self.group.total(torch.tensor(own, dtype=torch.float64, device=device)))
+        own = torch.from_numpy(measure_held_out(self.model, self.work.dev, step=progress.step))
+        counted = (own if self.group.rank == 0 else torch.zeros_like(own)).to(self.model.network.device)
+        values = self.group.total(counted).cpu().numpy()
         self.mixture.put(trained)
-        self.record({"dev": value})
+        dev = float(values.mean())
+        self.record({"dev": dev})
+        if progress.step == 0:
+            progress.stock_dev = values.tolist()
         progress.worse += 1
-        if value > progress.best_dev:
-            progress.best_step, progress.best_dev, progress.worse = progress.step, value, 0
+        if self._is_best(values):
+            progress.best_step, progress.best_dev, progress.worse = progress.step, dev, 0
             if self.group.rank == 0:
                 checkpoint.save_best(self.checkpoints, self.mixture.parameters, progress=progress)
         if self.recipe.patience is not None and progress.worse >= self.recipe.patience and self.goes_on():
             progress.stopped = "patience"
         progress.dev_s = time.monotonic() - began
+
+    def _is_best(self, values: NDArray[np.float64]) -> bool:
+        """Whether weights of these dev values are the best so far.
+
+        Stock's give way to the first that lie less than one standard error behind: most trainings gain, and were the
+        higher figure to win, the chance of a query or two would throw some of them away.
+        """
+        progress = self.progress
+        if progress.best_step != 0:
+            return float(values.mean()) > progress.best_dev
+        behind, error = mean_and_error(np.asarray(progress.stock_dev) - values)
+        return behind < error - ROUNDING
 
     def stop(self) -> None:
         """End at a limit, before the last step, with dev measured."""

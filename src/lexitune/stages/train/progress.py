@@ -21,6 +21,7 @@ class Progress:
         curve: One row a step: step, loss, learning_rate, seconds; `dev` where it was measured. Step 0 is stock.
         best_step: Step whose weights are best on dev; 0 is the stock model, None where dev was never measured.
         best_dev: Their dev recall.
+        stock_dev: The stock model's, of each dev query.
         best_hash: Hash of the file with the best weights.
         worse: Dev evaluations since the best one.
         seconds: Wall time of the steps so far and of what came with them, over all sessions.
@@ -35,6 +36,7 @@ class Progress:
     curve: list[dict[str, float]] = field(default_factory=list)
     best_step: int | None = None
     best_dev: float = -1.0
+    stock_dev: list[float] = field(default_factory=list)
     best_hash: str = ""
     worse: int = 0
     seconds: float = 0.0

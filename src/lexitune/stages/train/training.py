@@ -330,4 +330,6 @@ def _tell(tuned: Tuned, talk: Talk) -> None:
     if progress.best_step == 0:
         talk.say(f"no checkpoint beat the stock model on dev ({best}): its weights are kept")
         return
-    talk.say(f"best on dev: step {progress.best_step} of {progress.step}, {best}")
+    stock = progress.curve[0]["dev"]
+    near = f"; the stock model's {stock:.2f} is no better by more than chance" if progress.best_dev <= stock else ""
+    talk.say(f"best on dev: step {progress.best_step} of {progress.step}, {best}{near}")

@@ -206,8 +206,8 @@ def _go_back(
     if share != USUAL:
         mixture.put_share(trained, share)
         found = _measure_uncollapsed(model, dev, progress.step)
-        # An estimate can be wrong. The usual share was measured, and beat stock.
-        if found is None or found < points[0].dev:
+        # An estimate can be wrong; the usual share was measured.
+        if found is None or found < min(points[0].dev, progress.best_dev):
             share = USUAL
         else:
             reached = found
@@ -218,7 +218,7 @@ def _go_back(
 
 def _measure_uncollapsed(model: Embedder, dev: HeldOut, step: int) -> float | None:
     try:
-        return measure_held_out(model, dev, step=step)
+        return float(measure_held_out(model, dev, step=step).mean())
     except StageFailed as error:
         only_collapse(error)
         return None
