@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lexitune.models.load import load as load
     from lexitune.pipeline.data import read as read
     from lexitune.pipeline.tune import tune as tune
-    from lexitune.stages.assess.advice import assess as assess
+    from lexitune.stages.assess.assessment import assess as assess
     from lexitune.stages.evaluate.measuring import evaluate as evaluate
     from lexitune.stages.mine.mining import mine as mine
     from lexitune.stages.promote.driver import run as promote  # noqa: F401  (public under this name)
@@ -24,7 +24,7 @@ __version__ = "0.1.0"
 
 PUBLIC = {
     "Workspace": "lexitune.io.workspace",
-    "assess": "lexitune.stages.assess.advice",
+    "assess": "lexitune.stages.assess.assessment",
     "evaluate": "lexitune.stages.evaluate.measuring",
     "load": "lexitune.models.load",
     "mine": "lexitune.stages.mine.mining",

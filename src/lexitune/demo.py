@@ -117,7 +117,7 @@ def _measure_unmasked(
     from lexitune.metrics.measures import measure_hits, parse_measures
     from lexitune.metrics.statistics import Interval
     from lexitune.search.exact import exact_search
-    from lexitune.stages.assess.advice import sample_queries
+    from lexitune.stages.assess.assessment import sample_queries
 
     docs = as_dataset_parts(functions, masked=False)[0]
     texts = [doc.full_text for doc in docs]

@@ -64,6 +64,7 @@ CODES = {
     "E2125": "a loss without the teacher's scores that it learns from",
     "E2126": "sizes that vectors cannot be cut to",
     "E2127": "training from a model with a query adapter",
+    "E2128": "a language without word frequencies",
     "E2141": "no challenger of that name",
     "E2142": "nothing to roll back to",
     # E30xx  reading files

@@ -106,7 +106,7 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What assess says. `answer` is TUNE, NO (the stock model does) or CANNOT TELL (label more first)."""
+    """What assess says. `answer` is TUNE, NO (not worth it) or CANNOT TELL (label more first)."""
 
     answer: str
     reasons: Sequence[str]

@@ -228,6 +228,17 @@ def test_without_queries_only_a_gain_of_everything_is_detectable() -> None:
     assert detectable_gain(0, 0.15) == 1.0
 
 
+@pytest.mark.parametrize(("share", "n"), [(0.15, 100), (0.15, 300), (0.30, 300), (0.30, 1000)])
+def test_the_detectable_gain_is_found_four_times_in_five(share: float, n: int) -> None:
+    gain, draw = detectable_gain(n, share), np.random.default_rng(11)
+    chances = [(share - gain) / 2, 1 - share, (share + gain) / 2]
+    deltas = draw.choice([-1.0, 0.0, 1.0], size=(8000, n), p=chances)
+
+    found = np.mean([paired_t(one).low > 0 for one in deltas])
+
+    assert found == pytest.approx(0.80, abs=0.03)
+
+
 def test_holm_by_hand() -> None:
     # Sorted: 0.01 * 4, 0.02 * 3, 0.03 * 2 (not below the one before), 0.5 * 1.
     assert holm([0.03, 0.5, 0.01, 0.02]) == pytest.approx([0.06, 0.5, 0.04, 0.06])

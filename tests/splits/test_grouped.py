@@ -182,7 +182,7 @@ def test_by_time_no_older_group_takes_the_place_that_a_newer_one_left() -> None:
 def test_when_times_decide(case: str, days: list[str | None], decides: bool) -> None:
     queries, qrels = dated({f"q{n}": day for n, day in enumerate(days)})
 
-    assert time_decides(known_times(qrels, queries), len(qrels)) == decides, case
+    assert time_decides(known_times({name: queries[name].metadata for name in qrels}), len(qrels)) == decides, case
 
 
 def test_a_query_without_a_time_counts_as_oldest() -> None:
@@ -193,9 +193,8 @@ def test_a_query_without_a_time_counts_as_oldest() -> None:
 
 def test_times_with_and_without_an_offset_are_compared_in_utc() -> None:
     at = {"a": "2024-01-01T12:00:00", "b": "2024-01-01T13:30:00+02:00", "c": "2024-01-01T11:45Z", "d": 1704110400}
-    queries = {query_id: Query(query_id, "", {"at": value}) for query_id, value in at.items()}
 
-    times = known_times(queries, queries)
+    times = known_times({name: {"at": value} for name, value in at.items()})
 
     assert sorted(times, key=times.__getitem__) == ["b", "c", "a"]
 

@@ -27,6 +27,7 @@ __all__ = ["COMMANDS", "Lexitune", "main"]
 COMMANDS = (
     "demo",
     "tune",
+    "check",
     "plan",
     "assess",
     "mine",

@@ -55,7 +55,7 @@ def so_far(root: Path) -> dict[str, Any]:
 command = Command(
     "tune",
     run,
-    sections=tuple(kind for name, kind in SECTIONS.items() if name != "plan"),
+    sections=tuple(kind for name, kind in SECTIONS.items() if name not in ("plan", "check")),
     params=[click.Argument(["data"], required=False, type=click.Path(path_type=Path))],
     has_json=True,
 )

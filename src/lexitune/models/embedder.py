@@ -123,6 +123,20 @@ class Embedder:
         """Token ids of passages, prompt included."""
         return self._tokenise(texts, self.spec.doc_prompt)
 
+    def cut_words(self, words: Sequence[str]) -> list[tuple[str, ...]]:
+        """The tokenizer's pieces of each word, as it is cut in the middle of a text.
+
+        Example:
+            all-MiniLM-L6-v2 has no word of its own for a drug: `("ri", "##tu", "##xi", "##ma", "##b")`.
+        """
+        if not words:
+            return []
+        tokenizer = self.model.tokenizer
+        found = tokenizer([f" {word}" for word in words], add_special_tokens=False, return_attention_mask=False)
+        pieces = (tokenizer.convert_ids_to_tokens(ids) for ids in found["input_ids"])
+        # The space itself, as SentencePiece and byte-level BPE write it, is no piece of the word.
+        return [tuple(bare for piece in one if (bare := piece.lstrip("▁Ġ"))) for one in pieces]
+
     def encode_queries(self, texts: Sequence[str], *, talk: Talk | None = None, stage: str = "") -> Matrix:
         """Vectors of queries: float32 (n, dimension), in the order given; equal texts are computed once.
 

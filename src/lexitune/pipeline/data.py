@@ -233,7 +233,7 @@ def _divide(raw: Raw, options: DataOptions) -> tuple[dict[str, Qrels], str]:
 
 def _how(qrels: Qrels, raw: Raw, options: DataOptions) -> str:
     """By what `split_by_group` orders these groups, and which times it could not use."""
-    times = known_times(qrels, raw.queries)
+    times = known_times({query_id: raw.queries[query_id].metadata for query_id in qrels})
     missing = f"{len(qrels) - len(times):,} of {len(qrels):,} queries bear no time"
     if time_decides(times, len(qrels)):
         oldest = f"; {missing} and count as oldest" if len(times) < len(qrels) else ""

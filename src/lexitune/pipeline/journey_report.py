@@ -48,6 +48,7 @@ LABELS = {
 }
 TONES: Mapping[str, Tone] = {"BETTER": "good", "WORSE": "bad", "NOT SHOWN": "neutral"}
 SHOWN_CHANGES = 5
+SHOWN_TERMS = 20
 
 
 def write_report(
@@ -238,7 +239,48 @@ def _assessment(advice: Advice) -> list[Block]:
                 reference_label=f"{threshold:.2f}: good enough",
             )
         )
+    blocks += _vocabulary(advice.evidence)
     return [_reasons("Was it worth trying?", f"Advice: {advice.answer}", advice.reasons), *blocks]
+
+
+def _vocabulary(evidence: Mapping[str, Any]) -> list[Block]:
+    """The field's own words: those that the tokenizer breaks, and recall on queries that hold one."""
+    found, gaps = evidence.get("vocabulary"), evidence.get("vocabulary_gaps", {})
+    blocks: list[Block] = []
+    if gaps:
+        sides = {"chosen": "with a shattered term", "others": "without"}
+        rows: list[IntervalRow] = [
+            (f"{LABELS[name]}, {words}, n={gap[side]['n']:,}", *_bounds(gap[side]), name == "stock")
+            for name, gap in gaps.items()
+            for side, words in sides.items()
+        ]
+        blocks.append(IntervalPlot("R@10 and the field's own words", rows, label="R@10, with 95 % intervals"))
+    if found and found["terms"]:
+        shown = found["terms"][:SHOWN_TERMS]
+        cells: list[list[Cell]] = [
+            [
+                term["text"],
+                " ".join(term["pieces"]),
+                term["docs"],
+                term["queries"],
+                None if term["general"] is None else Number(term["general"], ".1f"),
+                term["example"],
+            ]
+            for term in shown
+        ]
+        caption = (
+            f"{len(shown)} of {found['shattered']:,} terms that are rare in general language and broken by the "
+            "tokenizer: first those with the most pieces in the most passages. Zipf: 3 is one use in a million words, "
+            "- none known"
+        )
+        columns = ["term", "pieces", "passages", "queries", "Zipf", "asked for in"]
+        align = ["left", "left", "right", "right", "right", "left"]
+        blocks.append(Table(columns, cells, caption=caption, align=align))
+    return blocks
+
+
+def _bounds(found: Mapping[str, float]) -> tuple[float, float, float]:
+    return found["mean"], found["low"], found["high"]
 
 
 def _reasons(heading: str, first: str, reasons: Sequence[str]) -> Paragraph:

@@ -5,6 +5,7 @@ from lexitune.models.options import ModelOptions
 from lexitune.pipeline.options import PlanOptions, TuneOptions
 from lexitune.settings import section_of
 from lexitune.stages.assess.options import AssessOptions
+from lexitune.stages.check.options import CheckOptions
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.mine.options import MineOptions
 from lexitune.stages.promote.options import PromoteOptions
@@ -19,6 +20,7 @@ SECTIONS: dict[str, type] = {
         TuneOptions,
         DataOptions,
         ModelOptions,
+        CheckOptions,
         AssessOptions,
         MineOptions,
         TrainOptions,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_text
@@ -18,6 +18,7 @@ __all__ = ["families_of", "groups_of", "known_times", "split_by_group", "time_de
 MOST_UNDATED = 0.05  # share of the queries; what bears no time counts as oldest
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 Group = tuple[str, ...]
+Key = TypeVar("Key", str, int)
 
 
 def split_by_group(
@@ -66,7 +67,7 @@ def split_by_group(
             fix="give more queries, or write the splits yourself: qrels/train.tsv, dev.tsv and test.tsv",
         )
     order = sorted(groups, key=lambda group: (hash_text(f"{seed}\n{group[0]}"), group[0]))
-    times = known_times(qrels, queries)
+    times = known_times({query_id: queries[query_id].metadata for query_id in qrels})
     dated = time_decides(times, len(qrels))
     if dated:
         # By its newest query: then no train query is newer than the newest one of any test group.
@@ -81,21 +82,20 @@ def split_by_group(
     }
 
 
-def known_times(query_ids: Iterable[str], queries: Mapping[str, Query]) -> dict[str, datetime]:
-    """The times that queries bear in `metadata["at"]`, ISO 8601; without an offset it is UTC. Others are left out.
+def known_times(metadata: Mapping[Key, Mapping[str, Any]]) -> dict[Key, datetime]:
+    """The times that queries or docs bear as `at`, ISO 8601; without an offset it is UTC. Others are left out.
 
     Example:
-        >>> queries = {"a": Query("a", "", {"at": "2024-05-01T10:00Z"}), "b": Query("b", "", {"at": "May"})}
-        >>> {query_id: at.isoformat() for query_id, at in known_times("ab", queries).items()}
-        {'a': '2024-05-01T10:00:00+00:00'}
+        >>> known_times({"a": {"at": "2024-05-01T10:00Z"}, "b": {"at": "May"}})["a"].isoformat()
+        '2024-05-01T10:00:00+00:00'
     """
     found = {}
-    for query_id in query_ids:
+    for key, fields in metadata.items():
         try:
-            at = datetime.fromisoformat(str(queries[query_id].metadata.get("at")))
+            at = datetime.fromisoformat(str(fields.get("at")))
         except ValueError:
             continue
-        found[query_id] = at if at.tzinfo else at.replace(tzinfo=UTC)
+        found[key] = at if at.tzinfo else at.replace(tzinfo=UTC)
     return found
 
 

@@ -1,18 +1,11 @@
-"""Assess: which answer the figures give, what is missing, and what the real measuring makes of a toy."""
+"""The advice: which answer the figures give, and what is missing."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from lexitune.metrics.statistics import Interval
-from lexitune.models.load import load
-from lexitune.models.options import ModelOptions
-from lexitune.stages.assess.advice import Figures, advise, assess, sample_queries
-from lexitune.stages.assess.options import AssessOptions
-from lexitune.types import Dataset, Doc, Query, SealedQrels
-
-FP32 = ModelOptions(precision="fp32", device="cpu")
+from lexitune.stages.assess.advice import Figures, advise
 
 
 def figures(stock: Interval, *, hybrid: float = 0.5, pairs: int = 1000, tests: int = 300) -> Figures:
@@ -93,7 +86,7 @@ def test_the_gain_that_the_test_queries_can_show_is_told() -> None:
 
     assert advice.reasons[-1] == (
         "300 test queries can show a gain of +6.2 points or more "
-        "(80 % power, 15 % of queries changing: as between stock and BM25)"
+        "(80 % power, 15 % of queries changing: as between stock and BM25); 470 would show +5, 1,400 would show +3"
     )
 
 
@@ -108,49 +101,3 @@ def test_a_ceiling_below_one_is_shown() -> None:
     given = replace(figures(Interval(0.50, 0.45, 0.55, 300)), ceiling=0.62)
 
     assert any(reason.startswith("no system can pass R@10 0.62") for reason in advise(given).reasons)
-
-
-def test_the_sample_holds_train_and_dev_queries_with_a_relevant_doc_and_is_seeded() -> None:
-    qrels = {"train": {f"t{n}": {"d": 1} for n in range(80)} | {"bad": {"d": 0}}, "dev": {"v": {"d": 1}}}
-    data = Dataset([Doc("d", "x")], {}, qrels)
-
-    chosen, available = sample_queries(data, most=50, seed=3)
-
-    assert (len(chosen), available) == (50, 81)
-    assert "bad" not in chosen
-    assert chosen == sample_queries(data, most=50, seed=3)[0]
-
-
-def test_a_poor_stock_model_is_told_to_tune(toy_data: Dataset, tiny_model_folder: Path, tmp_path: Path) -> None:
-    model = load(str(tiny_model_folder), options=FP32)
-
-    advice = assess(toy_data, model=model, vectors=tmp_path, options=AssessOptions(min_pairs=50))
-
-    assert advice.answer == "TUNE"
-    assert advice.evidence["systems"]["stock"]["R@10"]["n"] == 90  # 60 train and 30 dev queries
-    assert advice.evidence["systems"]["bm25"]["R@10"]["mean"] == 1.0  # a query's words are all in its doc
-    assert advice.evidence["test_queries"] == 60
-
-
-def test_the_test_judgements_stay_closed(toy_data: Dataset, tiny_model_folder: Path, tmp_path: Path) -> None:
-    nothing_there = replace(toy_data, test=SealedQrels(tmp_path / "absent.tsv", 60))
-    model = load(str(tiny_model_folder), options=FP32)
-
-    advice = assess(nothing_there, model=model, vectors=tmp_path, options=AssessOptions(min_pairs=50))
-
-    assert advice.answer == "TUNE"
-
-
-def test_a_filter_takes_away_candidates(tiny_model_folder: Path, tmp_path: Path) -> None:
-    # Without its filter q1 finds d1; the filter hides it.
-    docs = [Doc("d1", "w0 w1", metadata={"tenant": "a"}), Doc("d2", "w2 w3", metadata={"tenant": "b"})]
-    query = Query("q1", "w0 w1", {"filter": {"tenant": "b"}})
-    data = Dataset(docs, {"q1": query}, {"train": {"q1": {"d1": 1}}, "dev": {}})
-
-    advice = assess(data, model=load(str(tiny_model_folder), options=FP32), vectors=tmp_path)
-
-    assert {name: found["R@10"]["mean"] for name, found in advice.evidence["systems"].items()} == {
-        "stock": 0.0,
-        "bm25": 0.0,
-        "hybrid": 0.0,
-    }

@@ -320,7 +320,7 @@ def test_stock_is_kept_where_it_is_a_standard_error_better(
     end: list[float],
     best: int,
 ) -> None:
-    found = {0: [1, 1, 0, 0], 6: halfway, 12: end}
+    found: dict[int, list[float]] = {0: [1, 1, 0, 0], 6: halfway, 12: end}
 
     def measured(*_: object, step: int) -> NDArray[np.float64]:
         return np.array(found[step], dtype=np.float64)

@@ -1,41 +1,30 @@
-"""Assess: is the stock model good enough on these queries, what would fix it cheapest, and how sure can one be?"""
+"""The advice: what the measured figures say, why, what is missing, and how sure one can be."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lexitune.io.hits import Hits
-from lexitune.io.vectors import Vectors
-from lexitune.metrics.measures import measure_hits, parse_measures
-from lexitune.metrics.report import Report
-from lexitune.metrics.statistics import Interval, detectable_gain
-from lexitune.search.bm25 import BM25
-from lexitune.search.exact import exact_search
-from lexitune.search.filters import allowed_docs
-from lexitune.search.hybrid import fuse
+from lexitune.metrics.statistics import Interval, detectable_gain, queries_needed
+from lexitune.stages.assess.gap import Gap
 from lexitune.stages.assess.options import AssessOptions
-from lexitune.types import Advice, Dataset, Qrels, Silent, Talk
+from lexitune.stages.assess.stability import Stability
+from lexitune.stages.assess.vocabulary import Vocabulary
+from lexitune.types import Advice
 
-if TYPE_CHECKING:
-    from lexitune.models.embedder import Embedder
-
-__all__ = ["CANNOT_TELL", "NO", "TUNE", "Figures", "advise", "assess", "stock_systems"]
+__all__ = ["CANNOT_TELL", "DEEP", "MOST_CHANGES", "NDCG", "NO", "RANK", "RECALL", "TUNE", "Figures", "advise"]
 
 TUNE, NO, CANNOT_TELL = "TUNE", "NO", "CANNOT TELL"
 
-RECALL, NDCG = "R@10", "nDCG@10"
+RECALL, NDCG, DEEP = "R@10", "nDCG@10", "R@100"
 RANK = 10
-DEPTH = 100  # of the rankings that a hybrid is made of
 MOST_CHANGES = 0.30  # guess of the share of queries that a tune changes, where stock and BM25 differ in more
+FEW_CUT = 0.01  # share of passages
 FEW_TEST = 200  # a verdict on fewer is possible, and wide
 UNTRAINED = {"hybrid": "the hybrid of stock and BM25", "bm25": "BM25 alone"}
+NAMED = 5  # terms in a sentence
 TOO_MANY = 10_000  # queries that nobody labels to settle one question
 DEFAULT = AssessOptions()
 
@@ -51,6 +40,14 @@ class Figures:
         test_queries: How many there are; nobody has looked at them.
         discordance: Share of queries whose outcome differs between stock and BM25, as measured.
         ceiling: The best R@10 that any system can reach; below 1 where queries have more than ten relevant passages.
+        vocabulary: What the words of corpus and queries are like; None where there was no query.
+        gaps: By system, R@10 on queries that hold a shattered term of the field beside the others.
+        stability: How words change over time; None where neither queries nor passages bear times.
+        timed: What the times are those of: `queries`, `passages` or empty.
+        newest: The stock model's R@10 on queries of the newest period beside those before; None likewise.
+        max_length: Tokens that the model reads of a passage.
+        cut_off: Share of the relevant passages that are as long as that, or longer, and lose their end.
+        truncation: The stock model's R@10 on queries whose relevant passages all are, beside the others.
     """
 
     systems: Mapping[str, Mapping[str, Interval]]
@@ -59,88 +56,22 @@ class Figures:
     test_queries: int
     discordance: float
     ceiling: float = 1.0
-
-
-def assess(
-    data: Dataset,
-    *,
-    model: Embedder,
-    vectors: Path | None = None,
-    options: AssessOptions = DEFAULT,
-    talk: Talk | None = None,
-) -> Advice:
-    """Measure the stock systems on train and dev queries, and say whether a tune is worth it.
-
-    The test queries are not read: a decision that has seen them would spoil them for the verdict.
-
-    Args:
-        data: Train and dev judgements; of the test judgements only their number is used.
-        model: The stock model.
-        vectors: Folder of the encode cache: later stages find the corpus encoded there. None: nothing is kept.
-
-    Raises:
-        DataError: A query's filter cannot be read, or the model scores everything alike.
-        StageFailed: A text encodes to NaN.
-    """
-    talk = talk or Silent()
-    qrels, available = sample_queries(data, most=options.max_queries, seed=options.seed)
-    pairs = sum(grade > 0 for judged in data.qrels.get("train", {}).values() for grade in judged.values())
-    tests = data.test.query_count if data.test else 0
-    if not qrels:
-        return advise(Figures({}, 0, pairs, tests, MOST_CHANGES), options=options)
-    measures = parse_measures(f"{RECALL},{NDCG}")
-    reports = {
-        name: measure_hits(hits, qrels, measures, system=name, split="train+dev")
-        for name, hits in stock_systems(data, qrels, model=model, vectors=vectors, talk=talk).items()
-    }
-    figures = Figures(
-        systems={name: {str(m): report.interval(m) for m in measures} for name, report in reports.items()},
-        available=available,
-        pairs=pairs,
-        test_queries=tests,
-        discordance=_discordance(reports),
-        ceiling=float(np.mean([min(1.0, RANK / sum(g > 0 for g in judged.values())) for judged in qrels.values()])),
-    )
-    return advise(figures, options=options)
-
-
-def sample_queries(data: Dataset, *, most: int, seed: int) -> tuple[Qrels, int]:
-    """A seeded sample of the train and dev queries that have a relevant passage, and how many there were."""
-    judged = {
-        query_id: docs
-        for split in ("train", "dev")
-        for query_id, docs in data.qrels.get(split, {}).items()
-        if any(grade > 0 for grade in docs.values())
-    }
-    chosen = sorted(judged)
-    if len(chosen) > most:
-        chosen = sorted(random.Random(seed).sample(chosen, most))
-    return {query_id: judged[query_id] for query_id in chosen}, len(judged)
-
-
-def stock_systems(data: Dataset, qrels: Qrels, *, model: Embedder, vectors: Path | None, talk: Talk) -> dict[str, Hits]:
-    """Rankings of the stock model, BM25 and their hybrid for the queries of `qrels`."""
-    from lexitune.models.corpus import encode_corpus
-
-    queries = [data.queries[query_id] for query_id in qrels]
-    ids, texts = [query.query_id for query in queries], [query.text for query in queries]
-    allowed = allowed_docs(queries, data.docs)
-    stored: Vectors | tuple[NDArray[np.float32], list[str]]
-    if vectors is None:
-        matrix = model.encode_docs([doc.full_text for doc in data.docs], talk=talk, stage="assess")
-        stored = (matrix, [doc.doc_id for doc in data.docs])
-    else:
-        stored = encode_corpus(model, data.docs, vectors, talk=talk, stage="assess")
-    stock = exact_search(model.encode_queries(texts), stored, DEPTH, query_ids=ids, allowed=allowed)
-    bm25 = BM25.build(data.docs).search(texts, query_ids=ids, k=DEPTH, allowed=allowed)
-    return {"stock": stock, "bm25": bm25, "hybrid": fuse([stock, bm25], DEPTH)}
+    vocabulary: Vocabulary | None = None
+    gaps: Mapping[str, Gap] = field(default_factory=dict)
+    stability: Stability | None = None
+    timed: str = ""
+    newest: Gap | None = None
+    max_length: int = 0
+    cut_off: float = 0.0
+    truncation: Gap | None = None
 
 
 def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
     """Turn figures into an answer.
 
-    NO, when the stock model's interval lies at or above the threshold. TUNE, when it lies below, there are pairs to
-    train on and test queries to prove it with. Everything else is CANNOT TELL, with what is missing.
+    NO, when the stock model's interval lies at or above the threshold, or the words change so fast that a tuned model
+    would soon be behind. TUNE, when it lies below, there are pairs to train on and test queries to prove it with.
+    Everything else is CANNOT TELL, with what is missing.
     """
     reasons: list[str] = []
     missing = _missing(figures, options)
@@ -152,6 +83,10 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
         answer, told = _against_threshold(stock, figures, options)
         reasons.append(told)
     reasons += _cheaper(figures, options)
+    reasons += _headroom(figures)
+    reasons += _cut_off(figures)
+    reasons += _niche(figures)
+    answer, reasons = _over_time(figures, answer, reasons)
     if missing and answer != NO:
         answer = CANNOT_TELL
         reasons = missing + reasons
@@ -218,6 +153,90 @@ def _cheaper(figures: Figures, options: AssessOptions) -> list[str]:
     return [*reasons, f"without training: {others}"]
 
 
+def _headroom(figures: Figures) -> list[str]:
+    """What is found, but not in the first ten: all that a reranker could bring up."""
+    if not figures.systems:
+        return []
+    deep = {name: found[DEEP] for name, found in figures.systems.items() if DEEP in found}
+    if not deep:
+        return []
+    name = max(deep, key=lambda one: deep[one].mean)
+    words = {"stock": "the stock model", **UNTRAINED}[name]
+    room = deep[name].mean - figures.systems[name][RECALL].mean
+    can = f"a reranker of its first hundred can gain {100 * room:.0f} points at most"
+    return [f"{words} has {DEEP} {_interval(deep[name])}: {can}"]
+
+
+def _cut_off(figures: Figures) -> list[str]:
+    if figures.cut_off < FEW_CUT:
+        return []
+    told = (
+        f"{100 * figures.cut_off:.0f} % of the relevant passages fill the model's {figures.max_length} tokens "
+        "and lose what follows"
+    )
+    gap = figures.truncation
+    if gap is None:
+        return [f"{told}: try a larger --max-length, or shorter passages"]
+    cure = ": try a larger --max-length, or shorter passages" if gap.is_shown and gap.difference.mean < 0 else ""
+    chance = "" if gap.is_shown else ", no more than chance"
+    return [
+        f"{told}; stock {RECALL} for queries that need those {_interval(gap.chosen)}, for the others "
+        f"{_interval(gap.others)}: {gap.told()}{chance}{cure}"
+    ]
+
+
+def _niche(figures: Figures) -> list[str]:
+    """What the field's own words cost."""
+    found = figures.vocabulary
+    if found is None:
+        return []
+    named = ", ".join(term.text for term in found.terms[:NAMED])
+    told = (
+        f"{found.pieces:.2f} pieces a word, general language has {found.general_pieces:.2f}; "
+        f"{found.shattered:,} terms are rare elsewhere and shattered here" + (f" ({named}, ...)" if named else "")
+    )
+    gap = figures.gaps.get("stock")
+    if gap is None:
+        return [told]
+    meaning = (
+        "a tune can teach what they mean" if gap.difference.mean < 0 else "they are not what the stock model lacks"
+    )
+    return [
+        told,
+        f"stock {RECALL} on queries with such a term {_interval(gap.chosen)}, on the others {_interval(gap.others)}: "
+        f"{gap.told()}, {meaning if gap.is_shown else 'no more than chance'}",
+    ]
+
+
+def _over_time(figures: Figures, answer: str, reasons: list[str]) -> tuple[str, list[str]]:
+    """The answer and its reasons, with what the times of queries or passages say."""
+    found = figures.stability
+    if found is None:
+        missing = (
+            "no neighbouring periods have words"
+            if figures.timed
+            else "no query or passage bears a time: add `at` to them"
+        )
+        return answer, [*reasons, f"whether the words change over time is unknown: {missing}"]
+    told = (
+        f"from {found.period} to {found.period} {100 * found.churn:.0f} % of the words in {figures.timed} are new, "
+        f"{100 * found.chance:.0f} % by chance: {100 * found.change.mean:+.0f} points "
+        f"[{100 * found.change.low:+.0f}, {100 * found.change.high:+.0f}] over {found.change.n} pairs: {found.answer}"
+    )
+    gap = figures.newest
+    newest = (
+        []
+        if gap is None
+        else [
+            f"stock {RECALL} on the newest {found.period} {_interval(gap.chosen)}, before {_interval(gap.others)}: "
+            f"{gap.told()}{'' if gap.is_shown else ', no more than chance'}"
+        ]
+    )
+    if found.answer == "changing" and found.period != "month":
+        return NO, [f"{told}, so a tuned model would soon be behind", *reasons, *newest]
+    return answer, [*reasons, told, *newest]
+
+
 def _power(figures: Figures) -> list[str]:
     if not figures.test_queries:
         return []
@@ -226,22 +245,24 @@ def _power(figures: Figures) -> list[str]:
     reasons = [
         f"{figures.test_queries:,} test queries can show a gain of +{100 * gain:.1f} points or more "
         f"(80 % power, {100 * changes:.0f} % of queries changing: {source})"
+        f"{_needed_for(figures.test_queries, changes)}"
     ]
     if figures.test_queries < FEW_TEST:
         reasons.append(f"under {FEW_TEST} test queries the interval of the gain is wide: 300 or more are better")
     return reasons
 
 
+def _needed_for(tests: int, changes: float) -> str:
+    """How many test queries would show smaller gains, where there are fewer."""
+    needed = {gain: queries_needed(gain / 100, changes) for gain in (5, 3) if gain / 100 < changes}
+    told = [f"{_round_up(count):,} would show +{gain}" for gain, count in needed.items() if count > tests]
+    return f"; {', '.join(told)}" if told else ""
+
+
 def _changes(figures: Figures) -> tuple[float, str]:
     if figures.discordance >= MOST_CHANGES:
         return MOST_CHANGES, "a guess; stock and BM25 differ in more"
     return max(figures.discordance, 0.01), "as between stock and BM25"
-
-
-def _discordance(reports: Mapping[str, Report]) -> float:
-    # The mean squared difference: for hits and misses the share that differs, and the right weight for fractions.
-    difference = reports["stock"].values(RECALL) - reports["bm25"].values(RECALL)
-    return float(np.mean(difference**2))
 
 
 def _evidence(figures: Figures, options: AssessOptions) -> dict[str, object]:
@@ -259,8 +280,23 @@ def _evidence(figures: Figures, options: AssessOptions) -> dict[str, object]:
         "discordance_source": source,
         "detectable_gain": detectable_gain(figures.test_queries, changes) if figures.test_queries else None,
         "ceiling": figures.ceiling,
+        "vocabulary": _vocabulary(figures.vocabulary),
+        "vocabulary_gaps": {name: asdict(gap) for name, gap in figures.gaps.items()},
+        "stability": None if figures.stability is None else asdict(figures.stability),
+        "timed": figures.timed,
+        "newest": None if figures.newest is None else asdict(figures.newest),
+        "max_length": figures.max_length,
+        "cut_off": figures.cut_off,
+        "truncation": None if figures.truncation is None else asdict(figures.truncation),
         "options": asdict(options),
     }
+
+
+def _vocabulary(found: Vocabulary | None) -> dict[str, object] | None:
+    if found is None:
+        return None
+    terms = [{**asdict(term), "pieces": list(term.pieces)} for term in found.terms]
+    return {**asdict(found), "terms": terms, "holding": len(found.holding)}
 
 
 def _interval(found: Interval) -> str:

@@ -13,7 +13,7 @@ from lexitune.io.atomic import replace_text
 from lexitune.io.dataset import open_data
 from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
-from lexitune.stages.assess.advice import assess
+from lexitune.stages.assess.assessment import assess
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.types import Advice, Silent, Talk
 

@@ -22,4 +22,11 @@ class AssessOptions:
     min_test_queries: int = field(
         default=50, metadata={"help": "Fewest test queries that can carry a verdict", "least": 1}
     )
+    language: str = field(
+        default="en", metadata={"help": "General language that the corpus's words are compared with, such as de"}
+    )
+    period: str = field(
+        default="week",
+        metadata={"help": "Periods between which words may change", "choices": ("day", "week", "month")},
+    )
     seed: int = field(default=13, metadata={"help": "Seed of the sample of queries"})

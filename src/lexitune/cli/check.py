@@ -1,0 +1,72 @@
+"""lexitune check: what is wrong with the data?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from lexitune.cli.command import Call, Command, Result
+from lexitune.models.options import ModelOptions
+from lexitune.stages.check.options import CheckOptions
+
+__all__ = ["command"]
+
+MARKS = {"ok": "ok   ", "look": "look ", "fault": "FAULT"}
+
+
+def run(call: Call) -> Result:
+    """Look for what is wrong with the data, and write a cleaned copy.
+
+    DATA is a BEIR folder, or a CSV, TSV or JSONL file of pairs. Left out, the workspace's own
+    data is looked at, its test set aside. Nothing that is there is changed.
+
+    \b
+    lexitune check pairs.csv --corpus corpus.jsonl
+    lexitune check beir-folder --deep     ask the stock model about the labels
+    lexitune check beir-folder --fix cleaned
+    """
+    given = call.params["data"]
+    workspace = call.workspace_or_new() if given else call.workspace()
+    options = call.sections(workspace)
+    from lexitune.stages.check.driver import run as check
+
+    checked = check(
+        given or workspace,
+        vectors=workspace.vectors,
+        corpus=call.params["corpus"],
+        model=options["model"],
+        options=options["check"],
+        talk=call.talk,
+    )
+    lines = []
+    for found in checked.findings:
+        shown = f": {', '.join(found.examples)}{', ...' if found.count > len(found.examples) else ''}"
+        lines.append(f"{MARKS[found.mark]} {found.said}{shown if found.examples else ''}")
+        if found.fix:
+            lines.append(f"        fix: {found.fix}")
+    if checked.log:
+        lines.append(f"written: {checked.log.parent}, what was changed: {checked.log}")
+    data = {
+        "findings": [asdict(found) for found in checked.findings],
+        "doubts": [asdict(one) for one in checked.doubts],
+    }
+    cleaned = options["check"].fix
+    return Result(lines, data, f"lexitune tune {cleaned or given}" if cleaned or given else "lexitune assess")
+
+
+command = Command(
+    "check",
+    run,
+    sections=(ModelOptions, CheckOptions),
+    params=[
+        click.Argument(["data"], required=False, type=click.Path(path_type=Path)),
+        click.Option(
+            ["--corpus"],
+            type=click.Path(path_type=Path),
+            help="For a file of pairs: JSONL file of the passages that search must find",
+        ),
+    ],
+    has_json=True,
+)

@@ -1,0 +1,168 @@
+"""Assess: measure what stock systems reach on train and dev queries, and what the words and times of the data say."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexitune.io.hits import Hits
+from lexitune.io.vectors import Vectors
+from lexitune.metrics.measures import measure_hits, parse_measures
+from lexitune.metrics.report import Report
+from lexitune.search.bm25 import BM25
+from lexitune.search.exact import exact_search
+from lexitune.search.filters import allowed_docs
+from lexitune.search.hybrid import fuse
+from lexitune.splits.grouped import known_times
+from lexitune.stages.assess.advice import DEEP, MOST_CHANGES, NDCG, RANK, RECALL, Figures, advise
+from lexitune.stages.assess.gap import recall_gap
+from lexitune.stages.assess.options import AssessOptions
+from lexitune.stages.assess.stability import measure_stability, number_of
+from lexitune.stages.assess.vocabulary import survey
+from lexitune.text.frequency import general_zipf
+from lexitune.types import Advice, Dataset, Qrels, Silent, Talk
+
+if TYPE_CHECKING:
+    from lexitune.models.embedder import Embedder
+
+__all__ = ["assess", "sample_queries", "stock_systems"]
+
+DEPTH = 100  # of the rankings that a hybrid is made of
+DEFAULT = AssessOptions()
+
+
+def assess(
+    data: Dataset,
+    *,
+    model: Embedder,
+    vectors: Path | None = None,
+    options: AssessOptions = DEFAULT,
+    talk: Talk | None = None,
+) -> Advice:
+    """Measure the stock systems on train and dev queries, and say whether a tune is worth it.
+
+    The test queries are not read: a decision that has seen them would spoil them for the verdict.
+
+    Args:
+        data: Train and dev judgements; of the test judgements only their number is used.
+        model: The stock model.
+        vectors: Folder of the encode cache: later stages find the corpus encoded there. None: nothing is kept.
+
+    Raises:
+        DataError: A query's filter cannot be read, or the model scores everything alike.
+        StageFailed: A text encodes to NaN.
+    """
+    talk = talk or Silent()
+    qrels, available = sample_queries(data, most=options.max_queries, seed=options.seed)
+    pairs = sum(grade > 0 for judged in data.qrels.get("train", {}).values() for grade in judged.values())
+    tests = data.test.query_count if data.test else 0
+    if not qrels:
+        return advise(Figures({}, 0, pairs, tests, MOST_CHANGES), options=options)
+    measures = parse_measures(f"{RECALL},{NDCG},{DEEP}")
+    reports = {
+        name: measure_hits(hits, qrels, measures, system=name, split="train+dev")
+        for name, hits in stock_systems(data, qrels, model=model, vectors=vectors, talk=talk).items()
+    }
+    figures = Figures(
+        systems={name: {str(m): report.interval(m) for m in measures} for name, report in reports.items()},
+        available=available,
+        pairs=pairs,
+        test_queries=tests,
+        discordance=_discordance(reports),
+        ceiling=float(np.mean([min(1.0, RANK / sum(g > 0 for g in judged.values())) for judged in qrels.values()])),
+        **_words(data, reports, model=model, language=options.language),
+        **_times(data, reports["stock"], options=options),
+        **_lengths(data, qrels, reports["stock"], model=model),
+    )
+    return advise(figures, options=options)
+
+
+def _words(data: Dataset, reports: Mapping[str, Report], *, model: Embedder, language: str) -> dict[str, Any]:
+    """The vocabulary, and the gap in recall that goes with it, as `Figures` has them."""
+    query_ids = reports["stock"].query_ids
+    found = survey(
+        (doc.full_text for doc in data.docs),
+        [data.queries[query_id].text for query_id in query_ids],
+        cut=model.cut_words,
+        general=general_zipf(language),
+        unknown=model.model.tokenizer.unk_token,
+    )
+    holding = np.zeros(len(query_ids), dtype=bool)
+    holding[list(found.holding)] = True
+    gaps = {name: recall_gap(report.values(RECALL), holding) for name, report in reports.items()}
+    return {"vocabulary": found, "gaps": {name: gap for name, gap in gaps.items() if gap is not None}}
+
+
+def _times(data: Dataset, stock: Report, *, options: AssessOptions) -> dict[str, Any]:
+    """Whether words change over time, by the queries' times or else the passages', as `Figures` has it."""
+    asked = known_times({query_id: data.queries[query_id].metadata for query_id in stock.query_ids})
+    written = {} if asked else known_times({number: doc.metadata for number, doc in enumerate(data.docs)})
+    texts = [data.queries[query_id].text for query_id in asked] or [data.docs[number].full_text for number in written]
+    times = [*asked.values(), *written.values()]
+    found: dict[str, Any] = {
+        "stability": measure_stability(texts, times, period=options.period, seed=options.seed),
+        "timed": "queries" if asked else "passages" if written else "",
+    }
+    if asked:
+        numbers = np.array([number_of(time, options.period) for time in times])
+        dated = np.array([query_id in asked for query_id in stock.query_ids])
+        found["newest"] = recall_gap(stock.values(RECALL)[dated], numbers == numbers.max())
+    return found
+
+
+def _lengths(data: Dataset, qrels: Qrels, stock: Report, *, model: Embedder) -> dict[str, Any]:
+    """Relevant passages that fill the model's length, and the gap in recall with it, as `Figures` has them."""
+    relevant = {query_id: [doc for doc, grade in qrels[query_id].items() if grade > 0] for query_id in stock.query_ids}
+    needed = {doc_id for doc_ids in relevant.values() for doc_id in doc_ids}
+    docs = [doc for doc in data.docs if doc.doc_id in needed]
+    lengths = model.tokenise_docs([doc.full_text for doc in docs]).lengths
+    full = {doc.doc_id for doc, length in zip(docs, lengths, strict=True) if length >= model.spec.max_length}
+    cut = np.array([full.issuperset(relevant[query_id]) for query_id in stock.query_ids])
+    return {
+        "max_length": model.spec.max_length,
+        "cut_off": len(full) / max(1, len(docs)),
+        "truncation": recall_gap(stock.values(RECALL), cut),
+    }
+
+
+def sample_queries(data: Dataset, *, most: int, seed: int) -> tuple[Qrels, int]:
+    """A seeded sample of the train and dev queries that have a relevant passage, and how many there were."""
+    judged = {
+        query_id: docs
+        for split in ("train", "dev")
+        for query_id, docs in data.qrels.get(split, {}).items()
+        if any(grade > 0 for grade in docs.values())
+    }
+    chosen = sorted(judged)
+    if len(chosen) > most:
+        chosen = sorted(random.Random(seed).sample(chosen, most))
+    return {query_id: judged[query_id] for query_id in chosen}, len(judged)
+
+
+def stock_systems(data: Dataset, qrels: Qrels, *, model: Embedder, vectors: Path | None, talk: Talk) -> dict[str, Hits]:
+    """Rankings of the stock model, BM25 and their hybrid for the queries of `qrels`."""
+    from lexitune.models.corpus import encode_corpus
+
+    queries = [data.queries[query_id] for query_id in qrels]
+    ids, texts = [query.query_id for query in queries], [query.text for query in queries]
+    allowed = allowed_docs(queries, data.docs)
+    stored: Vectors | tuple[NDArray[np.float32], list[str]]
+    if vectors is None:
+        matrix = model.encode_docs([doc.full_text for doc in data.docs], talk=talk, stage="assess")
+        stored = (matrix, [doc.doc_id for doc in data.docs])
+    else:
+        stored = encode_corpus(model, data.docs, vectors, talk=talk, stage="assess")
+    stock = exact_search(model.encode_queries(texts), stored, DEPTH, query_ids=ids, allowed=allowed)
+    bm25 = BM25.build(data.docs).search(texts, query_ids=ids, k=DEPTH, allowed=allowed)
+    return {"stock": stock, "bm25": bm25, "hybrid": fuse([stock, bm25], DEPTH)}
+
+
+def _discordance(reports: Mapping[str, Report]) -> float:
+    # The mean squared difference: for hits and misses the share that differs, and the right weight for fractions.
+    difference = reports["stock"].values(RECALL) - reports["bm25"].values(RECALL)
+    return float(np.mean(difference**2))

@@ -1,0 +1,1 @@
+"""Check: what is wrong with the data, before anything is made of it."""
