@@ -11,6 +11,8 @@ from tests.stages.check.making import clean_data
 
 from lexitune.cli.main import main
 from lexitune.io.beir import write_docs, write_qrels, write_queries
+from lexitune.io.workspace import Workspace
+from lexitune.pipeline.data import import_data
 from lexitune.types import Doc
 
 pytestmark = pytest.mark.usefixtures("empty")
@@ -48,7 +50,7 @@ def test_as_json_it_is_one_object(folder: Path) -> None:
 
     (copies,) = (one for one in found["findings"] if one["name"] == "copies")
     assert (copies["mark"], copies["count"], copies["examples"]) == ("look", 1, ["d03 ~ copy"])
-    assert found["doubts"] == []
+    assert found["suspects"] == []
 
 
 def test_the_cleaned_copy_has_nothing_left_to_fix(folder: Path) -> None:
@@ -66,10 +68,31 @@ def test_the_cleaned_copy_has_nothing_left_to_fix(folder: Path) -> None:
 def test_a_file_of_pairs_is_checked_too(empty: Path) -> None:
     (empty / "pairs.csv").write_text("query,passage\nwhat is a tort,a tort is a wrong done to another\n")
 
-    result = call("pairs.csv")
+    (empty / "docs.jsonl").write_text(
+        '{"text": "a tort is a wrong done to another"}\n{"text": "a will is a testament"}\n'
+    )
+
+    alone, beside = call("pairs.csv"), call("pairs.csv", "--corpus", "docs.jsonl", "--fix", "cleaned copy")
+
+    assert alone.exit_code == beside.exit_code == 0, alone.stderr + beside.stderr
+    assert "ok    1 passages; 1 queries with 1 pairs" in alone.stdout
+    assert "look  the corpus is the pairs' own 1 passages" in alone.stdout
+    assert alone.stderr == "next: lexitune tune pairs.csv\n"
+    assert "ok    2 passages; 1 queries with 1 pairs" in beside.stdout
+    assert beside.stderr == "next: lexitune tune 'cleaned copy'\n"
+    assert call("pairs.csv", "--corpus", "docs.jsonl").stderr == "next: lexitune tune pairs.csv --corpus docs.jsonl\n"
+
+
+def test_a_workspaces_own_data_is_checked_without_its_test_set(folder: Path, empty: Path) -> None:
+    import_data(Workspace(empty / "work"), folder)
+
+    result, cleaned = call("-C", "work"), call("-C", "work", "--fix", "cleaned")
 
     assert result.exit_code == 0, result.stderr
-    assert "ok    1 passages; 1 queries with 1 pairs" in result.stdout
+    assert "ok    6 test queries are sealed" in result.stdout
+    assert "unjudged" not in result.stdout
+    assert result.stderr == "next: lexitune -C work assess\n"
+    assert "error[E2002]: a workspace is not cleaned" in cleaned.stderr
 
 
 def test_without_data_and_workspace_it_says_what_to_give(empty: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from lexitune.io.hits import Hits
 from lexitune.metrics.measures import Measure
-from lexitune.search.hybrid import fuse, learn_weight, with_lexical
+from lexitune.search.hybrid import cross_fuse, fuse, learn_weight, with_lexical
 
 
 def test_a_score_is_the_sum_of_reciprocal_ranks() -> None:
@@ -50,6 +50,29 @@ def test_a_smaller_constant_gives_first_places_more_weight() -> None:
 
     assert [doc_id for doc_id, _ in fuse(rankings, 1, constant=0).run("q1")] == ["first"]
     assert [doc_id for doc_id, _ in fuse(rankings, 1).run("q1")] == ["steady"]
+
+
+def test_a_query_does_not_teach_the_weight_that_it_is_measured_by() -> None:
+    # z is right; a tie goes to a. The model alone finds it for q1, BM25 alone for q2: crossed, each is weighed wrongly.
+    dense = Hits.from_run({"q1": {"z": 2.0}, "q2": {"a": 2.0}})
+    lexical = Hits.from_run({"q1": {"a": 2.0}, "q2": {"z": 2.0}})
+    qrels = {"q1": {"z": 1}, "q2": {"z": 1}}
+
+    found, weights = cross_fuse(dense, lexical, qrels, 1, measure=Measure("R", 1), seed=3)
+
+    assert found.query_ids == ("q1", "q2")
+    assert sorted(weights) == [0.4, 0.6]  # the nearest to even that still finds the other half's
+    assert [list(docs) for docs in found.as_run().values()] == [["a"], ["a"]]
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_where_nothing_can_teach_both_weigh_alike(count: int) -> None:
+    run = {f"q{n}": {"d1": 1.0} for n in range(count)}
+    qrels = {f"q{n}": {"d1": 1} for n in range(count)}
+
+    found, weights = cross_fuse(Hits.from_run(run), Hits.from_run(run), qrels, 1, measure=Measure("R", 1), seed=3)
+
+    assert (found.query_ids, weights) == (tuple(run), (0.5, 0.5))
 
 
 def test_rankings_of_other_queries_are_refused() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from lexitune.cli.command import Call, Command, Result
+from lexitune.errors import Undecided
 from lexitune.models.options import ModelOptions
 from lexitune.stages.assess.options import AssessOptions
 
@@ -15,16 +16,19 @@ def run(call: Call) -> Result:
     """Say whether tuning is worth it.
 
     Measures the stock model, BM25 and their hybrid on train and dev queries; test stays closed.
+    Exit code 5 where it cannot tell.
     """
     workspace = call.workspace()
     options = call.sections(workspace)
+    from lexitune.stages.assess.advice import CANNOT_TELL
     from lexitune.stages.assess.driver import run as assess
 
     advice = assess(workspace, model=options["model"], options=options["assess"], talk=call.talk)
     lines = [
         f"{advice.answer}: {reason}" if not number else f"  {reason}" for number, reason in enumerate(advice.reasons)
     ]
-    return Result(lines or [advice.answer], asdict(advice), advice.next_command)
+    code = Undecided.exit_code if advice.answer == CANNOT_TELL else 0
+    return Result(lines or [advice.answer], asdict(advice), advice.next_command, exit_code=code)
 
 
 command = Command("assess", run, sections=(ModelOptions, AssessOptions), has_json=True)

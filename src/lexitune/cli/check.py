@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -50,10 +51,18 @@ def run(call: Call) -> Result:
         lines.append(f"written: {checked.log.parent}, what was changed: {checked.log}")
     data = {
         "findings": [asdict(found) for found in checked.findings],
-        "doubts": [asdict(one) for one in checked.doubts],
+        "suspects": [asdict(one) for one in checked.suspects],
     }
-    cleaned = options["check"].fix
-    return Result(lines, data, f"lexitune tune {cleaned or given}" if cleaned or given else "lexitune assess")
+    return Result(
+        lines, data, _following(options["check"].fix or given, None if checked.log else call.params["corpus"])
+    )
+
+
+def _following(data: object, corpus: object) -> str:
+    """What to type next: a tune of the cleaned copy, or of what was given."""
+    if data is None:
+        return "lexitune assess"
+    return shlex.join(["lexitune", "tune", str(data), *(["--corpus", str(corpus)] if corpus else [])])
 
 
 command = Command(

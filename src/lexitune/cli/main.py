@@ -26,6 +26,7 @@ __all__ = ["COMMANDS", "Lexitune", "main"]
 
 COMMANDS = (
     "demo",
+    "init",
     "tune",
     "check",
     "plan",
@@ -38,6 +39,7 @@ COMMANDS = (
     "rollback",
     "search",
     "status",
+    "doctor",
 )
 """Every command, in the order of the help. `cli/NAME.py` defines it as `command`."""
 

@@ -13,7 +13,7 @@ from lexitune.errors import DataError
 from lexitune.io.jsonl import UNDECODED, open_lines, open_text, read_jsonl
 from lexitune.io.quarantine import NOT_UTF8, Quarantine
 
-__all__ = ["read_pairs"]
+__all__ = ["DOC_NAMES", "QUERY_NAMES", "read_pairs"]
 
 QUERY_NAMES = ("query", "question", "anchor")
 DOC_NAMES = ("passage", "doc", "document", "positive", "text", "answer")

@@ -23,7 +23,7 @@ from lexitune.models.memory import UNLIMITED, Limits, anonymous_bytes, fit_limit
 from lexitune.models.network import Network
 from lexitune.models.quiet import quiet
 from lexitune.models.spec import ModelSpec
-from lexitune.models.tokens import TokenIds, budget_batches, tokenise
+from lexitune.models.tokens import TokenIds, budget_batches, cut_words, tokenise
 from lexitune.types import Silent, Talk
 
 __all__ = ["Embedder", "hash_tokenizer", "hash_weights"]
@@ -129,13 +129,11 @@ class Embedder:
         Example:
             all-MiniLM-L6-v2 has no word of its own for a drug: `("ri", "##tu", "##xi", "##ma", "##b")`.
         """
-        if not words:
-            return []
-        tokenizer = self.model.tokenizer
-        found = tokenizer([f" {word}" for word in words], add_special_tokens=False, return_attention_mask=False)
-        pieces = (tokenizer.convert_ids_to_tokens(ids) for ids in found["input_ids"])
-        # The space itself, as SentencePiece and byte-level BPE write it, is no piece of the word.
-        return [tuple(bare for piece in one if (bare := piece.lstrip("▁Ġ"))) for one in pieces]
+        return cut_words(self.model.tokenizer, words)
+
+    def filled(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """Whether each passage fills the model's length, prompt included, and so loses what follows, if anything."""
+        return self.tokenise_docs(texts).lengths >= self.spec.max_length
 
     def encode_queries(self, texts: Sequence[str], *, talk: Talk | None = None, stage: str = "") -> Matrix:
         """Vectors of queries: float32 (n, dimension), in the order given; equal texts are computed once.

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TokenIds", "budget_batches", "join_tokens", "tokenise"]
+__all__ = ["TokenIds", "budget_batches", "cut_words", "join_tokens", "tokenise"]
 
+LONGEST_WORD = 512  # pieces
 CHUNK = 1024  # texts handed to the tokenizer at once: bounds its memory, and still fills every core
 
 
@@ -102,6 +103,19 @@ def tokenise(tokenizer: Any, texts: Sequence[str], *, max_length: int) -> TokenI
             truncated += sum(len(e.ids) >= max_length and bool(e.overflowing) for e in encodings)
     ids = np.concatenate(pieces) if pieces else np.zeros(0, np.int32)
     return TokenIds(ids, np.cumsum(lengths), truncated)
+
+
+def cut_words(tokenizer: Any, words: Sequence[str]) -> list[tuple[str, ...]]:
+    """The pieces of each word, as it is cut in the middle of a text; the tokenizer's settings are left as they were."""
+    backend, found = tokenizer.backend_tokenizer, list[tuple[str, ...]]()
+    with _unpadded(backend, LONGEST_WORD, tokenizer.truncation_side):
+        for start in range(0, len(words), CHUNK):
+            spaced = [f" {word}" for word in words[start : start + CHUNK]]
+            for encoding in backend.encode_batch_fast(spaced, add_special_tokens=False):
+                pieces = tokenizer.convert_ids_to_tokens(encoding.ids)
+                # The space itself, as SentencePiece and byte-level BPE write it, is no piece of the word.
+                found.append(tuple(bare for piece in pieces if (bare := piece.lstrip("▁Ġ"))))
+    return found
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from lexitune.metrics.measures import Measure, measure_hits
 from lexitune.search.order import NO_HIT, DocOrder, pack
 from lexitune.types import Qrels
 
-__all__ = ["EVEN", "fuse", "learn_weight", "with_lexical"]
+__all__ = ["EVEN", "cross_fuse", "fuse", "learn_weight", "with_lexical"]
 
 EVEN = 0.5  # what a weight is where nothing can teach a better one
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, EVEN, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -39,6 +39,37 @@ def learn_weight(dense: Hits, lexical: Hits, qrels: Qrels, *, measure: Measure) 
         return round(found.mean(measure), 9), -abs(weight - EVEN)
 
     return max(WEIGHTS, key=reached)
+
+
+def cross_fuse(
+    dense: Hits, lexical: Hits, qrels: Qrels, k: int, *, measure: Measure, seed: int
+) -> tuple[Hits, tuple[float, float]]:
+    """A hybrid that can be measured on the queries that taught it: each half's weight is learnt from the other half.
+
+    Args:
+        qrels: Of all queries of both rankings.
+
+    Returns:
+        The ranking, and the two weights.
+    """
+    order = np.random.default_rng(seed).permutation(sorted(dense.query_ids)).tolist()
+    if len(order) < 2:  # nobody is there to teach
+        return with_lexical(dense, lexical, k), (EVEN, EVEN)
+    halves = [order[: len(order) // 2], order[len(order) // 2 :]]
+    parts = [(_only(dense, half), _only(lexical, half)) for half in halves]
+    taught = [
+        learn_weight(*part, {query_id: qrels[query_id] for query_id in half}, measure=measure)
+        for part, half in zip(parts, halves, strict=True)
+    ]
+    weights = (taught[1], taught[0])
+    runs = [with_lexical(*part, k, weight=weight).as_run() for part, weight in zip(parts, weights, strict=True)]
+    found = {query_id: scores for run in runs for query_id, scores in run.items()}
+    return Hits.from_run({query_id: found[query_id] for query_id in dense.query_ids}), weights
+
+
+def _only(hits: Hits, query_ids: Sequence[str]) -> Hits:
+    rows = [hits.rows[query_id] for query_id in query_ids]
+    return Hits(tuple(query_ids), hits.doc_ids, hits.index[rows], hits.score[rows])
 
 
 def fuse(rankings: Sequence[Hits], k: int, *, constant: int = 60, weights: Sequence[float] | None = None) -> Hits:

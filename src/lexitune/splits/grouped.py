@@ -93,9 +93,9 @@ def known_times(metadata: Mapping[Key, Mapping[str, Any]]) -> dict[Key, datetime
     for key, fields in metadata.items():
         try:
             at = datetime.fromisoformat(str(fields.get("at")))
-        except ValueError:
+            found[key] = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):  # the year 1, which stands for no date at all, may be none in UTC
             continue
-        found[key] = at if at.tzinfo else at.replace(tzinfo=UTC)
     return found
 
 

@@ -6,6 +6,9 @@ import pytest
 
 from lexitune.metrics.statistics import Interval
 from lexitune.stages.assess.advice import Figures, advise
+from lexitune.stages.assess.gap import Gap
+from lexitune.stages.assess.stability import Stability
+from lexitune.stages.assess.vocabulary import Term, Vocabulary
 
 
 def figures(stock: Interval, *, hybrid: float = 0.5, pairs: int = 1000, tests: int = 300) -> Figures:
@@ -76,7 +79,7 @@ def test_systems_that_need_no_training_are_told_also_below_the_threshold() -> No
     advice = advise(figures(Interval(0.50, 0.45, 0.55, 300), hybrid=0.60))
 
     assert advice.reasons[1] == (
-        "without training: the hybrid of stock and BM25 0.60 [0.55, 0.65], n=300, BM25 alone 0.60 [0.55, 0.65], n=300"
+        "without training: the hybrid of stock and BM25 0.60 [0.55, 0.65], n=300; BM25 alone 0.60 [0.55, 0.65], n=300"
     )
 
 
@@ -101,3 +104,111 @@ def test_a_ceiling_below_one_is_shown() -> None:
     given = replace(figures(Interval(0.50, 0.45, 0.55, 300)), ceiling=0.62)
 
     assert any(reason.startswith("no system can pass R@10 0.62") for reason in advise(given).reasons)
+
+
+def term(text: str) -> Term:
+    return Term(text, ("a", "b", "c"), 3, 1, None, f"what is {text}")
+
+
+def vocabulary(*texts: str, shattered: int) -> Vocabulary:
+    return Vocabulary(1.4, 1.1, 0.2, 0.2, 0.0, shattered, tuple(map(term, texts)), (0, 1))
+
+
+def gap(chosen: float, others: float, *, half: float = 0.05) -> Gap:
+    one, other = (Interval(mean, mean - half, mean + half, 100) for mean in (chosen, others))
+    difference = chosen - others
+    return Gap(one, other, Interval(difference, difference - 1.5 * half, difference + 1.5 * half, 200))
+
+
+BELOW = figures(Interval(0.50, 0.45, 0.55, 300))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (replace(BELOW, vocabulary=vocabulary("ritux", "abat", shattered=2)), "shattered here (ritux, abat)"),
+        (replace(BELOW, vocabulary=vocabulary(*"abcdef", shattered=60)), "60 terms are rare elsewhere and shattered"),
+        (replace(BELOW, vocabulary=vocabulary(*"abcdef", shattered=60)), "(a, b, c, d, e, ...)"),
+        (replace(BELOW, vocabulary=vocabulary(shattered=0)), "0 terms are rare elsewhere and shattered here"),
+        (BELOW, "most words of the passages are not in general 'en'"),
+    ],
+    ids=["few", "many", "five are named", "none", "another language"],
+)
+def test_the_fields_own_words_are_told(given: Figures, told: str) -> None:
+    assert any(told in reason for reason in advise(given).reasons)
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (gap(0.4, 0.6), "-20.0 points [-27.5, -12.5], a tune can teach what they mean"),
+        (gap(0.6, 0.4), "they are not what the stock model lacks"),
+        (gap(0.48, 0.5), "no more than chance"),
+    ],
+    ids=["lower", "higher", "chance"],
+)
+def test_what_broken_words_cost_is_told(found: Gap, told: str) -> None:
+    given = replace(BELOW, vocabulary=vocabulary("a", shattered=1), gaps={"stock": found})
+
+    assert any(
+        reason.startswith("stock R@10 on queries with such a term") and told in reason
+        for reason in advise(given).reasons
+    )
+
+
+@pytest.mark.parametrize(
+    ("share", "found", "told"),
+    [
+        (0.005, gap(0.3, 0.6), ""),
+        (0.2, None, "20 % of the relevant passages fill the model's 256 tokens and lose what follows: try a larger"),
+        (0.2, gap(0.3, 0.6), "-30.0 points [-37.5, -22.5], it shows: try a larger --max-length, or shorter passages"),
+        (0.2, gap(0.6, 0.3), "+30.0 points [+22.5, +37.5], no harm"),
+        (0.2, gap(0.58, 0.6), "no more than chance"),
+    ],
+    ids=["few", "nothing to compare", "lower", "higher", "chance"],
+)
+def test_passages_that_lose_their_end_are_told(share: float, found: Gap | None, told: str) -> None:
+    reasons = advise(replace(BELOW, max_length=256, cut_off=share, truncation=found)).reasons
+
+    about = [reason for reason in reasons if "tokens and lose what follows" in reason]
+    assert told in about[0] if told else not about
+
+
+def test_what_a_reranker_could_gain_at_most_is_told() -> None:
+    deep = {"R@10": Interval(0.6, 0.55, 0.65, 300), "R@100": Interval(0.9, 0.87, 0.93, 300)}
+    given = replace(BELOW, systems={**BELOW.systems, "hybrid": deep})
+
+    assert any(
+        reason.startswith("the hybrid of stock and BM25 has R@100 0.90") and reason.endswith("gain 30 points at most")
+        for reason in advise(given).reasons
+    )
+
+
+def test_what_is_gained_without_training_is_told_beside_stock() -> None:
+    given = replace(BELOW, lifts={"hybrid": Interval(0.1, 0.08, 0.12, 300)})
+
+    assert any("n=300, +10.0 points [+8.0, +12.0] to stock; BM25 alone" in reason for reason in advise(given).reasons)
+
+
+def stability(change: tuple[float, float, float], period: str = "week") -> Stability:
+    return Stability(
+        period, "2024-01-01", "2024-04-01", 900, 0.4, 0.1, Interval(*change, 9), Interval(0, 0, 0, 9), None
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "answer", "told"),
+    [
+        (stability((0.33, 0.2, 0.4)), "NO", "changing, so a tuned model would soon be behind"),
+        (stability((0.33, 0.2, 0.4), "month"), "TUNE", "over 9 months: changing"),
+        (stability((0.03, 0.0, 0.06)), "TUNE", "over 9 weeks: stable"),
+        (stability((0.09, 0.0, 0.2)), "TUNE", "over 9 weeks: cannot tell"),
+    ],
+    ids=["each week", "each month", "stable", "unsure"],
+)
+def test_words_that_change_each_week_forbid_a_tune(found: Stability, answer: str, told: str) -> None:
+    advice = advise(replace(BELOW, stability=found, timed="queries", newest=gap(0.4, 0.6)))
+
+    assert advice.answer == answer
+    assert any(told in reason for reason in advice.reasons)
+    assert any(reason.startswith(f"stock R@10 on the newest {found.period} 0.40") for reason in advice.reasons)

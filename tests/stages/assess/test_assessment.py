@@ -2,11 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
+
+from lexitune.errors import UsageError
+from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.stages.assess.assessment import assess, sample_queries
 from lexitune.stages.assess.options import AssessOptions
+from lexitune.text.frequency import GeneralLanguage
 from lexitune.types import Dataset, Doc, Query, SealedQrels
 
 FP32 = ModelOptions(precision="fp32", device="cpu")
@@ -58,49 +64,96 @@ def test_a_filter_takes_away_candidates(tiny_model_folder: Path, tmp_path: Path)
     }
 
 
-def test_the_words_of_the_field_are_surveyed(toy_data: Dataset, tiny_model_folder: Path, tmp_path: Path) -> None:
+def test_the_words_of_the_field_are_surveyed(
+    toy_data: Dataset, tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The toy's words are general language here, but for those of two docs in three, which are shattered to letters.
+    uses = {f"w{n:03}": 1e-3 for n in range(240)} | {"zzz": 2e-9}
+    monkeypatch.setattr(
+        "lexitune.stages.assess.assessment.general_language",
+        lambda _: SimpleNamespace(
+            zipf=lambda word: 6.0 if int(word[1:]) % 12 < 4 else None, least=1.0, uses=uses, most_used=lambda _: ["and"]
+        ),
+    )
+    monkeypatch.setattr(Embedder, "cut_words", lambda _, words: [tuple(word) for word in words])
+    monkeypatch.setattr("lexitune.stages.assess.vocabulary.LEAST_KNOWN", 0.3)
+    uses["and"] = 1e-2
+
     advice = assess(toy_data, model=load(str(tiny_model_folder), options=FP32), vectors=tmp_path)
 
-    vocabulary = advice.evidence["vocabulary"]
-    assert (vocabulary["pieces"], vocabulary["shattered"], vocabulary["terms"]) == (1.0, 0, [])
+    vocabulary, gap = advice.evidence["vocabulary"], advice.evidence["vocabulary_gaps"]["stock"]
     assert vocabulary["query_unseen"] == 0.0
-    assert any(reason.startswith("1.00 pieces a word") for reason in advice.reasons)
+    assert vocabulary["rare"] == pytest.approx(2 / 3)
+    assert (gap["chosen"]["n"], gap["others"]["n"]) == (vocabulary["holding"], 90 - vocabulary["holding"])
+    assert any("terms are rare elsewhere and shattered here (" in reason for reason in advice.reasons)
+    assert any(reason.startswith("stock R@10 on queries with such a term") for reason in advice.reasons)
 
 
-def test_words_that_change_each_week_make_a_tune_pointless(
+def test_passages_in_another_language_are_told(
+    toy_data: Dataset, tiny_model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    english = GeneralLanguage("en", {"the": 0.1})
+    monkeypatch.setattr("lexitune.stages.assess.assessment.general_language", lambda _: english)
+
+    advice = assess(toy_data, model=load(str(tiny_model_folder), options=FP32), vectors=tmp_path)
+
+    assert advice.evidence["vocabulary"] is None
+    assert any(reason.startswith("most words of the passages are not in general 'en'") for reason in advice.reasons)
+
+
+def test_a_language_without_frequencies_is_refused_before_anything_is_encoded(
     toy_data: Dataset, tiny_model_folder: Path, tmp_path: Path
 ) -> None:
-    # A query's words are its doc's own, and each day has other docs: twenty a month, a third of them each week.
-    model = load(str(tiny_model_folder), options=FP32)
-    queries = {
-        name: replace(query, metadata={"at": f"2024-{1 + int(name[-2:]) // 20:02}-{1 + int(name[-2:]) % 20:02}"})
-        for name, query in toy_data.queries.items()
-    }
+    with pytest.raises(UsageError, match="eng"):
+        assess(
+            toy_data,
+            model=load(str(tiny_model_folder), options=FP32),
+            vectors=tmp_path / "none",
+            options=AssessOptions(language="eng"),
+        )
 
-    advice = assess(
-        replace(toy_data, queries=queries), model=model, vectors=tmp_path, options=AssessOptions(min_pairs=50)
-    )
+    assert not (tmp_path / "none").exists()
+
+
+def test_words_that_are_new_each_week_make_a_tune_pointless(
+    toy_data: Dataset, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    # A query's words are its doc's own. Six weeks of ten docs each, every query asked five times.
+    queries, train = {}, {}
+    for name, judged in toy_data.qrels["train"].items():
+        for copy in range(5):
+            at = f"2024-01-{1 + int(name[-2:]) // 10:02}"
+            queries[f"{name}-{copy}"] = Query(f"{name}-{copy}", toy_data.queries[name].text, {"at": at})
+            train[f"{name}-{copy}"] = judged
+    data = Dataset(toy_data.docs, queries, {"train": train, "dev": {}}, toy_data.test)
+    model, options = load(str(tiny_model_folder), options=FP32), AssessOptions(min_pairs=50, period="day")
+
+    advice = assess(data, model=model, vectors=tmp_path, options=options)
+    monthly = assess(data, model=model, vectors=tmp_path, options=replace(options, period="month"))
 
     assert advice.answer == "NO"
     assert "so a tuned model would soon be behind" in advice.reasons[0]
-    assert advice.evidence["timed"] == "queries"
+    assert (advice.evidence["timed"], advice.evidence["stability"]["answer"]) == ("queries", "changing")
+    assert advice.evidence["newest"]["chosen"]["n"] == 50
+    assert monthly.answer == "TUNE"
+    assert any(reason.endswith("all queries are of one month") for reason in monthly.reasons)
 
 
 def test_passages_that_lose_their_end_are_told_beside_recall(tiny_model_folder: Path, tmp_path: Path) -> None:
-    # The model reads 64 tokens. What q0 to q3 ask for stands beyond them; what q4 to q7 ask for, at the start.
-    docs = [Doc(f"d{n}", " ".join(["w200"] * 70 + [f"w{n}"] if n < 4 else [f"w{n}"])) for n in range(8)]
-    queries = {f"q{n}": Query(f"q{n}", f"w{n}") for n in range(8)}
+    # The model reads 64 tokens. What q0 to q11 ask for stands beyond them; what q12 to q23 ask for, at the start.
+    docs = [Doc(f"d{n:02}", " ".join(["w200"] * 70 + [f"w{n}"] if n < 12 else [f"w{n}"])) for n in range(24)]
+    queries = {f"q{n:02}": Query(f"q{n:02}", f"w{n}") for n in range(24)}
     data = Dataset(
         [*docs, *(Doc(f"x{n:02}", f"w{n}") for n in range(100, 140))],
         queries,
-        {"train": {f"q{n}": {f"d{n}": 1} for n in range(8)}},
+        {"train": {f"q{n:02}": {f"d{n:02}": 1} for n in range(24)}},
     )
 
     advice = assess(data, model=load(str(tiny_model_folder), options=FP32), vectors=tmp_path)
 
     gap = advice.evidence["truncation"]
     assert (advice.evidence["max_length"], advice.evidence["cut_off"]) == (64, 0.5)
-    assert (gap["chosen"]["n"], gap["others"]["n"]) == (4, 4)
+    assert (gap["chosen"]["n"], gap["others"]["n"]) == (12, 12)
     assert gap["chosen"]["mean"] < gap["others"]["mean"]
     assert any(
         reason.startswith("50 % of the relevant passages fill the model's 64 tokens") for reason in advice.reasons
@@ -110,8 +163,9 @@ def test_passages_that_lose_their_end_are_told_beside_recall(tiny_model_folder: 
 def test_without_times_it_says_what_to_add(toy_data: Dataset, tiny_model_folder: Path, tmp_path: Path) -> None:
     advice = assess(toy_data, model=load(str(tiny_model_folder), options=FP32), vectors=tmp_path)
 
-    assert "whether the words change over time is unknown: no query or passage bears a time: add `at` to them" in (
-        advice.reasons
+    assert (
+        "whether the words change over time is unknown: most queries and passages bear no time: add `at` to them"
+        in (advice.reasons)
     )
 
 

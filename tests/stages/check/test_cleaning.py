@@ -24,36 +24,56 @@ def test_clean_data_stays_as_it_is() -> None:
 
 def test_copies_are_merged_with_their_judgements_and_leaks_dropped() -> None:
     raw = clean_data()
-    docs = [*raw.docs, Doc("copy", raw.docs[3].text.upper())]
+    docs = [*raw.docs, Doc("copy", f" {raw.docs[3].text}")]
     queries = {
         **raw.queries,
         "twice": Query("twice", raw.queries["q04"].text),
         "leak": Query("leak", raw.queries["q19"].text),
+        "none": Query("none", "is there no answer"),
     }
     train = {**raw.qrels["train"], "q03": {"copy": 2}, "twice": {"d05": 1}, "leak": {"d19": 1}, "none": {"d01": 0}}
-    queries["none"] = Query("none", "is there no answer")
+    weights = {"q03": {"copy": 2.0}, "q00": {"d00": 0.5}, "twice": {"d05": 3.0}, "leak": {"d19": 4.0}}
 
-    made, log = clean(
-        replace(
-            raw,
-            docs=docs,
-            queries=queries,
-            qrels={**raw.qrels, "train": train},
-            weights={"q03": {"copy": 2.0}, "q00": {"d00": 0.5}},
-        )
-    )
+    made, log = clean(replace(raw, docs=docs, queries=queries, qrels={**raw.qrels, "train": train}, weights=weights))
 
-    assert [doc.doc_id for doc in made.docs] == [doc.doc_id for doc in raw.docs]
+    assert (made.docs, made.queries) == (raw.docs, raw.queries)
     assert made.qrels["train"] == {**raw.qrels["train"], "q03": {"d03": 2}, "q04": {"d04": 1, "d05": 1}}
     assert made.qrels["test"] == raw.qrels["test"]
-    assert made.weights == {"q00": {"d00": 0.5}}
-    assert [(row["what"], row["id"]) for row in log] == [
-        ("passage merged", "copy"),
-        ("query merged", "twice"),
-        ("query dropped", "leak"),
-        ("query dropped", "none"),
+    assert made.weights == {"q03": {"d03": 2.0}, "q00": {"d00": 0.5}, "q04": {"d05": 3.0}}
+    assert [(row["what"], row["id"], row["why"]) for row in log] == [
+        ("passage merged", "copy", "it is d03 once more"),
+        ("train query merged", "twice", "it asks what q04 asks"),
+        ("train query dropped", "leak", "it asks what q19 asks, or nearly"),
+        ("train query dropped", "none", "it has no right passage"),
     ]
-    assert {one.mark for name, one in found(made).items() if name != "unjudged"} == {"ok"}
+    assert {one.mark for one in found(made).values()} == {"ok"}
+
+
+def test_a_split_of_which_nothing_is_left_is_dropped(tmp_path: Path) -> None:
+    raw = clean_data()
+    queries = {**raw.queries, **{f"q{n}": Query(f"q{n}", raw.queries[f"q{n + 6}"].text) for n in range(12, 18)}}
+
+    made, log = clean(replace(raw, queries=queries))
+    write_clean(tmp_path / "cleaned", made, log, Quarantine())
+
+    assert log[-1] == {"what": "split dropped", "id": "dev", "why": "nothing is left of it"}
+    assert read_folder(tmp_path / "cleaned", Quarantine()).qrels.keys() == {"train", "test"}
+
+
+def test_test_queries_stay_as_they_are() -> None:
+    raw = clean_data()
+    queries = {**raw.queries, "q19": Query("q19", raw.queries["q18"].text)}
+    qrels = {**raw.qrels, "test": {**raw.qrels["test"], "q20": {"d20": 0}}}
+
+    made, log = clean(replace(raw, queries=queries, qrels=qrels))
+
+    assert (made.qrels["test"], log) == (qrels["test"], [])
+
+
+def test_weights_of_data_without_splits_are_kept() -> None:
+    raw = replace(clean_data(), qrels={"all": clean_data().qrels["train"]}, weights={"q00": {"d00": 0.5}})
+
+    assert clean(raw)[0].weights == {"q00": {"d00": 0.5}}
 
 
 def test_the_copy_reads_back_and_the_log_lies_beside_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Deep checks: planted wrong labels are found among real ones, few right ones are doubted, long passages are told."""
+"""Deep checks: planted label errors are found, few right labels are suspected, long passages are told."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lexitune.io.dataset import Raw
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
-from lexitune.stages.check.believed import find_doubts, find_long
-from lexitune.types import Doc, Silent
+from lexitune.stages.check.suspects import Suspect, find_long, find_suspects
+from lexitune.types import Doc, Query, Silent
 
 PLANTED = 30
 
@@ -24,7 +24,7 @@ def model(max_length: int | None = None) -> Embedder:
     return load("minilm", options=ModelOptions(precision="fp32", device="cpu", max_length=max_length))
 
 
-def test_planted_wrong_labels_are_found_and_few_right_ones_doubted(
+def test_planted_label_errors_are_found_and_few_right_labels_suspected(
     tmp_path: Path, shared_data: Callable[[str], Path]
 ) -> None:
     shared_data("nl2bash")
@@ -36,10 +36,10 @@ def test_planted_wrong_labels_are_found_and_few_right_ones_doubted(
         train[query] = {draw.choice([one for one in doc_ids if one not in train[query]]): 1}
     raw = Raw(small.docs, small.queries, {"train": train})
 
-    doubted = {one.query_id for one in find_doubts(raw, model=model(), vectors=tmp_path / "vectors", talk=Silent())}
+    suspected = {one.query_id for one in find_suspects(raw, model=model(), vectors=tmp_path / "vectors", talk=Silent())}
 
-    assert len(doubted & wrong) >= 0.8 * PLANTED
-    assert len(doubted - wrong) < 0.05 * (len(train) - PLANTED)
+    assert len(suspected & wrong) >= 0.8 * PLANTED
+    assert len(suspected - wrong) < 0.05 * (len(train) - PLANTED)
 
 
 def test_passages_that_fill_the_models_length_are_told() -> None:
@@ -51,3 +51,18 @@ def test_passages_that_fill_the_models_length_are_told() -> None:
     assert (told.mark, told.count, told.examples) == ("look", 1, ("long",))
     assert told.said == "1 of 25 passages fill the model's 64 tokens and lose what follows"
     assert fits.mark == "ok"
+
+
+def test_candidates_obey_a_querys_filter(tmp_path: Path) -> None:
+    # Twenty passages of tenant a answer better; what the query may see at all is in tenant b.
+    docs = [Doc(f"a{n:02}", "how to sort a list of numbers", metadata={"tenant": "a"}) for n in range(20)]
+    docs += [Doc("b0", "sorting", metadata={"tenant": "b"}), Doc("b1", "reading a file", metadata={"tenant": "b"})]
+    queries = {
+        "filtered": Query("filtered", "how to sort a list of numbers", {"filter": {"tenant": "b"}}),
+        "free": Query("free", "how to sort a list of numbers"),
+    }
+    raw = Raw(docs, queries, {"train": {name: {"b0": 1} for name in queries}})
+
+    found = find_suspects(raw, model=model(), vectors=tmp_path, talk=Silent())
+
+    assert found == [Suspect("train", "free", "b0")]

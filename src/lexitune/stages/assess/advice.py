@@ -40,6 +40,7 @@ class Figures:
         test_queries: How many there are; nobody has looked at them.
         discordance: Share of queries whose outcome differs between stock and BM25, as measured.
         ceiling: The best R@10 that any system can reach; below 1 where queries have more than ten relevant passages.
+        lifts: By system without training, R@10 above stock's on the same queries.
         vocabulary: What the words of corpus and queries are like; None where there was no query.
         gaps: By system, R@10 on queries that hold a shattered term of the field beside the others.
         stability: How words change over time; None where neither queries nor passages bear times.
@@ -56,6 +57,7 @@ class Figures:
     test_queries: int
     discordance: float
     ceiling: float = 1.0
+    lifts: Mapping[str, Interval] = field(default_factory=dict)
     vocabulary: Vocabulary | None = None
     gaps: Mapping[str, Gap] = field(default_factory=dict)
     stability: Stability | None = None
@@ -85,8 +87,8 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
     reasons += _cheaper(figures, options)
     reasons += _headroom(figures)
     reasons += _cut_off(figures)
-    reasons += _niche(figures)
-    answer, reasons = _over_time(figures, answer, reasons)
+    reasons += _niche(figures, options)
+    answer, reasons = _over_time(figures, options, answer, reasons)
     if missing and answer != NO:
         answer = CANNOT_TELL
         reasons = missing + reasons
@@ -142,15 +144,22 @@ def _cheaper(figures: Figures, options: AssessOptions) -> list[str]:
     if not figures.systems or figures.systems["stock"][RECALL].low >= options.threshold:
         return reasons
     for name, words in UNTRAINED.items():
-        found = figures.systems[name][RECALL]
-        if found.mean >= options.threshold:
+        if figures.systems[name][RECALL].mean >= options.threshold:
             reasons.append(
-                f"{words} reaches {RECALL} {_interval(found)} without training: the cheaper fix; "
+                f"{words} reaches {RECALL} {_reached(name, figures)} without training: the cheaper fix; "
                 "a tune may still come on top of it"
             )
             return reasons
-    others = ", ".join(f"{words} {_interval(figures.systems[name][RECALL])}" for name, words in UNTRAINED.items())
+    others = "; ".join(f"{words} {_reached(name, figures)}" for name, words in UNTRAINED.items())
     return [*reasons, f"without training: {others}"]
+
+
+def _reached(name: str, figures: Figures) -> str:
+    """What a system reaches, and how far that is above stock on the same queries."""
+    reached, lift = _interval(figures.systems[name][RECALL]), figures.lifts.get(name)
+    if lift is None:
+        return reached
+    return f"{reached}, {100 * lift.mean:+.1f} points [{100 * lift.low:+.1f}, {100 * lift.high:+.1f}] to stock"
 
 
 def _headroom(figures: Figures) -> list[str]:
@@ -174,26 +183,31 @@ def _cut_off(figures: Figures) -> list[str]:
         f"{100 * figures.cut_off:.0f} % of the relevant passages fill the model's {figures.max_length} tokens "
         "and lose what follows"
     )
-    gap = figures.truncation
+    gap, cure = figures.truncation, ": try a larger --max-length, or shorter passages"
     if gap is None:
-        return [f"{told}: try a larger --max-length, or shorter passages"]
-    cure = ": try a larger --max-length, or shorter passages" if gap.is_shown and gap.difference.mean < 0 else ""
-    chance = "" if gap.is_shown else ", no more than chance"
+        return [f"{told}{cure}"]
+    meaning = "no more than chance" if not gap.is_shown else f"it shows{cure}" if gap.difference.mean < 0 else "no harm"
     return [
         f"{told}; stock {RECALL} for queries that need those {_interval(gap.chosen)}, for the others "
-        f"{_interval(gap.others)}: {gap.told()}{chance}{cure}"
+        f"{_interval(gap.others)}: {gap.told()}, {meaning}"
     ]
 
 
-def _niche(figures: Figures) -> list[str]:
+def _niche(figures: Figures, options: AssessOptions) -> list[str]:
     """What the field's own words cost."""
     found = figures.vocabulary
     if found is None:
-        return []
-    named = ", ".join(term.text for term in found.terms[:NAMED])
+        if not figures.systems:
+            return []
+        return [
+            f"most words of the passages are not in general '{options.language}': say which language it is with "
+            "--language; one without spaces between words cannot be surveyed"
+        ]
+    shown = ", ".join(term.text for term in found.terms[:NAMED])
+    named = f" ({shown}{', ...' if found.shattered > NAMED else ''})" if shown else ""
     told = (
-        f"{found.pieces:.2f} pieces a word, general language has {found.general_pieces:.2f}; "
-        f"{found.shattered:,} terms are rare elsewhere and shattered here" + (f" ({named}, ...)" if named else "")
+        f"{found.fertility:.2f} pieces a word, general language has {found.general_fertility:.2f}; "
+        f"{found.shattered:,} terms are rare elsewhere and shattered here{named}"
     )
     gap = figures.gaps.get("stock")
     if gap is None:
@@ -208,20 +222,21 @@ def _niche(figures: Figures) -> list[str]:
     ]
 
 
-def _over_time(figures: Figures, answer: str, reasons: list[str]) -> tuple[str, list[str]]:
+def _over_time(figures: Figures, options: AssessOptions, answer: str, reasons: list[str]) -> tuple[str, list[str]]:
     """The answer and its reasons, with what the times of queries or passages say."""
     found = figures.stability
     if found is None:
         missing = (
-            "no neighbouring periods have words"
+            f"all {figures.timed} are of one {options.period}"
             if figures.timed
-            else "no query or passage bears a time: add `at` to them"
+            else "most queries and passages bear no time: add `at` to them"
         )
         return answer, [*reasons, f"whether the words change over time is unknown: {missing}"]
+    low, high = (100 * bound for bound in (found.change.low, found.change.high))
     told = (
-        f"from {found.period} to {found.period} {100 * found.churn:.0f} % of the words in {figures.timed} are new, "
-        f"{100 * found.chance:.0f} % by chance: {100 * found.change.mean:+.0f} points "
-        f"[{100 * found.change.low:+.0f}, {100 * found.change.high:+.0f}] over {found.change.n} pairs: {found.answer}"
+        f"{100 * found.churn:.0f} % of the words of a {found.period}'s {figures.timed} are new, "
+        f"{100 * found.chance:.0f} % by chance: {100 * found.change.mean:.0f} % of what is no chance "
+        f"[{low:.0f}, {high:.0f}] over {found.change.n} {found.period}s: {found.answer}"
     )
     gap = figures.newest
     newest = (
@@ -280,23 +295,17 @@ def _evidence(figures: Figures, options: AssessOptions) -> dict[str, object]:
         "discordance_source": source,
         "detectable_gain": detectable_gain(figures.test_queries, changes) if figures.test_queries else None,
         "ceiling": figures.ceiling,
-        "vocabulary": _vocabulary(figures.vocabulary),
-        "vocabulary_gaps": {name: asdict(gap) for name, gap in figures.gaps.items()},
-        "stability": None if figures.stability is None else asdict(figures.stability),
+        "lifts": {name: asdict(interval) for name, interval in figures.lifts.items()},
+        "vocabulary": None if figures.vocabulary is None else figures.vocabulary.to_json(),
+        "vocabulary_gaps": {name: gap.to_json() for name, gap in figures.gaps.items()},
+        "stability": None if figures.stability is None else figures.stability.to_json(),
         "timed": figures.timed,
-        "newest": None if figures.newest is None else asdict(figures.newest),
+        "newest": None if figures.newest is None else figures.newest.to_json(),
         "max_length": figures.max_length,
         "cut_off": figures.cut_off,
-        "truncation": None if figures.truncation is None else asdict(figures.truncation),
+        "truncation": None if figures.truncation is None else figures.truncation.to_json(),
         "options": asdict(options),
     }
-
-
-def _vocabulary(found: Vocabulary | None) -> dict[str, object] | None:
-    if found is None:
-        return None
-    terms = [{**asdict(term), "pieces": list(term.pieces)} for term in found.terms]
-    return {**asdict(found), "terms": terms, "holding": len(found.holding)}
 
 
 def _interval(found: Interval) -> str:

@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 
 from lexitune.io.hits import Hits
 from lexitune.io.vectors import Vectors
-from lexitune.metrics.measures import measure_hits, parse_measures
+from lexitune.metrics.measures import Measure, measure_hits, parse_measures
 from lexitune.metrics.report import Report
+from lexitune.metrics.statistics import Interval, t_interval
 from lexitune.search.bm25 import BM25
 from lexitune.search.exact import exact_search
 from lexitune.search.filters import allowed_docs
-from lexitune.search.hybrid import fuse
-from lexitune.splits.grouped import known_times
+from lexitune.search.hybrid import cross_fuse
+from lexitune.splits.grouped import known_times, time_decides
 from lexitune.stages.assess.advice import DEEP, MOST_CHANGES, NDCG, RANK, RECALL, Figures, advise
 from lexitune.stages.assess.gap import recall_gap
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.stability import measure_stability, number_of
 from lexitune.stages.assess.vocabulary import survey
-from lexitune.text.frequency import general_zipf
+from lexitune.text.frequency import GeneralLanguage, general_language
 from lexitune.types import Advice, Dataset, Qrels, Silent, Talk
 
 if TYPE_CHECKING:
@@ -55,18 +56,19 @@ def assess(
 
     Raises:
         DataError: A query's filter cannot be read, or the model scores everything alike.
+        UsageError: No word frequencies for the language of the options.
         StageFailed: A text encodes to NaN.
     """
-    talk = talk or Silent()
+    talk, general = talk or Silent(), general_language(options.language)
     qrels, available = sample_queries(data, most=options.max_queries, seed=options.seed)
     pairs = sum(grade > 0 for judged in data.qrels.get("train", {}).values() for grade in judged.values())
     tests = data.test.query_count if data.test else 0
     if not qrels:
         return advise(Figures({}, 0, pairs, tests, MOST_CHANGES), options=options)
+    systems = stock_systems(data, qrels, model=model, vectors=vectors, seed=options.seed, talk=talk)
     measures = parse_measures(f"{RECALL},{NDCG},{DEEP}")
     reports = {
-        name: measure_hits(hits, qrels, measures, system=name, split="train+dev")
-        for name, hits in stock_systems(data, qrels, model=model, vectors=vectors, talk=talk).items()
+        name: measure_hits(hits, qrels, measures, system=name, split="train+dev") for name, hits in systems.items()
     }
     figures = Figures(
         systems={name: {str(m): report.interval(m) for m in measures} for name, report in reports.items()},
@@ -74,24 +76,29 @@ def assess(
         pairs=pairs,
         test_queries=tests,
         discordance=_discordance(reports),
+        lifts={name: _lift(report, reports["stock"]) for name, report in reports.items() if name != "stock"},
         ceiling=float(np.mean([min(1.0, RANK / sum(g > 0 for g in judged.values())) for judged in qrels.values()])),
-        **_words(data, reports, model=model, language=options.language),
+        **_words(data, reports, model=model, general=general),
         **_times(data, reports["stock"], options=options),
         **_lengths(data, qrels, reports["stock"], model=model),
     )
     return advise(figures, options=options)
 
 
-def _words(data: Dataset, reports: Mapping[str, Report], *, model: Embedder, language: str) -> dict[str, Any]:
+def _words(
+    data: Dataset, reports: Mapping[str, Report], *, model: Embedder, general: GeneralLanguage
+) -> dict[str, Any]:
     """The vocabulary, and the gap in recall that goes with it, as `Figures` has them."""
     query_ids = reports["stock"].query_ids
     found = survey(
         (doc.full_text for doc in data.docs),
         [data.queries[query_id].text for query_id in query_ids],
         cut=model.cut_words,
-        general=general_zipf(language),
+        general=general,
         unknown=model.model.tokenizer.unk_token,
     )
+    if found is None:
+        return {}
     holding = np.zeros(len(query_ids), dtype=bool)
     holding[list(found.holding)] = True
     gaps = {name: recall_gap(report.values(RECALL), holding) for name, report in reports.items()}
@@ -99,29 +106,41 @@ def _words(data: Dataset, reports: Mapping[str, Report], *, model: Embedder, lan
 
 
 def _times(data: Dataset, stock: Report, *, options: AssessOptions) -> dict[str, Any]:
-    """Whether words change over time, by the queries' times or else the passages', as `Figures` has it."""
-    asked = known_times({query_id: data.queries[query_id].metadata for query_id in stock.query_ids})
-    written = {} if asked else known_times({number: doc.metadata for number, doc in enumerate(data.docs)})
-    texts = [data.queries[query_id].text for query_id in asked] or [data.docs[number].full_text for number in written]
-    times = [*asked.values(), *written.values()]
-    found: dict[str, Any] = {
-        "stability": measure_stability(texts, times, period=options.period, seed=options.seed),
-        "timed": "queries" if asked else "passages" if written else "",
+    """Whether words change over time, by the queries' times or else the passages', as `Figures` has it.
+
+    All train and dev queries count, not the sample alone: nothing is encoded, and few texts show little.
+    """
+    asked = {query_id: data.queries[query_id] for name in ("train", "dev") for query_id in data.qrels.get(name, {})}
+    sides = {
+        "queries": {query_id: (query.text, query.metadata) for query_id, query in asked.items()},
+        "passages": {doc.doc_id: (doc.full_text, doc.metadata) for doc in data.docs},
     }
-    if asked:
-        numbers = np.array([number_of(time, options.period) for time in times])
-        dated = np.array([query_id in asked for query_id in stock.query_ids])
-        found["newest"] = recall_gap(stock.values(RECALL)[dated], numbers == numbers.max())
-    return found
+    for name, records in sides.items():
+        times = known_times({key: fields for key, (_, fields) in records.items()})
+        if not time_decides(times, len(records)):
+            continue
+        found = measure_stability(
+            [records[key][0] for key in times],
+            list(times.values()),
+            families=[str(records[key][1].get("family", key)) for key in times],
+            period=options.period,
+            seed=options.seed,
+        )
+        newest = None
+        if name == "queries":
+            dated = [place for place, query_id in enumerate(stock.query_ids) if query_id in times]
+            numbers = np.array([number_of(times[stock.query_ids[place]], options.period) for place in dated])
+            newest = recall_gap(stock.values(RECALL)[dated], numbers == numbers.max(initial=0))
+        return {"timed": name, "stability": found, "newest": newest}
+    return {}
 
 
 def _lengths(data: Dataset, qrels: Qrels, stock: Report, *, model: Embedder) -> dict[str, Any]:
-    """Relevant passages that fill the model's length, and the gap in recall with it, as `Figures` has them."""
+    """Relevant passages that lose their end, and the gap in recall with it, as `Figures` has them."""
     relevant = {query_id: [doc for doc, grade in qrels[query_id].items() if grade > 0] for query_id in stock.query_ids}
     needed = {doc_id for doc_ids in relevant.values() for doc_id in doc_ids}
     docs = [doc for doc in data.docs if doc.doc_id in needed]
-    lengths = model.tokenise_docs([doc.full_text for doc in docs]).lengths
-    full = {doc.doc_id for doc, length in zip(docs, lengths, strict=True) if length >= model.spec.max_length}
+    full = {docs[row].doc_id for row in np.flatnonzero(model.filled([doc.full_text for doc in docs])).tolist()}
     cut = np.array([full.issuperset(relevant[query_id]) for query_id in stock.query_ids])
     return {
         "max_length": model.spec.max_length,
@@ -144,8 +163,13 @@ def sample_queries(data: Dataset, *, most: int, seed: int) -> tuple[Qrels, int]:
     return {query_id: judged[query_id] for query_id in chosen}, len(judged)
 
 
-def stock_systems(data: Dataset, qrels: Qrels, *, model: Embedder, vectors: Path | None, talk: Talk) -> dict[str, Hits]:
-    """Rankings of the stock model, BM25 and their hybrid for the queries of `qrels`."""
+def stock_systems(
+    data: Dataset, qrels: Qrels, *, model: Embedder, vectors: Path | None, seed: int, talk: Talk
+) -> dict[str, Hits]:
+    """Rankings of the stock model, BM25 and their hybrid for the queries of `qrels`.
+
+    How much BM25 weighs in the hybrid is learnt for each half of the queries from the other one, by `seed`.
+    """
     from lexitune.models.corpus import encode_corpus
 
     queries = [data.queries[query_id] for query_id in qrels]
@@ -159,10 +183,15 @@ def stock_systems(data: Dataset, qrels: Qrels, *, model: Embedder, vectors: Path
         stored = encode_corpus(model, data.docs, vectors, talk=talk, stage="assess")
     stock = exact_search(model.encode_queries(texts), stored, DEPTH, query_ids=ids, allowed=allowed)
     bm25 = BM25.build(data.docs).search(texts, query_ids=ids, k=DEPTH, allowed=allowed)
-    return {"stock": stock, "bm25": bm25, "hybrid": fuse([stock, bm25], DEPTH)}
+    hybrid, _ = cross_fuse(stock, bm25, qrels, DEPTH, measure=Measure("R", RANK), seed=seed)
+    return {"stock": stock, "bm25": bm25, "hybrid": hybrid}
 
 
 def _discordance(reports: Mapping[str, Report]) -> float:
     # The mean squared difference: for hits and misses the share that differs, and the right weight for fractions.
     difference = reports["stock"].values(RECALL) - reports["bm25"].values(RECALL)
     return float(np.mean(difference**2))
+
+
+def _lift(report: Report, stock: Report) -> Interval:
+    return t_interval(report.values(RECALL) - stock.values(RECALL))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,41 +12,51 @@ from lexitune.metrics.statistics import Interval, mean_interval
 
 __all__ = ["Gap", "recall_gap"]
 
-LEAST_SIDE = 2  # queries that either side needs
+LEAST_SIDE = 10  # queries: with fewer, an interval of a share tells little
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Recall on the chosen queries, on the others, and how far the first lies above: Welch's interval."""
+    """Recall on the chosen queries, on the others, and how far the first lies above."""
 
     chosen: Interval
     others: Interval
     difference: Interval
-
-    def told(self) -> str:
-        """The difference in points, such as `-12.0 points [-20.1, -3.9]`."""
-        mean, low, high = (100 * value for value in (self.difference.mean, self.difference.low, self.difference.high))
-        return f"{mean:+.1f} points [{low:+.1f}, {high:+.1f}]"
 
     @property
     def is_shown(self) -> bool:
         """Whether the difference is more than chance, in either direction."""
         return not self.difference.low <= 0 <= self.difference.high
 
+    def told(self) -> str:
+        """The difference in points, such as `-12.0 points [-20.1, -3.9]`."""
+        mean, low, high = (100 * value for value in (self.difference.mean, self.difference.low, self.difference.high))
+        return f"{mean:+.1f} points [{low:+.1f}, {high:+.1f}]"
+
+    def to_json(self) -> dict[str, object]:
+        """A plain dict."""
+        return {**asdict(self), "is_shown": self.is_shown}
+
 
 def recall_gap(values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> Gap | None:
-    """Compare the chosen queries with the others; None where either side has fewer than two.
+    """Compare the chosen queries with the others; None where either side has fewer than ten.
+
+    The interval of the difference is made of the two sides' own (Newcombe 1998; Zou and Donner 2008), so a side of few
+    queries, or one on which all were found, is as unsure as its own interval says.
 
     Args:
         values: Recall of each query.
-    """
-    from scipy.stats import ttest_ind
 
+    Example:
+        >>> found = recall_gap(np.array([0.0, 1.0] * 20), np.arange(40) < 20)
+        >>> found.told()
+        '+0.0 points [-28.4, +28.4]'
+    """
     ours, theirs = values[chosen], values[~chosen]
     if min(len(ours), len(theirs)) < LEAST_SIDE:
         return None
-    mean = float(ours.mean() - theirs.mean())
-    low, high = mean, mean
-    if any(side.min() < side.max() for side in (ours, theirs)):
-        low, high = map(float, ttest_ind(ours, theirs, equal_var=False).confidence_interval())
-    return Gap(mean_interval(ours), mean_interval(theirs), Interval(mean, low, high, len(values)))
+    one, other = mean_interval(ours), mean_interval(theirs)
+    difference = one.mean - other.mean
+    low = difference - math.hypot(one.mean - one.low, other.high - other.mean)
+    high = difference + math.hypot(one.high - one.mean, other.mean - other.low)
+    return Gap(one, other, Interval(difference, low, high, len(values)))

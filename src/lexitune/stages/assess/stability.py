@@ -1,14 +1,14 @@
 """Stability: does the vocabulary change from week to week? A model tuned on words that are gone by then is spent.
 
-Few texts a week use different words by chance alone, however stable the language. So the texts of two neighbouring
-weeks are also put together and parted anew at random, and only what lies above that counts as change: were both weeks
-of one language, the parting would make no difference.
+Each of the newest weeks is set beside all weeks before it, as a model that is tuned today meets next week's words. Few
+texts have new words by chance alone, however stable the language: so the texts of both sides are also put together and
+parted anew at random, and only what lies above that is change. Were both of one language, it would make no difference.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from itertools import chain
 
@@ -22,26 +22,28 @@ from lexitune.text.terms import terms
 
 __all__ = ["CHANGING", "Stability", "measure_stability", "number_of"]
 
-CHANGING = 0.10  # of word uses, beyond chance: so much new from one period to the next, and a tune is soon behind
-PARTINGS = 20  # at random, of each pair of neighbours
+CHANGING = 0.10  # of word uses, beyond chance: with so much new each period a tune is soon behind
+NEWEST = 12  # periods, each beside all before it
+LEAST_PERIODS = 4  # of these, for an answer
+MOST_CHANCE = 0.5  # churn by chance; above, the texts are too few to show what is new
+PERMUTATIONS = 20
 SETTLED = 3  # uses from which on a new word's life is measured: most words are used once and never again, everywhere
 
 Numbers = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Stability:
-    """How words change between neighbouring periods.
+    """How words change over time.
 
     Attributes:
         period: `day`, `week` or `month`, in UTC; weeks begin on Monday.
         first: Day on which the first period with texts begins; `last` likewise.
         texts: How many bear a time.
-        churn: Share of a period's word uses whose word the period before does not have: the mean over neighbours.
-        chance: The same where the texts of both periods are parted at random.
-        change: Churn less chance, with Student's interval over the pairs of neighbours, `n`.
-        distance: Jensen-Shannon distance between neighbours, less chance (base 2: 0 alike, 1 nothing in common).
+        churn: Share of a period's word uses whose word no period before it has: the mean over the newest periods.
+        chance: The same where the texts of both sides are parted at random.
+        change: (churn - chance) / (1 - chance): the share of what is no chance. Student's interval over periods, `n`.
+        distance: Jensen-Shannon distance to all before, less chance (base 2: 0 alike, 1 nothing in common).
         half_life: Periods after which half of the new words are no longer used (Kaplan and Meier 1958: those used in
             the last period count as far as they were seen); None: more than half of them stay, or none is new.
     """
@@ -59,40 +61,49 @@ class Stability:
     @property
     def answer(self) -> str:
         """`stable`, `changing` or `cannot tell`."""
-        if self.change.n >= 2 and self.change.low >= CHANGING:
+        if self.change.n < LEAST_PERIODS or self.chance > MOST_CHANCE:
+            return "cannot tell"
+        if self.change.low >= CHANGING:
             return "changing"
-        return "stable" if self.change.n >= 2 and self.change.high < CHANGING else "cannot tell"
+        return "stable" if self.change.high < CHANGING else "cannot tell"
+
+    def to_json(self) -> dict[str, object]:
+        """A plain dict."""
+        return {**asdict(self), "answer": self.answer}
 
 
 def measure_stability(
-    texts: Sequence[str], times: Sequence[datetime], *, period: str = "week", seed: int = 13
+    texts: Sequence[str],
+    times: Sequence[datetime],
+    *,
+    families: Sequence[str] | None = None,
+    period: str = "week",
+    seed: int = 13,
 ) -> Stability | None:
-    """Compare each period with the one before it; None where no two neighbouring periods have words.
+    """Compare each of the newest periods with all before it; None where words of one period only are there.
 
     Args:
         texts: Queries, or passages.
         times: One a text, with an offset.
+        families: What each text is a part of, such as its document: texts of one family are no independent draws, and
+            are parted together. None: each is its own.
         period: `day`, `week` or `month`.
 
     Example:
-        >>> weeks = [datetime(2024, 1, 1 + 7 * week, tzinfo=UTC) for week in range(4) for _ in range(2)]
-        >>> told = measure_stability(["alpha beta", "beta gamma"] * 4, weeks)
+        >>> weeks = [datetime(2024, 1, 1 + 7 * week, tzinfo=UTC) for week in range(5) for _ in range(2)]
+        >>> told = measure_stability(["alpha beta", "beta gamma"] * 5, weeks)
         >>> (told.first, told.last, told.churn, told.answer)
-        ('2024-01-01', '2024-01-22', 0.0, 'stable')
+        ('2024-01-01', '2024-01-29', 0.0, 'stable')
     """
-    numbers = np.array([number_of(time, period) for time in times], dtype=np.int64)
-    counts = _counts(texts)
+    counts, numbers = _units([number_of(time, period) for time in times], texts, families)
     draw = np.random.default_rng(seed)
-    pairs = [
-        found
-        for number in np.unique(numbers).tolist()
-        if (
-            found := _neighbours(counts, np.flatnonzero(numbers == number - 1), np.flatnonzero(numbers == number), draw)
-        )
+    found = [
+        _beside(counts[numbers <= number], numbers[numbers <= number] < number, draw)
+        for number in np.unique(numbers)[1:][-NEWEST:].tolist()
     ]
-    if not pairs:
+    if not found:
         return None
-    churn, chance, distance, distance_chance = np.array(pairs).T
+    churn, chance, distance, distance_chance = np.array(found).T
     return Stability(
         period,
         _begins(int(numbers.min()), period),
@@ -100,7 +111,7 @@ def measure_stability(
         len(texts),
         float(churn.mean()),
         float(chance.mean()),
-        t_interval(churn - chance),
+        t_interval((churn - chance) / np.maximum(1 - chance, 1e-9)),
         t_interval(distance - distance_chance),
         _half_life(counts, numbers),
     )
@@ -120,38 +131,35 @@ def _begins(number: int, period: str) -> str:
     return date.fromordinal(number if period == "day" else 7 * number + 1).isoformat()
 
 
-def _counts(texts: Sequence[str]) -> csr_array:
-    """Texts by terms: how often each is used."""
+def _units(numbers: Sequence[int], texts: Sequence[str], families: Sequence[str] | None) -> tuple[csr_array, Numbers]:
+    """Term counts of each family in each period, float64 (units, terms), and the units' periods; none without words."""
     vocabulary: dict[str, int] = {}
-    rows = [[vocabulary.setdefault(term, len(vocabulary)) for term in terms(text)] for text in texts]
-    columns = np.fromiter(chain.from_iterable(rows), dtype=np.int64)
-    ends = np.cumsum([0, *map(len, rows)])
-    found = csr_array((np.ones(len(columns)), columns, ends), shape=(len(rows), max(1, len(vocabulary))))
+    units: dict[tuple[int, str], list[int]] = {}
+    for place, (number, text) in enumerate(zip(numbers, texts, strict=True)):
+        words = [vocabulary.setdefault(term, len(vocabulary)) for term in terms(text)]
+        if words:
+            units.setdefault((number, families[place] if families else str(place)), []).extend(words)
+    columns = np.fromiter(chain.from_iterable(units.values()), dtype=np.int64)
+    ends = np.cumsum([0, *map(len, units.values())])
+    found = csr_array((np.ones(len(columns)), columns, ends), shape=(len(units), len(vocabulary)))
     found.sum_duplicates()
-    return found
+    return found, np.array([number for number, _ in units], dtype=np.int64)
 
 
-def _neighbours(
-    counts: csr_array, before: Numbers, after: Numbers, draw: np.random.Generator
-) -> tuple[float, float, float, float] | None:
-    """Churn and its chance, distance and its chance; None where either period has no words."""
-    both = counts[np.concatenate([before, after])]
-    both = both[:, np.flatnonzero(both.sum(axis=0))]
-    order = np.arange(len(before) + len(after))
-    found = _part(both, order, len(before))
-    if found is None:
-        return None
-    parted = [_part(both, draw.permutation(order), len(before)) for _ in range(PARTINGS)]
-    by_chance = np.mean([one for one in parted if one is not None], axis=0)
-    return found[0], float(by_chance[0]), found[1], float(by_chance[1])
+def _beside(
+    counts: csr_array, before: NDArray[np.bool_], draw: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """Churn and its chance, distance and its chance, of the units that are not `before` beside those that are."""
+    total = counts.sum(axis=0)
 
+    def part(before: NDArray[np.bool_]) -> tuple[float, float]:
+        new = counts[~before].sum(axis=0)
+        old = total - new
+        return float(new[old == 0].sum() / new.sum()), float(jensenshannon(old, new, base=2))
 
-def _part(counts: csr_array, order: Numbers, at: int) -> tuple[float, float] | None:
-    """Churn and distance between the texts before place `at` of an order and those from there on."""
-    before, after = counts[order[:at]].sum(axis=0), counts[order[at:]].sum(axis=0)
-    if not before.any() or not after.any():
-        return None
-    return float(after[before == 0].sum() / after.sum()), float(jensenshannon(before, after, base=2))
+    churn, distance = part(before)
+    chance, distance_chance = np.mean([part(draw.permutation(before)) for _ in range(PERMUTATIONS)], axis=0).tolist()
+    return churn, chance, distance, distance_chance
 
 
 def _half_life(counts: csr_array, numbers: Numbers) -> float | None:

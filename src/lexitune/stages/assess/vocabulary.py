@@ -8,22 +8,25 @@ recall shows on the queries that hold such terms, beside those that do not.
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
+import regex
+
+from lexitune.text.frequency import GeneralLanguage
 
 __all__ = ["RARE", "SHATTERED", "Term", "Vocabulary", "survey"]
 
-WORD = re.compile(r"[^\W_]*[^\W\d_][^\W_]*")  # letters and digits, a letter among them; tokenizers cut at the rest too
+# Letters, marks and digits, a letter among them: tokenizers cut at everything else too.
+WORD = regex.compile(r"[\p{L}\p{M}\p{N}]*\p{L}[\p{L}\p{M}\p{N}]*")
 RARE = 3.0  # Zipf value: fewer uses than one in a million words
-UNKNOWN = 1.0  # Zipf value that stands for a word which the list does not have
 SHATTERED = 3  # pieces
 LOST = 3  # extra pieces that stand for a word of which the tokenizer knows nothing at all
-USUAL_WORDS = 20_000  # the most frequent of general language, by which a tokenizer's usual cut is told
+USUAL_WORDS = 20_000  # the most used of general language, by which a tokenizer's usual fertility is told
+LEAST_KNOWN = 0.5  # share of word uses that are in the language's list; below, it is another language
 SHOWN = 50
 
 Cut = Callable[[Sequence[str]], list[tuple[str, ...]]]
@@ -54,7 +57,8 @@ class Vocabulary:
     """What the words of a corpus and of its queries are like.
 
     Attributes:
-        pieces: The tokenizer's pieces for each word of the passages, on average; `general_pieces` for general language.
+        fertility: The tokenizer's pieces for each word of the passages, on average; `general_fertility` for the most
+            used words of general language.
         rare: Share of the words in passages that general language uses less than once in a million.
         query_rare: Likewise in queries.
         query_unseen: Share of the words in queries that no passage holds.
@@ -64,8 +68,8 @@ class Vocabulary:
         holding: Positions of the queries that hold a shattered term of the passages.
     """
 
-    pieces: float
-    general_pieces: float
+    fertility: float
+    general_fertility: float
     rare: float
     query_rare: float
     query_unseen: float
@@ -73,47 +77,56 @@ class Vocabulary:
     terms: tuple[Term, ...]
     holding: tuple[int, ...]
 
+    def to_json(self) -> dict[str, object]:
+        """A plain dict; of the queries that hold a term only their number."""
+        terms = [{**asdict(term), "pieces": list(term.pieces)} for term in self.terms]
+        return {**asdict(self), "terms": terms, "holding": len(self.holding)}
+
 
 def survey(
-    docs: Iterable[str], queries: Sequence[str], *, cut: Cut, general: Mapping[str, float], unknown: str | None = None
-) -> Vocabulary:
+    docs: Iterable[str], queries: Sequence[str], *, cut: Cut, general: GeneralLanguage, unknown: str | None = None
+) -> Vocabulary | None:
     """Count words, and see what the tokenizer and general language make of them.
 
-    Words are runs of letters and digits with a letter among them, compared in lower case. Languages that write no
-    spaces cannot be surveyed so.
+    Words are runs of letters and digits with a letter among them, in any case.
 
     Args:
         cut: Words to the tokenizer's pieces.
-        general: Word to its Zipf value (`text/frequency.py`).
         unknown: The piece that stands for what the tokenizer does not know, if it has one.
 
+    Returns:
+        None where fewer than half of the passages' word uses are in the language's list: they are in another language,
+        or in one that writes no spaces between words.
+
     Example:
-        >>> found = survey(["the zorvex valve"], ["what is a zorvex"], cut=lambda words: [tuple(w) for w in words],
-        ...     general={"the": 7.7, "valve": 3.6, "what": 6.7, "is": 7.2, "a": 7.4})
+        >>> english = GeneralLanguage("en", {"the": 5e-2, "valve": 4e-6, "what": 5e-3, "is": 1e-2, "a": 2e-2})
+        >>> found = survey(["the zorvex valve"], ["what is a zorvex"], cut=lambda words: list(map(tuple, words)),
+        ...     general=english)
         >>> [(term.text, len(term.pieces), term.docs, term.queries) for term in found.terms]
         [('zorvex', 6, 1, 1)]
     """
     in_docs, in_queries = _count(docs), _count(queries)
     spelling = in_docs.spelling()
+    zipf = {term: general.zipf(term) for term in {*spelling, *in_queries.uses}}
+    if _share(in_docs.uses, lambda term: zipf[term] is not None) < LEAST_KNOWN:
+        return None
+    level = {term: general.least if value is None else value for term, value in zipf.items()}
     pieces = dict(zip(spelling, cut(list(spelling.values())), strict=True))
-    total = sum(in_docs.uses.values())
-    rare = {term for term in spelling if general.get(term, UNKNOWN) < RARE}
     extra = {term: LOST if unknown in found else len(found) - 1 for term, found in pieces.items()}
-    shattered = {term for term in rare if extra[term] + 1 >= SHATTERED}
+    shattered = {term for term in spelling if level[term] < RARE and extra[term] + 1 >= SHATTERED}
+    total = in_docs.uses.total()
 
     def wasted(term: str) -> float:
         here = math.log10(in_docs.uses[term] / total) + 9
-        foreign = max(0.0, here - general.get(term, UNKNOWN))
-        return in_docs.texts[term] * extra[term] * foreign
+        return in_docs.texts[term] * extra[term] * max(0.0, here - level[term])
 
-    worst = sorted(shattered, key=lambda term: (-wasted(term), term))[:SHOWN]
-    words = [_words(text) for text in queries]
-    usual = sorted(general, key=lambda word: -general[word])[:USUAL_WORDS]
+    words = [{word.lower() for word in _written(text)} for text in queries]
+    usual = [word for word in general.most_used(USUAL_WORDS) if WORD.fullmatch(word)]
     return Vocabulary(
-        pieces=_mean([len(pieces[term]) for term in spelling], [in_docs.uses[term] for term in spelling]),
-        general_pieces=_mean([len(one) for one in cut(usual)], [10 ** general[word] for word in usual]),
-        rare=_share(in_docs.uses, lambda term: term in rare),
-        query_rare=_share(in_queries.uses, lambda term: general.get(term, UNKNOWN) < RARE),
+        fertility=_mean([len(found) for found in pieces.values()], [in_docs.uses[term] for term in pieces]),
+        general_fertility=_mean([len(found) for found in cut(usual)], [general.uses[word] for word in usual]),
+        rare=_share(in_docs.uses, lambda term: level[term] < RARE),
+        query_rare=_share(in_queries.uses, lambda term: level[term] < RARE),
         query_unseen=_share(in_queries.uses, lambda term: term not in spelling),
         shattered=len(shattered),
         terms=tuple(
@@ -122,10 +135,10 @@ def survey(
                 pieces[term],
                 in_docs.texts[term],
                 in_queries.texts[term],
-                general.get(term),
+                zipf[term],
                 next((text for text, held in zip(queries, words, strict=True) if term in held), ""),
             )
-            for term in worst
+            for term in sorted(shattered, key=lambda term: (-wasted(term), term))[:SHOWN]
         ),
         holding=tuple(number for number, held in enumerate(words) if not held.isdisjoint(shattered)),
     )
@@ -161,11 +174,8 @@ def _count(texts: Iterable[str]) -> _Counts:
 
 
 def _written(text: str) -> list[str]:
-    return WORD.findall(unicodedata.normalize("NFKC", text))
-
-
-def _words(text: str) -> set[str]:
-    return {word.lower() for word in _written(text)}
+    found: list[str] = WORD.findall(unicodedata.normalize("NFKC", text))
+    return found
 
 
 def _mean(values: Sequence[float], weights: Sequence[float]) -> float:

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lexitune.io.dataset import SPLITS, Raw
 from lexitune.io.quarantine import Quarantine
-from lexitune.splits.audit import KINDS, find_leaks, tell, that_stop
+from lexitune.splits.audit import KINDS, find_leaks, repair, tell, that_stop
 from lexitune.text.near import near_clusters
 from lexitune.text.normalise import normalise
 from lexitune.types import Doc, Qrels, Query
 
-__all__ = ["FAULT", "LOOK", "OK", "Finding", "equal_groups", "find_faults"]
+__all__ = ["FAULT", "FEW", "LOOK", "OK", "SHOWN", "Finding", "equal_docs", "equal_queries", "find_faults"]
 
 OK, LOOK, FAULT = "ok", "look", "fault"
 SHOWN = 3
-SHORT = 3  # words: with fewer a passage can hardly answer anything
+SHORT_WORDS, SHORT_CHARACTERS = 3, 20  # a passage below both can hardly answer anything
 RANK = 10
 CROWDED = 0.5  # share of the pairs
 FEW = 0.01  # share of the passages
-
+MOST_CHARACTERS = 20_000_000  # of passages that are compared for near copies: 1.6 GB and 20 seconds
 CLEAN = "--fix OUT"
+SOURCE = "lexitune check DATA --fix OUT, and import the copy into another folder"
+COVERED = ("have no judgement", "have no relevant doc")  # notes of the reader that are findings here
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,34 +51,71 @@ class Finding:
     fix: str = ""
 
 
-def find_faults(raw: Raw, quarantine: Quarantine) -> list[Finding]:
+def find_faults(raw: Raw, quarantine: Quarantine, *, sealed: int = 0) -> list[Finding]:
     """All findings that need no model, in the order in which they are told.
 
     Args:
         quarantine: What reading `raw` set aside.
+        sealed: Test queries of a workspace, whose judgements are no part of `raw`; 0: nothing is sealed.
     """
-    return [
+    found = [
         _counts(raw),
+        *(Finding("note", LOOK, 1, note) for note in quarantine.notes if not any(one in note for one in COVERED)),
         *_lines(quarantine),
         *_copies(raw.docs),
         _short(raw.docs),
-        *_queries(raw),
-        *_leaks(raw),
+        *_queries(raw, sealed),
+        *_leaks(raw, sealed),
         *_answers(raw),
         _spread(raw),
     ]
+    return [replace(one, fix=SOURCE) if sealed and one.fix == CLEAN else one for one in found]
 
 
-def equal_groups(texts: Mapping[str, str]) -> list[list[str]]:
-    """Ids whose texts are equal in normal form, two or more a group, in the order given.
+def equal_docs(docs: Sequence[Doc]) -> list[list[str]]:
+    """Ids of passages with equal text, white space aside, and equal metadata; two or more a group, in order.
+
+    Case and punctuation count: `ls -l` and `ls -L` are two commands. So does metadata: a passage of another tenant is
+    another passage.
 
     Example:
-        >>> equal_groups({"a": "What is tort?", "b": "who", "c": "what is  tort"})
+        >>> equal_docs([Doc("a", "ls  -l"), Doc("b", "ls -L"), Doc("c", "ls -l")])
         [['a', 'c']]
     """
-    found: defaultdict[str, list[str]] = defaultdict(list)
-    for key, text in texts.items():
-        found[normalise(text)].append(key)
+    return _groups(
+        {
+            doc.doc_id: (
+                " ".join(unicodedata.normalize("NFC", doc.full_text).split()),
+                json.dumps(dict(doc.metadata), sort_keys=True, default=str),
+            )
+            for doc in docs
+        }
+    )
+
+
+def equal_queries(split: Qrels, queries: Mapping[str, Query]) -> list[list[str]]:
+    """Ids of a split's queries that ask the same, in normal form, of the same passages: a filter is a part of it.
+
+    Example:
+        >>> queries = {"a": Query("a", "What is tort?"), "b": Query("b", "who"), "c": Query("c", "what is  tort")}
+        >>> equal_queries({name: {} for name in queries}, queries)
+        [['a', 'c']]
+    """
+    return _groups(
+        {
+            query_id: (
+                normalise(queries[query_id].text),
+                json.dumps(queries[query_id].metadata.get("filter"), sort_keys=True, default=str),
+            )
+            for query_id in split
+        }
+    )
+
+
+def _groups(keys: Mapping[str, Hashable]) -> list[list[str]]:
+    found: defaultdict[Hashable, list[str]] = defaultdict(list)
+    for name, key in keys.items():
+        found[key].append(name)
     return [group for group in found.values() if len(group) > 1]
 
 
@@ -89,11 +130,11 @@ def _counts(raw: Raw) -> Finding:
 
 def _lines(quarantine: Quarantine) -> list[Finding]:
     """Lines that cannot be used: those that name what does not exist, and the others."""
-    lost = [row for row in quarantine.rows if row.reason.startswith("no ")]
-    bad = [row for row in quarantine.rows if not row.reason.startswith("no ")]
+    lost = [row for row in quarantine.rows if row.reason.startswith(("no query '", "no doc '"))]
+    bad = [row for row in quarantine.rows if row not in lost]
     findings = []
     for name, rows, said, fix in (
-        ("lines", bad, "lines cannot be read", "mend them; a run leaves them out"),
+        ("lines", bad, "lines cannot be used", "mend them; a run leaves them out"),
         (
             "missing",
             lost,
@@ -101,109 +142,95 @@ def _lines(quarantine: Quarantine) -> list[Finding]:
             "add what is missing, or drop them",
         ),
     ):
-        examples = tuple(f"{Path(row.file).name}:{row.line}: {row.reason}" for row in rows[:SHOWN])
+        examples = [f"{Path(row.file).name}:{row.line}: {row.reason}" for row in rows]
         findings.append(_finding(name, FAULT, len(rows), said, examples, fix))
     return findings
 
 
 def _copies(docs: Sequence[Doc]) -> list[Finding]:
     """Passages that repeat another's text, and those that nearly do."""
-    groups = equal_groups({doc.doc_id: doc.full_text for doc in docs})
-    copies = sum(len(group) - 1 for group in groups)
-    labels = near_clusters([doc.full_text for doc in docs])
+    equal = equal_docs(docs)
+    said = "passages have the text of another: a search finds one of them for the other"
+    examples = [f"{group[0]} ~ {group[1]}" for group in equal]
+    copies = _finding("copies", LOOK, sum(len(group) - 1 for group in equal), said, examples, CLEAN)
+    if (characters := sum(len(doc.full_text) for doc in docs)) > MOST_CHARACTERS:
+        return [copies, Finding("near copies", OK, 0, f"near copies are not looked for in {characters:,} characters")]
+    others = {doc_id for group in equal for doc_id in group[1:]}
+    alone = [doc for doc in docs if doc.doc_id not in others]
     members: defaultdict[int, list[str]] = defaultdict(list)
-    for doc, label in zip(docs, labels.tolist(), strict=True):
+    for doc, label in zip(alone, near_clusters([doc.full_text for doc in alone]).tolist(), strict=True):
         members[label].append(doc.doc_id)
     near = [group for group in members.values() if len(group) > 1]
-    count = sum(len(group) - 1 for group in near) - copies
-    equal_sets = {tuple(group) for group in groups}
-    return [
-        _finding(
-            "copies",
-            LOOK,
-            copies,
-            "passages have the text of another: a search finds one of them for the other",
-            [_pair(group) for group in groups],
-            CLEAN,
-        ),
-        _finding(
-            "near copies",
-            LOOK,
-            count,
-            "passages are nearly the text of another",
-            [_pair(group) for group in near if tuple(group) not in equal_sets],
-            "keep one of each, or judge all of them",
-        ),
-    ]
+    said, fix = "passages are nearly the text of another", "keep one of each, or judge all of them"
+    examples = [f"{group[0]} ~ {group[1]}" for group in near]
+    return [copies, _finding("near copies", LOOK, sum(len(group) - 1 for group in near), said, examples, fix)]
 
 
 def _short(docs: Sequence[Doc]) -> Finding:
-    short = [doc.doc_id for doc in docs if len(doc.full_text.split()) < SHORT]
-    return _finding(
-        "short", LOOK, len(short), f"passages have fewer than {SHORT} words", short, "join them to what they belong to"
-    )
-
-
-def _queries(raw: Raw) -> list[Finding]:
-    """Queries that a split asks twice, and those that nobody judged."""
-    twice = [group for split in raw.qrels.values() for group in equal_groups(_texts(split, raw.queries))]
-    judged = {query_id for split in raw.qrels.values() for query_id in split}
-    unjudged = [query_id for query_id in raw.queries if query_id not in judged]
-    return [
-        _finding(
-            "asked twice",
-            LOOK,
-            sum(len(group) - 1 for group in twice),
-            "queries ask what another of their split asks: each calls the other's answer wrong",
-            [_pair(group) for group in twice],
-            CLEAN,
-        ),
-        _finding("unjudged", LOOK, len(unjudged), "queries have no judgement and are not used", unjudged, "judge them"),
+    short = [
+        doc.doc_id for doc in docs if len(doc.full_text) < SHORT_CHARACTERS and len(doc.full_text.split()) < SHORT_WORDS
     ]
+    said = f"passages have fewer than {SHORT_WORDS} words and {SHORT_CHARACTERS} characters"
+    return _finding("short", LOOK, len(short), said, short, "join them to what they belong to")
 
 
-def _leaks(raw: Raw) -> list[Finding]:
+def _queries(raw: Raw, sealed: int) -> list[Finding]:
+    """Queries that a split asks twice, and those that nobody judged."""
+    twice = [group for split in raw.qrels.values() for group in equal_queries(split, raw.queries)]
+    said = "queries ask what another of their split asks: each calls the other's answer wrong"
+    examples = [f"{group[0]} ~ {group[1]}" for group in twice]
+    found = [_finding("asked twice", LOOK, sum(len(group) - 1 for group in twice), said, examples, CLEAN)]
+    if not sealed:  # else the test queries are there without their judgements
+        judged = {query_id for split in raw.qrels.values() for query_id in split}
+        free = [query_id for query_id in raw.queries if query_id not in judged]
+        found.append(_finding("unjudged", LOOK, len(free), "queries have no judgement: not used", free, "judge them"))
+    return found
+
+
+def _leaks(raw: Raw, sealed: int) -> list[Finding]:
+    findings = []
+    held = raw.qrels.get("dev", {})
+    _, learnt = repair({"train": raw.qrels.get("train", {}), "dev": held}, raw.queries)
+    if learnt:
+        examples = tuple(f"{leak.other_id} ~ {leak.query_id}" for leak in learnt[:SHOWN])
+        said = f"{len(learnt):,} train queries ask what a dev query asks, or nearly"
+        findings.append(Finding("leak: dev", LOOK, len(learnt), said, examples, CLEAN))
+    if sealed:
+        said = f"{sealed:,} test queries are sealed: what gives them away was looked for when they were imported"
+        return [*findings, Finding("leaks", OK, 0, said)]
     if "test" not in raw.qrels:
-        said = "no test split here: one is cut off by group, so that nothing leaks"
-        return [Finding("leaks", OK, 0, said)]
+        return [
+            *findings,
+            Finding("leaks", OK, 0, "no test split here: one is cut off by group, so that nothing leaks"),
+        ]
     count = len(raw.qrels["test"])
     leaks = find_leaks(raw.qrels, raw.queries, docs=raw.docs)
     stopping = {leak.kind for leak in that_stop(leaks, count)}
-    findings = []
     for kind in KINDS:
         of_kind = [leak for leak in leaks if leak.kind == kind]
         if of_kind:
-            said = tell(of_kind, count)[0].split(": ")[0]
-            examples = [f"{leak.query_id} ~ {leak.other_id}" for leak in of_kind]
+            said = tell(of_kind, count)[0].partition(": ")[0]
+            examples = tuple(f"{leak.query_id} ~ {leak.other_id}" for leak in of_kind[:SHOWN])
             fix = CLEAN if kind in ("equal", "near") else "take them out of the test set, or their like out of train"
-            found = len({leak.query_id for leak in of_kind})
-            findings.append(
-                Finding(f"leak: {kind}", FAULT if kind in stopping else LOOK, found, said, tuple(examples[:SHOWN]), fix)
-            )
+            mark, asked = FAULT if kind in stopping else LOOK, {leak.query_id for leak in of_kind}
+            findings.append(Finding(f"leak: {kind}", mark, len(asked), said, examples, fix))
     return findings or [Finding("leaks", OK, 0, "no test query is given away by a train or dev query")]
 
 
 def _answers(raw: Raw) -> list[Finding]:
     """Queries without a right passage, and with more than a first page can hold."""
     relevant = {
-        query_id: sum(grade > 0 for grade in grades.values())
-        for split in raw.qrels.values()
+        (name, query_id): sum(grade > 0 for grade in grades.values())
+        for name, split in raw.qrels.items()
         for query_id, grades in split.items()
     }
-    none = [query_id for query_id, count in relevant.items() if not count]
-    many = [query_id for query_id, count in relevant.items() if count > RANK]
+    none = [query_id for (_, query_id), count in relevant.items() if not count]
+    many = [query_id for (_, query_id), count in relevant.items() if count > RANK]
+    said = "judged queries have no right passage: no measure counts them"
+    more = f"queries have more than {RANK} right passages: R@{RANK} cannot reach 1 there"
     return [
-        _finding(
-            "unanswered", LOOK, len(none), "judged queries have no right passage: no measure counts them", none, CLEAN
-        ),
-        _finding(
-            "many answers",
-            LOOK,
-            len(many),
-            f"queries have more than {RANK} right passages: R@{RANK} cannot reach 1 there",
-            many,
-            f"look at nDCG@{RANK} as well",
-        ),
+        _finding("unanswered", LOOK, len(none), said, none, CLEAN),
+        _finding("many answers", LOOK, len(many), more, many, f"look at nDCG@{RANK} as well"),
     ]
 
 
@@ -220,12 +247,12 @@ def _spread(raw: Raw) -> Finding:
     share = sum(count for _, count in top) / max(1, asked.total())
     most = f"the most asked {len(top):,} have {100 * share:.0f} % of the pairs"
     said = f"of {len(raw.docs):,} passages {len(asked):,} are asked for; {most}"
-    if share <= CROWDED or len(asked) <= len(top):
+    # Where few passages are asked for at all, the most asked have many pairs even when each has one.
+    if share <= max(CROWDED, 2 * len(top) / max(1, len(asked))):
         return Finding("spread", OK, len(asked), said)
     examples = tuple(f"{doc_id} ({count:,})" for doc_id, count in top[:SHOWN])
-    return Finding(
-        "spread", LOOK, len(asked), said, examples, "collect pairs of other passages, or have queries written for them"
-    )
+    fix = "collect pairs of other passages, or have queries written for them"
+    return Finding("spread", LOOK, len(asked), said, examples, fix)
 
 
 def _finding(name: str, mark: str, count: int, said: str, examples: Sequence[str], fix: str) -> Finding:
@@ -233,11 +260,3 @@ def _finding(name: str, mark: str, count: int, said: str, examples: Sequence[str
     if not count:
         return Finding(name, OK, 0, f"0 {said.partition(':')[0]}")
     return Finding(name, mark, count, f"{count:,} {said}", tuple(examples[:SHOWN]), fix)
-
-
-def _texts(split: Qrels, queries: Mapping[str, Query]) -> dict[str, str]:
-    return {query_id: queries[query_id].text for query_id in split if query_id in queries}
-
-
-def _pair(group: Sequence[str]) -> str:
-    return f"{group[0]} ~ {group[1]}"

@@ -12,7 +12,7 @@ class CheckOptions:
     deep: bool = field(
         default=False,
         metadata={
-            "help": "Ask the stock model too: passages beyond its length, and pairs that neither it nor BM25 believes "
+            "help": "Ask the stock model too: passages beyond its length, and suspected label errors "
             "(encodes the corpus)"
         },
     )

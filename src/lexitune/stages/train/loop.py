@@ -235,12 +235,13 @@ class _Loop:
         values = self.group.total(counted).cpu().numpy()
         self.mixture.put(trained)
         dev = float(values.mean())
+        highest = max((row["dev"] for row in progress.curve if "dev" in row), default=-1.0)
         self.record({"dev": dev})
         if progress.step == 0:
             progress.stock_dev = values.tolist()
-        progress.worse += 1
+        progress.worse = 0 if dev > highest else progress.worse + 1
         if self._is_best(values):
-            progress.best_step, progress.best_dev, progress.worse = progress.step, dev, 0
+            progress.best_step, progress.best_dev = progress.step, dev
             if self.group.rank == 0:
                 checkpoint.save_best(self.checkpoints, self.mixture.parameters, progress=progress)
         if self.recipe.patience is not None and progress.worse >= self.recipe.patience and self.goes_on():
@@ -254,7 +255,7 @@ class _Loop:
         higher figure to win, the chance of a query or two would throw some of them away.
         """
         progress = self.progress
-        if progress.best_step != 0:
+        if progress.best_step != 0 or not progress.stock_dev:
             return float(values.mean()) > progress.best_dev
         behind, error = mean_and_error(np.asarray(progress.stock_dev) - values)
         return behind < error - ROUNDING

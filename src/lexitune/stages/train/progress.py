@@ -21,9 +21,9 @@ class Progress:
         curve: One row a step: step, loss, learning_rate, seconds; `dev` where it was measured. Step 0 is stock.
         best_step: Step whose weights are best on dev; 0 is the stock model, None where dev was never measured.
         best_dev: Their dev recall.
-        stock_dev: The stock model's, of each dev query.
+        stock_dev: The stock model's, of each dev query; empty where dev was never measured.
         best_hash: Hash of the file with the best weights.
-        worse: Dev evaluations since the best one.
+        worse: Dev evaluations since the highest figure.
         seconds: Wall time of the steps so far and of what came with them, over all sessions.
         before_s: What of it earlier sessions spent.
         dev_s: Wall time of the last dev evaluation.
