@@ -53,7 +53,7 @@ def examine(workspace: Workspace | None, *, model: ModelOptions | None = None) -
             signs += look()
         except LexituneError as error:
             signs.append(Sign(FAULT, error.args[0], error.fix))
-    return signs
+    return list(dict.fromkeys(signs))  # a broken file of options stops two looks
 
 
 def _packages() -> Iterator[Sign]:
