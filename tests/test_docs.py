@@ -80,7 +80,7 @@ def call(command: str) -> int:
 def test_the_readme_shows_the_commands_that_people_start_with() -> None:
     names = [shlex.split(command)[1] for command in COMMANDS]
 
-    assert names == ["demo", "tune", "status", "search", "rollback"]
+    assert names == ["demo", "check", "tune", "status", "search", "rollback"]
 
 
 @pytest.mark.parametrize("block", [block for language, block in BLOCKS if language == "python"])
