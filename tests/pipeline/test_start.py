@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from lexitune.errors import UsageError
-from lexitune.io.workspace import Workspace
+from lexitune.io.options import DataOptions
+from lexitune.io.workspace import Workspace, find_workspace
+from lexitune.pipeline.data import import_data
 from lexitune.pipeline.sections import SECTIONS
-from lexitune.pipeline.start import Answers, find_data, start
+from lexitune.pipeline.start import Answers, choose_workspace, find_data, start
 from lexitune.settings import read_toml
 
 
@@ -50,7 +52,7 @@ def test_the_file_is_complete_and_what_was_answered_is_in_force(tmp_path: Path) 
     in_force = tomllib.loads(path.read_text(encoding="utf-8"))
     assert in_force == {
         **{section: {} for section in SECTIONS},
-        "data": {"corpus": "docs.jsonl"},
+        "data": {"corpus": str(Path("docs.jsonl").resolve())},
         "model": {"model": "minilm"},
         "train": {"hourly_rate": 0.35},
         "promote": {"min_gain": 0.02},
@@ -72,3 +74,18 @@ def test_a_file_that_is_there_is_never_written_over(tmp_path: Path) -> None:
 
     assert caught.value.code == "E2122"
     assert (tmp_path / "lexitune.toml").read_text() == "# mine\n"
+
+
+def test_where_an_import_would_write_over_files_the_workspace_lies_below(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("".join(f"what is {n},it is {n}\n" for n in range(30)))
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text("".join(f'{{"text": "it is {n}"}}\n' for n in range(40)))
+
+    workspace = choose_workspace(tmp_path)
+    start(workspace, Answers(corpus))
+    data = import_data(workspace, tmp_path / "pairs.csv", options=DataOptions(corpus=str(corpus)))
+
+    assert workspace.root == tmp_path / "lexitune-work"
+    assert find_workspace(tmp_path) == workspace
+    assert len(data.docs) == 40
+    assert choose_workspace(tmp_path / "other").root == tmp_path / "other"

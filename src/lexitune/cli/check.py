@@ -5,12 +5,18 @@ from __future__ import annotations
 import shlex
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lexitune.cli.command import Call, Command, Result
+from lexitune.cli.options import read_options
+from lexitune.io.options import DataOptions
 from lexitune.models.options import ModelOptions
 from lexitune.stages.check.options import CheckOptions
+
+if TYPE_CHECKING:
+    from lexitune.io.workspace import Workspace
 
 __all__ = ["command"]
 
@@ -31,12 +37,13 @@ def run(call: Call) -> Result:
     given = call.params["data"]
     workspace = call.workspace_or_new() if given else call.workspace()
     options = call.sections(workspace)
+    corpus = call.params["corpus"] or _corpus_of(workspace, given)
     from lexitune.stages.check.driver import run as check
 
     checked = check(
         given or workspace,
         vectors=workspace.vectors,
-        corpus=call.params["corpus"],
+        corpus=corpus,
         model=options["model"],
         options=options["check"],
         talk=call.talk,
@@ -53,16 +60,23 @@ def run(call: Call) -> Result:
         "findings": [asdict(found) for found in checked.findings],
         "suspects": [asdict(one) for one in checked.suspects],
     }
-    return Result(
-        lines, data, _following(options["check"].fix or given, None if checked.log else call.params["corpus"])
-    )
+    return Result(lines, data, _following(call, options["check"].fix or given, None if checked.log else corpus))
 
 
-def _following(data: object, corpus: object) -> str:
+def _corpus_of(workspace: Workspace, given: Path | None) -> Path | None:
+    """The passages that the workspace's options name, for a file of pairs."""
+    if given is None or given.is_dir():
+        return None
+    named = read_options({}, (DataOptions,), config=workspace.config)["data"].corpus
+    return Path(named) if named else None
+
+
+def _following(call: Call, data: object, corpus: object) -> str:
     """What to type next: a tune of the cleaned copy, or of what was given."""
     if data is None:
         return "lexitune assess"
-    return shlex.join(["lexitune", "tune", str(data), *(["--corpus", str(corpus)] if corpus else [])])
+    where = ["-C", str(call.state.folder)] if call.state.folder else []
+    return shlex.join(["lexitune", *where, "tune", str(data), *(["--corpus", str(corpus)] if corpus else [])])
 
 
 command = Command(

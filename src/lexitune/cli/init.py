@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+NONE = "-"
+
 
 def run(call: Call) -> Result:
     """Make this folder a workspace, with every option in one file.
@@ -22,19 +25,20 @@ def run(call: Call) -> Result:
     Looks for data here, asks at most five questions, and writes lexitune.toml: what you answered in force,
     everything else commented out. With --yes, or where nobody is there to ask, the defaults are taken.
     """
-    from lexitune.io.workspace import Workspace
-    from lexitune.pipeline.start import Answers, find_data, start
+    from lexitune.pipeline.start import Answers, choose_workspace, find_data, start
 
-    workspace = Workspace(call.state.folder or Path())
-    found = find_data(workspace.root) if workspace.root.is_dir() else find_data(Path())
+    folder = call.state.folder or Path()
+    found = find_data(folder if folder.is_dir() else Path())
     data, answers = found.data, Answers(corpus=next(iter(found.corpora), None) if found.data in found.pairs else None)
     if not call.params["yes"] and _is_anybody_there():
         data, answers = _ask(data, answers)
-    path = start(workspace, answers)
+    path = start(choose_workspace(folder), answers)
     told = [f"written: {path}"]
     if data is not None:
         told.append(f"data: {data}" + (f", passages: {answers.corpus}" if answers.corpus else ""))
-    return Result(told, {"config": str(path), "data": data and str(data)}, f"lexitune check {data or 'DATA'}")
+    where = ["-C", str(folder)] if call.state.folder else []
+    following = shlex.join(["lexitune", *where, "check", *([str(data)] if data else [])])
+    return Result(told, {"config": str(path), "data": data and str(data)}, following if data else f"{following} DATA")
 
 
 def _is_anybody_there() -> bool:
@@ -42,21 +46,22 @@ def _is_anybody_there() -> bool:
 
 
 def _ask(data: Path | None, answers: Answers) -> tuple[Path | None, Answers]:
-    """The five questions; Enter takes what stands in brackets."""
+    """The five questions; Enter takes what stands in brackets, and a dash means none."""
     from lexitune.pipeline.start import Answers
 
     def asked(question: str, default: object) -> str:
-        return str(click.prompt(question, default="" if default is None else str(default), err=True)).strip()
+        return str(click.prompt(question, default=str(default or NONE), err=True)).strip()
 
-    data_text = asked("Your pairs or BEIR folder", data)
-    corpus = asked("Passages that search must find (JSONL; empty: those of the data)", answers.corpus)
-    model = asked("Stock model (auto, minilm, a folder or a Hub id)", answers.model)
-    rate = click.prompt("Pounds that this machine costs an hour", default=answers.hourly_rate, type=float, err=True)
-    gain = click.prompt(
-        "Gain in R@10 that is worth it (0.02 is two points)", default=answers.min_gain, type=float, err=True
-    )
-    chosen = Answers(Path(corpus) if corpus else None, model, rate, gain)
-    return Path(data_text) if data_text else None, chosen
+    def number(question: str, default: float) -> float:
+        return float(click.prompt(question, default=default, type=click.FloatRange(min=0), err=True))
+
+    source = asked("Your pairs or BEIR folder", data)
+    corpus = asked("JSONL file of the passages that search must find", answers.corpus)
+    model = asked("Stock model: auto, minilm, a folder or a Hub id", answers.model)
+    rate = number("Pounds that this machine costs an hour", answers.hourly_rate)
+    gain = number("Gain in R@10 that is worth it (0.02 is two points)", answers.min_gain)
+    chosen = Answers(None if corpus == NONE else Path(corpus), model, rate, gain)
+    return (None if source == NONE else Path(source)), chosen
 
 
 command = Command(

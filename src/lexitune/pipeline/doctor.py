@@ -150,9 +150,12 @@ def _model(workspace: Workspace | None, model: ModelOptions | None) -> Iterator[
     from lexitune.models.hub import cached_folder, hub_answers
 
     written = {} if workspace is None else read_toml(workspace.config, SECTIONS).get("model", {})
-    choice = resolve(model or build(ModelOptions, written))
+    options = model or build(ModelOptions, written)
+    choice = resolve(options)
     why = f" ({choice.reason})" if choice.reason else ""
-    if isinstance(choice.location, Path) or cached_folder(choice.location) is not None:
+    if isinstance(choice.location, Path) or cached_folder(
+        choice.location, revision=options.revision, code=options.trust_remote_code
+    ):
         yield Sign(OK, f"model {choice.name} is on this machine{why}")
     elif hub_answers():
         yield Sign(OK, f"model {choice.name} will be fetched from the Hub{why}")

@@ -14,14 +14,14 @@ from lexitune.io.jsonl import open_lines
 from lexitune.io.options import DataOptions
 from lexitune.io.pairs import DOC_NAMES, QUERY_NAMES
 from lexitune.io.quarantine import Quarantine
-from lexitune.io.workspace import Workspace
+from lexitune.io.workspace import NEW_WORKSPACE, Workspace
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline.sections import SECTIONS
 from lexitune.settings import write_toml
 from lexitune.stages.promote.options import PromoteOptions
 from lexitune.stages.train.options import TrainOptions
 
-__all__ = ["Answers", "Found", "find_data", "start"]
+__all__ = ["Answers", "Found", "choose_workspace", "find_data", "start"]
 
 TABLES = (".csv", ".tsv")
 LINES = (".jsonl", ".jsonl.gz", ".ndjson")
@@ -69,8 +69,20 @@ def find_data(folder: Path) -> Found:
     return Found(tuple(folders), tuple(pairs), tuple(corpora))
 
 
+def choose_workspace(folder: Path) -> Workspace:
+    """The folder, or `lexitune-work` in it where an import would write over files that lie there.
+
+    Later commands find either of them from the folder.
+    """
+    here = Workspace(folder)
+    taken = any(path.exists() for path in (here.corpus, here.queries, here.qrels("train").parent))
+    return Workspace(folder / NEW_WORKSPACE) if taken and not here.dataset.exists() else here
+
+
 def start(workspace: Workspace, answers: Answers) -> Path:
     """Write every option of every stage into `lexitune.toml`: what was answered in force, the rest as comments.
+
+    The corpus is named by its whole path, since later commands may be typed in another folder.
 
     Raises:
         UsageError: The file exists.
@@ -78,7 +90,7 @@ def start(workspace: Workspace, answers: Answers) -> Path:
     if workspace.config.exists():
         raise UsageError("E2122", f"{workspace.config} exists already", fix=f"edit it, or rm {workspace.config}")
     given = {
-        "data": DataOptions(corpus=None if answers.corpus is None else str(answers.corpus)),
+        "data": DataOptions(corpus=None if answers.corpus is None else str(answers.corpus.resolve())),
         "model": ModelOptions(model=answers.model),
         "train": TrainOptions(hourly_rate=answers.hourly_rate),
         "promote": replace(PromoteOptions(), min_gain=answers.min_gain),

@@ -46,7 +46,7 @@ class GeneralLanguage:
         form = preprocess_text(word, self._language)
         smashed = smash_numbers(form)
         uses = self.uses.get(smashed, 0.0)
-        if smashed != form:  # numbers stand in the list as 00, and have frequencies of their own
+        if uses and smashed != form:  # numbers stand in the list as 00, and have frequencies of their own
             uses *= digit_freq(form)
         return _zipf(uses) if uses else None
 

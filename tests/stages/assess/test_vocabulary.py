@@ -96,6 +96,20 @@ def test_spellings_are_one_term_and_numbers_are_none() -> None:
     assert [(term.text, term.docs) for term in found.terms] == [("NaCl", 2), ("h2o", 1)]
 
 
+def test_what_a_list_that_ends_early_does_not_have_is_rare() -> None:
+    general = GeneralLanguage("hi", {"and": 0.1, "last": 1.02e-6})  # Zipf 3.01 is its rarest
+
+    found = survey(["zorvexil and and"], ["zorvexil"], cut=letters, general=general)
+
+    assert found is not None
+    assert found.rare == pytest.approx(1 / 3)
+    assert (found.query_rare, found.shattered) == (1.0, 1)
+
+
+def test_a_number_of_any_length_is_no_word_of_the_list() -> None:
+    assert general_language("en").zipf("x" + "1" * 400) is None
+
+
 def test_marks_belong_to_their_letters() -> None:
     assert [term.text for term in looked_at(["किताब"]).terms] == ["किताब"]
 

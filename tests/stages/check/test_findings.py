@@ -179,7 +179,8 @@ def test_case_and_metadata_part_passages_and_a_filter_parts_queries() -> None:
     queries = {
         "p": Query("p", "Sort?"),
         "q": Query("q", "sort", {"filter": {"tenant": "x"}}),
-        "r": Query("r", "SORT", {"at": "2024-01-01"}),
+        "r": Query("r", " Sort?", {"at": "2024-01-01"}),
+        "s": Query("s", "sort?"),
     }
 
     assert equal_docs(docs) == [["a", "d"]]

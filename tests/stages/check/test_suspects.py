@@ -53,8 +53,8 @@ def test_passages_that_fill_the_models_length_are_told() -> None:
     assert fits.mark == "ok"
 
 
-def test_candidates_obey_a_querys_filter(tmp_path: Path) -> None:
-    # Twenty passages of tenant a answer better; what the query may see at all is in tenant b.
+def test_queries_with_a_filter_are_left_out(tmp_path: Path) -> None:
+    # Twenty passages answer better than the one that is judged right; of two that a filter leaves it is the first.
     docs = [Doc(f"a{n:02}", "how to sort a list of numbers", metadata={"tenant": "a"}) for n in range(20)]
     docs += [Doc("b0", "sorting", metadata={"tenant": "b"}), Doc("b1", "reading a file", metadata={"tenant": "b"})]
     queries = {

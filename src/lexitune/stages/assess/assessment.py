@@ -122,7 +122,7 @@ def _times(data: Dataset, stock: Report, *, options: AssessOptions) -> dict[str,
         found = measure_stability(
             [records[key][0] for key in times],
             list(times.values()),
-            families=[str(records[key][1].get("family", key)) for key in times],
+            families=[f"of {family}" if (family := records[key][1].get("family")) else key for key in times],
             period=options.period,
             seed=options.seed,
         )

@@ -59,7 +59,8 @@ class Vocabulary:
     Attributes:
         fertility: The tokenizer's pieces for each word of the passages, on average; `general_fertility` for the most
             used words of general language.
-        rare: Share of the words in passages that general language uses less than once in a million.
+        rare: Share of the words in passages that general language uses less than once in a million, or that its list,
+            which ends there for some languages, does not have.
         query_rare: Likewise in queries.
         query_unseen: Share of the words in queries that no passage holds.
         shattered: Number of distinct terms that are rare, and in three pieces or more or unknown to the tokenizer.
@@ -111,9 +112,10 @@ def survey(
     if _share(in_docs.uses, lambda term: zipf[term] is not None) < LEAST_KNOWN:
         return None
     level = {term: general.least if value is None else value for term, value in zipf.items()}
+    rare = {term for term, value in zipf.items() if value is None or value < RARE}
     pieces = dict(zip(spelling, cut(list(spelling.values())), strict=True))
     extra = {term: LOST if unknown in found else len(found) - 1 for term, found in pieces.items()}
-    shattered = {term for term in spelling if level[term] < RARE and extra[term] + 1 >= SHATTERED}
+    shattered = {term for term in spelling if term in rare and extra[term] + 1 >= SHATTERED}
     total = in_docs.uses.total()
 
     def wasted(term: str) -> float:
@@ -125,8 +127,8 @@ def survey(
     return Vocabulary(
         fertility=_mean([len(found) for found in pieces.values()], [in_docs.uses[term] for term in pieces]),
         general_fertility=_mean([len(found) for found in cut(usual)], [general.uses[word] for word in usual]),
-        rare=_share(in_docs.uses, lambda term: level[term] < RARE),
-        query_rare=_share(in_queries.uses, lambda term: level[term] < RARE),
+        rare=_share(in_docs.uses, lambda term: term in rare),
+        query_rare=_share(in_queries.uses, lambda term: term in rare),
         query_unseen=_share(in_queries.uses, lambda term: term not in spelling),
         shattered=len(shattered),
         terms=tuple(

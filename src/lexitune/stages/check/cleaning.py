@@ -36,7 +36,7 @@ def clean(raw: Raw) -> tuple[Raw, list[Change]]:
     * Train and dev queries that equal a test query, or nearly, are dropped, and such train queries of dev.
     * Judged train and dev queries without a right passage are dropped, and a split of which nothing is left.
 
-    Test queries stay as they are: what was measured on them before stays comparable.
+    Test queries are neither merged nor dropped; where a passage was merged, measures on them can change.
     """
     log: list[Change] = []
     docs = _merged(equal_docs(raw.docs))

@@ -13,7 +13,6 @@ from lexitune.io.dataset import SPLITS, Raw
 from lexitune.io.quarantine import Quarantine
 from lexitune.splits.audit import KINDS, find_leaks, repair, tell, that_stop
 from lexitune.text.near import near_clusters
-from lexitune.text.normalise import normalise
 from lexitune.types import Doc, Qrels, Query
 
 __all__ = ["FAULT", "FEW", "LOOK", "OK", "SHOWN", "Finding", "equal_docs", "equal_queries", "find_faults"]
@@ -27,6 +26,7 @@ FEW = 0.01  # share of the passages
 MOST_CHARACTERS = 20_000_000  # of passages that are compared for near copies: 1.6 GB and 20 seconds
 CLEAN = "--fix OUT"
 SOURCE = "lexitune check DATA --fix OUT, and import the copy into another folder"
+OF_NOTHING = ("no query '", "no doc '")  # what the reader says of judgements
 COVERED = ("have no judgement", "have no relevant doc")  # notes of the reader that are findings here
 
 
@@ -82,34 +82,27 @@ def equal_docs(docs: Sequence[Doc]) -> list[list[str]]:
         >>> equal_docs([Doc("a", "ls  -l"), Doc("b", "ls -L"), Doc("c", "ls -l")])
         [['a', 'c']]
     """
-    return _groups(
-        {
-            doc.doc_id: (
-                " ".join(unicodedata.normalize("NFC", doc.full_text).split()),
-                json.dumps(dict(doc.metadata), sort_keys=True, default=str),
-            )
-            for doc in docs
-        }
-    )
+    return _groups({doc.doc_id: (_as_read(doc.full_text), _plain(dict(doc.metadata))) for doc in docs})
 
 
 def equal_queries(split: Qrels, queries: Mapping[str, Query]) -> list[list[str]]:
-    """Ids of a split's queries that ask the same, in normal form, of the same passages: a filter is a part of it.
+    """Ids of a split's queries with equal text, white space aside, and equal filter; two or more a group, in order.
 
     Example:
-        >>> queries = {"a": Query("a", "What is tort?"), "b": Query("b", "who"), "c": Query("c", "what is  tort")}
+        >>> queries = {"a": Query("a", "grep -v"), "b": Query("b", "grep -V"), "c": Query("c", "grep  -v")}
         >>> equal_queries({name: {} for name in queries}, queries)
         [['a', 'c']]
     """
-    return _groups(
-        {
-            query_id: (
-                normalise(queries[query_id].text),
-                json.dumps(queries[query_id].metadata.get("filter"), sort_keys=True, default=str),
-            )
-            for query_id in split
-        }
-    )
+    asked = {query_id: queries[query_id] for query_id in split}
+    return _groups({name: (_as_read(one.text), _plain(one.metadata.get("filter"))) for name, one in asked.items()})
+
+
+def _as_read(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _plain(value: object) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _groups(keys: Mapping[str, Hashable]) -> list[list[str]]:
@@ -130,8 +123,8 @@ def _counts(raw: Raw) -> Finding:
 
 def _lines(quarantine: Quarantine) -> list[Finding]:
     """Lines that cannot be used: those that name what does not exist, and the others."""
-    lost = [row for row in quarantine.rows if row.reason.startswith(("no query '", "no doc '"))]
-    bad = [row for row in quarantine.rows if row not in lost]
+    lost = [row for row in quarantine.rows if row.reason.startswith(OF_NOTHING)]
+    bad = [row for row in quarantine.rows if not row.reason.startswith(OF_NOTHING)]
     findings = []
     for name, rows, said, fix in (
         ("lines", bad, "lines cannot be used", "mend them; a run leaves them out"),
