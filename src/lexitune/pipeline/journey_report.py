@@ -248,13 +248,19 @@ def _vocabulary(evidence: Mapping[str, Any]) -> list[Block]:
     found, gaps = evidence.get("vocabulary"), evidence.get("vocabulary_gaps", {})
     blocks: list[Block] = []
     if gaps:
-        sides = {"chosen": "with a shattered term", "others": "without"}
+        sides = {"chosen": "with", "others": "without"}  # longer labels are cut on a phone
         rows: list[IntervalRow] = [
             (f"{LABELS[name]}, {words}, n={gap[side]['n']:,}", *_bounds(gap[side]), name == "stock")
             for name, gap in gaps.items()
             for side, words in sides.items()
         ]
-        blocks.append(IntervalPlot("R@10 and the field's own words", rows, label="R@10, with 95 % intervals"))
+        blocks.append(
+            IntervalPlot(
+                "R@10 on queries with and without a term that the tokenizer breaks",
+                rows,
+                label="R@10, with 95 % intervals",
+            )
+        )
     if found and found["terms"]:
         shown = found["terms"][:SHOWN_TERMS]
         cells: list[list[Cell]] = [

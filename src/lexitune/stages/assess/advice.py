@@ -41,7 +41,8 @@ class Figures:
         discordance: Share of queries whose outcome differs between stock and BM25, as measured.
         ceiling: The best R@10 that any system can reach; below 1 where queries have more than ten relevant passages.
         lifts: By system without training, R@10 above stock's on the same queries.
-        vocabulary: What the words of corpus and queries are like; None where there was no query.
+        vocabulary: What the words of corpus and queries are like; None where there was no query, or passages are in
+            another language.
         gaps: By system, R@10 on queries that hold a shattered term of the field beside the others.
         stability: How words change over time; None where neither queries nor passages bear times.
         timed: What the times are those of: `queries`, `passages` or empty.
