@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 __all__ = [
+    "FAULT",
+    "LOOK",
+    "OK",
     "Advice",
     "Dataset",
     "Doc",
@@ -20,6 +23,9 @@ __all__ = [
     "Silent",
     "Talk",
 ]
+
+OK, LOOK, FAULT = "ok", "look", "fault"
+"""How something that was looked at is marked."""
 
 Qrels = Mapping[str, Mapping[str, int]]
 """query_id -> doc_id -> relevance. 1 or more is relevant; 0 was judged and is not."""

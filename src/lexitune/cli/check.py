@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lexitune.cli.command import Call, Command, Result
+from lexitune.cli.command import Call, Command, Result, marked
 from lexitune.cli.options import read_options
 from lexitune.io.options import DataOptions
 from lexitune.models.options import ModelOptions
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from lexitune.io.workspace import Workspace
 
 __all__ = ["command"]
-
-MARKS = {"ok": "ok   ", "look": "look ", "fault": "FAULT"}
 
 
 def run(call: Call) -> Result:
@@ -51,9 +48,7 @@ def run(call: Call) -> Result:
     lines = []
     for found in checked.findings:
         shown = f": {', '.join(found.examples)}{', ...' if found.count > len(found.examples) else ''}"
-        lines.append(f"{MARKS[found.mark]} {found.said}{shown if found.examples else ''}")
-        if found.fix:
-            lines.append(f"        fix: {found.fix}")
+        lines += marked(found.mark, f"{found.said}{shown if found.examples else ''}", found.fix)
     if checked.log:
         lines.append(f"written: {checked.log.parent}, what was changed: {checked.log}")
     data = {
@@ -75,8 +70,7 @@ def _following(call: Call, data: object, corpus: object) -> str:
     """What to type next: a tune of the cleaned copy, or of what was given."""
     if data is None:
         return "lexitune assess"
-    where = ["-C", str(call.state.folder)] if call.state.folder else []
-    return shlex.join(["lexitune", *where, "tune", str(data), *(["--corpus", str(corpus)] if corpus else [])])
+    return call.beside("tune", str(data), *(["--corpus", str(corpus)] if corpus else []))
 
 
 command = Command(

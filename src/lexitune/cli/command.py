@@ -20,13 +20,16 @@ from lexitune.cli.options import SectionOption, option_flags, read_options
 from lexitune.errors import UsageError
 from lexitune.io.processes import processes
 from lexitune.pipeline.sections import SECTIONS
+from lexitune.types import FAULT, LOOK, OK
 
 if TYPE_CHECKING:
     from lexitune.cli.talk import Screen
     from lexitune.io.workspace import Workspace
     from lexitune.types import Silent
 
-__all__ = ["Call", "Command", "Result", "State", "ask", "global_flags", "in_folder"]
+__all__ = ["Call", "Command", "Result", "State", "ask", "global_flags", "in_folder", "marked"]
+
+MARKS = {OK: "ok   ", LOOK: "look ", FAULT: "FAULT"}
 
 STEPS = ("assess", "train", "reembed", "evaluate", "promote")
 """The steps of the journey, in order: the talk numbers them."""
@@ -101,6 +104,10 @@ class Call:
             raise UsageError("E2013", f"{found.root} is a file, not a folder", fix="name another folder with -C")
         self.state.workspace = found.root
         return found
+
+    def beside(self, *words: str) -> str:
+        """A command line that works in the folder that this one was told to work in."""
+        return shlex.join(["lexitune", *(["-C", str(self.state.folder)] if self.state.folder else []), *words])
 
     def workspace_if_any(self) -> Workspace | None:
         """The same; None where there is none and `-C` asks for none."""
@@ -218,6 +225,11 @@ def global_flags(*, has_json: bool = False) -> list[click.Option]:
 
 def _switch(flag: str, callback: Callable[..., None], text: str) -> click.Option:
     return click.Option([flag], is_flag=True, callback=callback, expose_value=False, help=text)
+
+
+def marked(mark: str, said: str, fix: str) -> list[str]:
+    """What was looked at as lines for a person: its mark and what was found, and below it what to do, if anything."""
+    return [f"{MARKS[mark]} {said}", *([f"        fix: {fix}"] if fix else [])]
 
 
 def in_folder(text: str, root: Path | None) -> str:

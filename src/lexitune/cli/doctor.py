@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from lexitune.cli.command import Call, Command, Result
+from lexitune.cli.command import Call, Command, Result, marked
+from lexitune.types import FAULT
 
 __all__ = ["command"]
-
-MARKS = {"ok": "ok   ", "look": "look ", "fault": "FAULT"}
 
 
 def run(call: Call) -> Result:
@@ -18,14 +17,12 @@ def run(call: Call) -> Result:
     Changes nothing. Exit code 1 where something will not work.
     """
     workspace = call.workspace_if_any()
-    from lexitune.pipeline.doctor import FAULT, examine
+    from lexitune.pipeline.doctor import examine
 
     signs = examine(workspace)
     lines = []
     for sign in signs:
-        lines.append(f"{MARKS[sign.mark]} {sign.said}")
-        if sign.fix:
-            lines.append(f"        fix: {sign.fix}")
+        lines += marked(sign.mark, sign.said, sign.fix)
     is_ill = any(sign.mark == FAULT for sign in signs)
     following = "" if is_ill else "lexitune status" if workspace else "lexitune demo"
     return Result(lines, {"signs": [asdict(sign) for sign in signs]}, following, exit_code=int(is_ill))

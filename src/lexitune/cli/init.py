@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,9 +35,8 @@ def run(call: Call) -> Result:
     told = [f"written: {path}"]
     if data is not None:
         told.append(f"data: {data}" + (f", passages: {answers.corpus}" if answers.corpus else ""))
-    where = ["-C", str(folder)] if call.state.folder else []
-    following = shlex.join(["lexitune", *where, "check", *([str(data)] if data else [])])
-    return Result(told, {"config": str(path), "data": data and str(data)}, following if data else f"{following} DATA")
+    following = call.beside("check", str(data) if data else "DATA")
+    return Result(told, {"config": str(path), "data": data and str(data)}, following)
 
 
 def _is_anybody_there() -> bool:

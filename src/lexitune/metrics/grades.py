@@ -16,12 +16,22 @@ from lexitune.fingerprint import hash_json
 from lexitune.io.hits import Hits
 from lexitune.types import Qrels
 
-__all__ = ["Grades", "Judgements", "check_hits", "flatten", "grade", "number_within", "shuffle_ties"]
+__all__ = ["Grades", "Judgements", "check_hits", "count_pairs", "flatten", "grade", "number_within", "shuffle_ties"]
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 SIEVE_BITS = 18  # 256 KiB: it stays in the cache
+
+
+def count_pairs(qrels: Qrels) -> int:
+    """How many docs are relevant, over all queries.
+
+    Example:
+        >>> count_pairs({"q1": {"d1": 1, "d2": 0}, "q2": {"d1": 2}})
+        2
+    """
+    return sum(grade > 0 for grades in qrels.values() for grade in grades.values())
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,10 +18,10 @@ from lexitune.io.workspace import Workspace
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline.sections import SECTIONS
 from lexitune.settings import build, read_toml
+from lexitune.types import FAULT, LOOK, OK
 
-__all__ = ["FAULT", "LOOK", "OK", "Sign", "examine"]
+__all__ = ["Sign", "examine"]
 
-OK, LOOK, FAULT = "ok", "look", "fault"
 GB = 1e9
 FEW_GB = 4.0  # of memory: a small model trains in three
 FULL_GB = 5.0  # of disk: checkpoints and vectors of a small model and corpus
@@ -29,7 +29,7 @@ FULL_GB = 5.0  # of disk: checkpoints and vectors of a small model and corpus
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """One thing that was looked at: `ok`, `look` (it works, but worse than it could) or `fault` (it will not work)."""
+    """One thing that was looked at: OK, LOOK (it works, but worse than it could) or FAULT (it will not work)."""
 
     mark: str
     said: str
@@ -96,10 +96,8 @@ def _device() -> Iterator[Sign]:
         return
     precision = choose_precision("auto", device=torch.device("cpu"))
     said = f"no GPU: the processor computes in {precision}" + ("" if precision == "bf16" else ", it has no bf16")
-    if shutil.which("nvidia-smi"):
-        yield Sign(LOOK, f"{said}; there is an NVIDIA driver, but this torch has no CUDA", "install a torch with CUDA")
-    else:
-        yield Sign(OK, said)
+    driver = f"{said}; there is an NVIDIA driver, but this torch has no CUDA"
+    yield Sign(LOOK, driver, "install a torch with CUDA") if shutil.which("nvidia-smi") else Sign(OK, said)
 
 
 def _threads() -> Iterator[Sign]:
@@ -118,10 +116,8 @@ def _threads() -> Iterator[Sign]:
 def _memory() -> Iterator[Sign]:
     free, total = psutil.virtual_memory().available / GB, psutil.virtual_memory().total / GB
     said = f"{free:.1f} of {total:.1f} GB of memory are free"
-    if free < FEW_GB:
-        yield Sign(LOOK, said, "close other programs, or give --max-memory; lexitune plan tells what a run needs")
-    else:
-        yield Sign(OK, said)
+    fix = "close other programs, or give --max-memory; lexitune plan tells what a run needs"
+    yield Sign(OK, said) if free >= FEW_GB else Sign(LOOK, said, fix)
 
 
 def _disk(workspace: Workspace | None) -> Iterator[Sign]:

@@ -228,8 +228,7 @@ def _assessment(advice: Advice) -> list[Block]:
     if systems:
         rows: list[IntervalRow] = []
         for name, found in systems.items():
-            recall = found["R@10"]
-            rows.append((LABELS[name], recall["mean"], recall["low"], recall["high"], name == "stock"))
+            rows.append((LABELS[name], *_bounds(found["R@10"]), name == "stock"))
         blocks.append(
             IntervalPlot(
                 "Before training: R@10 on train and dev queries",

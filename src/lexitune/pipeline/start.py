@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from lexitune.errors import LexituneError, UsageError
@@ -93,7 +93,7 @@ def start(workspace: Workspace, answers: Answers) -> Path:
         "data": DataOptions(corpus=None if answers.corpus is None else str(answers.corpus.resolve())),
         "model": ModelOptions(model=answers.model),
         "train": TrainOptions(hourly_rate=answers.hourly_rate),
-        "promote": replace(PromoteOptions(), min_gain=answers.min_gain),
+        "promote": PromoteOptions(min_gain=answers.min_gain),
     }
     workspace.root.mkdir(parents=True, exist_ok=True)
     replace_text(workspace.config, write_toml(SECTIONS, given))

@@ -13,7 +13,7 @@ from lexitune.text.near import near_clusters
 from lexitune.text.normalise import normalise
 from lexitune.types import Doc, Qrels, Query
 
-__all__ = ["families_of", "groups_of", "known_times", "split_by_group", "time_decides"]
+__all__ = ["families_of", "family_of", "groups_of", "known_times", "split_by_group", "time_decides"]
 
 MOST_UNDATED = 0.05  # share of the queries; what bears no time counts as oldest
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -174,5 +174,11 @@ def _ties(query: Query, relevant: list[str], docs: Mapping[str, Doc], *, strict:
 
 def families_of(query: Query, relevant: Iterable[Doc]) -> set[str]:
     """The families of a query: its own and those of its relevant docs. An empty one is none."""
-    families = [query.metadata.get("family"), *(doc.metadata.get("family") for doc in relevant)]
-    return {str(family) for family in families if family not in (None, "")}
+    fields = (query.metadata, *(doc.metadata for doc in relevant))
+    return {family for one in fields if (family := family_of(one))}
+
+
+def family_of(metadata: Mapping[str, Any]) -> str:
+    """The family of a query or doc; empty where it has none."""
+    family = metadata.get("family")
+    return "" if family is None else str(family)

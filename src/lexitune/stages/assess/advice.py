@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from lexitune.metrics.statistics import Interval, detectable_gain, queries_needed
-from lexitune.stages.assess.gap import Gap
+from lexitune.stages.assess.gap import Gap, in_points
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.stability import Stability
 from lexitune.stages.assess.vocabulary import Vocabulary
@@ -158,15 +158,11 @@ def _cheaper(figures: Figures, options: AssessOptions) -> list[str]:
 def _reached(name: str, figures: Figures) -> str:
     """What a system reaches, and how far that is above stock on the same queries."""
     reached, lift = _interval(figures.systems[name][RECALL]), figures.lifts.get(name)
-    if lift is None:
-        return reached
-    return f"{reached}, {100 * lift.mean:+.1f} points [{100 * lift.low:+.1f}, {100 * lift.high:+.1f}] to stock"
+    return reached if lift is None else f"{reached}, {in_points(lift)} to stock"
 
 
 def _headroom(figures: Figures) -> list[str]:
     """What is found, but not in the first ten: all that a reranker could bring up."""
-    if not figures.systems:
-        return []
     deep = {name: found[DEEP] for name, found in figures.systems.items() if DEEP in found}
     if not deep:
         return []

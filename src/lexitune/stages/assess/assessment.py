@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lexitune.io.hits import Hits
 from lexitune.io.vectors import Vectors
+from lexitune.metrics.grades import count_pairs
 from lexitune.metrics.measures import Measure, measure_hits, parse_measures
 from lexitune.metrics.report import Report
 from lexitune.metrics.statistics import Interval, t_interval
@@ -19,14 +20,14 @@ from lexitune.search.bm25 import BM25
 from lexitune.search.exact import exact_search
 from lexitune.search.filters import allowed_docs
 from lexitune.search.hybrid import cross_fuse
-from lexitune.splits.grouped import known_times, time_decides
+from lexitune.splits.grouped import family_of, known_times, time_decides
 from lexitune.stages.assess.advice import DEEP, MOST_CHANGES, NDCG, RANK, RECALL, Figures, advise
 from lexitune.stages.assess.gap import recall_gap
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.stability import measure_stability, number_of
 from lexitune.stages.assess.vocabulary import survey
 from lexitune.text.frequency import GeneralLanguage, general_language
-from lexitune.types import Advice, Dataset, Qrels, Silent, Talk
+from lexitune.types import Advice, Dataset, Doc, Qrels, Query, Silent, Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
@@ -61,7 +62,7 @@ def assess(
     """
     talk, general = talk or Silent(), general_language(options.language)
     qrels, available = sample_queries(data, most=options.max_queries, seed=options.seed)
-    pairs = sum(grade > 0 for judged in data.qrels.get("train", {}).values() for grade in judged.values())
+    pairs = count_pairs(data.qrels.get("train", {}))
     tests = data.test.query_count if data.test else 0
     if not qrels:
         return advise(Figures({}, 0, pairs, tests, MOST_CHANGES), options=options)
@@ -110,19 +111,20 @@ def _times(data: Dataset, stock: Report, *, options: AssessOptions) -> dict[str,
 
     All train and dev queries count, not the sample alone: nothing is encoded, and few texts show little.
     """
+    docs = {doc.doc_id: doc for doc in data.docs}
     asked = {query_id: data.queries[query_id] for name in ("train", "dev") for query_id in data.qrels.get(name, {})}
-    sides = {
-        "queries": {query_id: (query.text, query.metadata) for query_id, query in asked.items()},
-        "passages": {doc.doc_id: (doc.full_text, doc.metadata) for doc in data.docs},
-    }
-    for name, records in sides.items():
-        times = known_times({key: fields for key, (_, fields) in records.items()})
+    sides: list[tuple[str, Mapping[str, Query | Doc], Callable[[str], str]]] = [
+        ("queries", asked, lambda key: asked[key].text),
+        ("passages", docs, lambda key: docs[key].full_text),
+    ]
+    for name, records, text_of in sides:
+        times = known_times({key: record.metadata for key, record in records.items()})
         if not time_decides(times, len(records)):
             continue
         found = measure_stability(
-            [records[key][0] for key in times],
+            [text_of(key) for key in times],
             list(times.values()),
-            families=[f"of {family}" if (family := records[key][1].get("family")) else key for key in times],
+            families=[f"of {family}" if (family := family_of(records[key].metadata)) else key for key in times],
             period=options.period,
             seed=options.seed,
         )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lexitune.metrics.statistics import Interval, mean_interval
 
-__all__ = ["Gap", "recall_gap"]
+__all__ = ["Gap", "in_points", "recall_gap"]
 
 LEAST_SIDE = 10  # queries: with fewer, an interval of a share tells little
 
@@ -29,13 +29,22 @@ class Gap:
         return not self.difference.low <= 0 <= self.difference.high
 
     def told(self) -> str:
-        """The difference in points, such as `-12.0 points [-20.1, -3.9]`."""
-        mean, low, high = (100 * value for value in (self.difference.mean, self.difference.low, self.difference.high))
-        return f"{mean:+.1f} points [{low:+.1f}, {high:+.1f}]"
+        """The difference in points."""
+        return in_points(self.difference)
 
     def to_json(self) -> dict[str, object]:
         """A plain dict."""
         return {**asdict(self), "is_shown": self.is_shown}
+
+
+def in_points(found: Interval) -> str:
+    """A difference in points with its interval.
+
+    Example:
+        >>> in_points(Interval(-0.12, -0.201, -0.039, 90))
+        '-12.0 points [-20.1, -3.9]'
+    """
+    return f"{100 * found.mean:+.1f} points [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
 
 
 def recall_gap(values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> Gap | None:

@@ -60,9 +60,10 @@ def clean(raw: Raw) -> tuple[Raw, list[Change]]:
         for leak in dropped
     ]
     for name, split in qrels.items():
-        none = [query for query, grades in split.items() if name != TEST and max(grades.values(), default=0) < 1]
+        kept = {query: grades for query, grades in split.items() if name == TEST or max(grades.values(), default=0) > 0}
+        none = (query for query in split if query not in kept)
         log += [{"what": f"{name} query dropped", "id": query, "why": "it has no right passage"} for query in none]
-        qrels[name] = {query: grades for query, grades in split.items() if query not in set(none)}
+        qrels[name] = kept
     empty = [name for name, split in qrels.items() if not split]
     log += [{"what": "split dropped", "id": name, "why": "nothing is left of it"} for name in empty]
     judged, left = ({query for split in some.values() for query in split} for some in (raw.qrels, qrels))

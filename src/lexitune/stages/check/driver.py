@@ -9,12 +9,13 @@ from lexitune.errors import UsageError
 from lexitune.io.dataset import Raw, open_data, read_folder, read_pairs_data
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.workspace import Workspace
+from lexitune.metrics.grades import count_pairs
 from lexitune.models.options import ModelOptions
 from lexitune.stages.check.cleaning import clean, refuse_full, write_clean
-from lexitune.stages.check.findings import LOOK, OK, SHOWN, Finding, find_faults
+from lexitune.stages.check.findings import SHOWN, Finding, find_faults
 from lexitune.stages.check.options import CheckOptions
 from lexitune.stages.check.suspects import Suspect, find_long, find_suspects
-from lexitune.types import Silent, Talk
+from lexitune.types import LOOK, OK, Silent, Talk
 
 __all__ = ["Checked", "run"]
 
@@ -87,7 +88,7 @@ def _read(source: Path | Workspace, corpus: Path | None, quarantine: Quarantine)
 
 
 def _told(raw: Raw, found: list[Suspect]) -> Finding:
-    pairs = sum(grade > 0 for split in raw.qrels.values() for grades in split.values() for grade in grades.values())
+    pairs = sum(map(count_pairs, raw.qrels.values()))
     said = f"{len(found):,} of {pairs:,} pairs are suspected label errors: neither the stock model nor BM25 finds them"
     examples = tuple(f"{one.query_id} -> {one.doc_id}" for one in found[:SHOWN])
     fix = "look at them (--json lists all): a wrong label, or a question that is hard indeed"

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from lexitune.io.dataset import SPLITS, Raw
 from lexitune.io.quarantine import Quarantine
+from lexitune.metrics.grades import count_pairs
 from lexitune.splits.audit import KINDS, find_leaks, repair, tell, that_stop
 from lexitune.text.near import near_clusters
-from lexitune.types import Doc, Qrels, Query
+from lexitune.types import FAULT, LOOK, OK, Doc, Qrels, Query
 
-__all__ = ["FAULT", "FEW", "LOOK", "OK", "SHOWN", "Finding", "equal_docs", "equal_queries", "find_faults"]
+__all__ = ["FEW", "SHOWN", "Finding", "equal_docs", "equal_queries", "find_faults"]
 
-OK, LOOK, FAULT = "ok", "look", "fault"
 SHOWN = 3
 SHORT_WORDS, SHORT_CHARACTERS = 3, 20  # a passage below both can hardly answer anything
 RANK = 10
@@ -36,7 +36,7 @@ class Finding:
 
     Attributes:
         name: What it is, in a word or two.
-        mark: `ok`; `look`: it may be meant so; `fault`: it spoils training or the verdict.
+        mark: `LOOK`: it may be meant so; `FAULT`: it spoils training or the verdict.
         count: How many.
         said: The finding, in a sentence.
         examples: Three of them at most.
@@ -115,9 +115,8 @@ def _groups(keys: Mapping[str, Hashable]) -> list[list[str]]:
 def _counts(raw: Raw) -> Finding:
     told = []
     for name in sorted(raw.qrels, key=lambda name: SPLITS.index(name) if name in SPLITS else len(SPLITS)):
-        pairs = sum(grade > 0 for grades in raw.qrels[name].values() for grade in grades.values())
         kind = f"{name} queries" if name in SPLITS else "queries"
-        told.append(f"{len(raw.qrels[name]):,} {kind} with {pairs:,} pairs")
+        told.append(f"{len(raw.qrels[name]):,} {kind} with {count_pairs(raw.qrels[name]):,} pairs")
     return Finding("data", OK, len(raw.docs), f"{len(raw.docs):,} passages; {', '.join(told)}")
 
 
@@ -144,19 +143,15 @@ def _copies(docs: Sequence[Doc]) -> list[Finding]:
     """Passages that repeat another's text, and those that nearly do."""
     equal = equal_docs(docs)
     said = "passages have the text of another: a search finds one of them for the other"
-    examples = [f"{group[0]} ~ {group[1]}" for group in equal]
-    copies = _finding("copies", LOOK, sum(len(group) - 1 for group in equal), said, examples, CLEAN)
+    copies = _repeated("copies", equal, said, CLEAN)
     if (characters := sum(len(doc.full_text) for doc in docs)) > MOST_CHARACTERS:
         return [copies, Finding("near copies", OK, 0, f"near copies are not looked for in {characters:,} characters")]
     others = {doc_id for group in equal for doc_id in group[1:]}
     alone = [doc for doc in docs if doc.doc_id not in others]
-    members: defaultdict[int, list[str]] = defaultdict(list)
-    for doc, label in zip(alone, near_clusters([doc.full_text for doc in alone]).tolist(), strict=True):
-        members[label].append(doc.doc_id)
-    near = [group for group in members.values() if len(group) > 1]
+    labels = near_clusters([doc.full_text for doc in alone]).tolist()
+    near = _groups({doc.doc_id: label for doc, label in zip(alone, labels, strict=True)})
     said, fix = "passages are nearly the text of another", "keep one of each, or judge all of them"
-    examples = [f"{group[0]} ~ {group[1]}" for group in near]
-    return [copies, _finding("near copies", LOOK, sum(len(group) - 1 for group in near), said, examples, fix)]
+    return [copies, _repeated("near copies", near, said, fix)]
 
 
 def _short(docs: Sequence[Doc]) -> Finding:
@@ -171,8 +166,7 @@ def _queries(raw: Raw, sealed: int) -> list[Finding]:
     """Queries that a split asks twice, and those that nobody judged."""
     twice = [group for split in raw.qrels.values() for group in equal_queries(split, raw.queries)]
     said = "queries ask what another of their split asks: each calls the other's answer wrong"
-    examples = [f"{group[0]} ~ {group[1]}" for group in twice]
-    found = [_finding("asked twice", LOOK, sum(len(group) - 1 for group in twice), said, examples, CLEAN)]
+    found = [_repeated("asked twice", twice, said, CLEAN)]
     if not sealed:  # else the test queries are there without their judgements
         judged = {query_id for split in raw.qrels.values() for query_id in split}
         free = [query_id for query_id in raw.queries if query_id not in judged]
@@ -182,8 +176,7 @@ def _queries(raw: Raw, sealed: int) -> list[Finding]:
 
 def _leaks(raw: Raw, sealed: int) -> list[Finding]:
     findings = []
-    held = raw.qrels.get("dev", {})
-    _, learnt = repair({"train": raw.qrels.get("train", {}), "dev": held}, raw.queries)
+    _, learnt = repair({name: raw.qrels.get(name, {}) for name in ("train", "dev")}, raw.queries)
     if learnt:
         examples = tuple(f"{leak.other_id} ~ {leak.query_id}" for leak in learnt[:SHOWN])
         said = f"{len(learnt):,} train queries ask what a dev query asks, or nearly"
@@ -246,6 +239,12 @@ def _spread(raw: Raw) -> Finding:
     examples = tuple(f"{doc_id} ({count:,})" for doc_id, count in top[:SHOWN])
     fix = "collect pairs of other passages, or have queries written for them"
     return Finding("spread", LOOK, len(asked), said, examples, fix)
+
+
+def _repeated(name: str, groups: Sequence[Sequence[str]], said: str, fix: str) -> Finding:
+    """Ids that repeat the first of their group."""
+    examples = [f"{group[0]} ~ {group[1]}" for group in groups]
+    return _finding(name, LOOK, sum(len(group) - 1 for group in groups), said, examples, fix)
 
 
 def _finding(name: str, mark: str, count: int, said: str, examples: Sequence[str], fix: str) -> Finding:

@@ -13,8 +13,8 @@ from lexitune.io.dataset import Raw
 from lexitune.io.hits import Hits
 from lexitune.search.bm25 import BM25
 from lexitune.search.exact import exact_search
-from lexitune.stages.check.findings import FEW, LOOK, OK, SHOWN, Finding
-from lexitune.types import Talk
+from lexitune.stages.check.findings import FEW, SHOWN, Finding
+from lexitune.types import LOOK, OK, Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder

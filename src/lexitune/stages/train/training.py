@@ -15,6 +15,7 @@ from lexitune.io.dataset import data_files
 from lexitune.io.general import read_general
 from lexitune.io.processes import processes
 from lexitune.io.workspace import Meta, installed_versions, write_meta
+from lexitune.metrics.grades import count_pairs
 from lexitune.stages.train.batches import cut_batches, plan_batch
 from lexitune.stages.train.examples import Examples, gather_examples
 from lexitune.stages.train.options import TrainOptions
@@ -235,7 +236,7 @@ def _settle_for(data: Dataset, model: Embedder, options: TrainOptions) -> Recipe
     return settle(
         options,
         token_budget=model.token_budget,
-        pairs=sum(grade > 0 for grades in data.qrels.get("train", {}).values() for grade in grades.values()),
+        pairs=count_pairs(data.qrels.get("train", {})),
         parameters=model.network.weight_count,
         layers=model.network.layer_count,
     )

@@ -15,6 +15,7 @@ from lexitune.errors import StageFailed, UsageError
 from lexitune.fingerprint import hash_json
 from lexitune.io.atomic import replacing
 from lexitune.io.processes import processes
+from lexitune.metrics.grades import count_pairs
 from lexitune.models.learning import add_lora, freeze, learning, merge_lora, thaw
 from lexitune.models.lower import LowerLayers, state_bytes, write_states
 from lexitune.models.memory import GB, SHARE_OF_PASS, anonymous_bytes
@@ -231,7 +232,7 @@ def _dev_set(
     if not judged:
         talk.say("no dev judgements: the last weights are taken, and nothing shows whether they are the best")
         return None, 2
-    answers = sum(grade > 0 for grades in judged.values() for grade in grades.values()) / len(judged)
+    answers = count_pairs(judged) / len(judged)
     sizes = plan_dev(
         queries=len(judged),
         answers=answers,
