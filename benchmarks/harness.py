@@ -162,6 +162,7 @@ def _serve(pipe: Connection, side: Side, threads: int) -> None:
 
     import torch
 
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     work: Work | None = None
     while True:
@@ -180,6 +181,14 @@ def _serve(pipe: Connection, side: Side, threads: int) -> None:
         except Exception:  # told to the parent, which stops the race
             pipe.send(traceback.format_exc())
             return
+
+
+def _end_with_parent() -> None:
+    """A race that is killed takes its sides along: left to themselves they would slow down the next one."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 class MemoryMeter:
