@@ -270,13 +270,14 @@ def flat(*, distinct: int) -> dict[str, float]:
 @pytest.mark.parametrize(
     ("case", "queries", "refused"),
     [
-        ("one score for all docs", [flat(distinct=1)], True),
-        ("three scores for ten docs", [flat(distinct=3)], True),
-        ("each doc stored twice is no collapse", [flat(distinct=5)], False),
-        ("two hits are too few to tell", [{"d1": 1.0, "d2": 1.0}], False),
-        ("half of the queries are not most", [flat(distinct=1), flat(distinct=10)], False),
-        ("most of the queries", [flat(distinct=1), flat(distinct=1), flat(distinct=10)], True),
-        ("a query without hits does not tie", [{}], False),
+        ("one score for all docs", [flat(distinct=1)] * 3, True),
+        ("three scores for ten docs", [flat(distinct=3)] * 3, True),
+        ("each doc stored twice is no collapse", [flat(distinct=5)] * 3, False),
+        ("two queries may have met copies of a passage", [flat(distinct=1)] * 2, False),
+        ("two hits are too few to tell", [{"d1": 1.0, "d2": 1.0}] * 3, False),
+        ("half of the queries are not most", [flat(distinct=1), flat(distinct=10)] * 3, False),
+        ("most of the queries", [flat(distinct=1), flat(distinct=1), flat(distinct=10)] * 2, True),
+        ("a query without hits does not tie", [{}] * 3, False),
     ],
 )
 def test_a_model_that_scores_everything_alike_is_refused(

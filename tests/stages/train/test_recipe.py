@@ -140,10 +140,11 @@ def test_the_trackers_are_those_that_accelerate_knows() -> None:
     [
         (20_000, {}, (128, 1, 2e-4)),  # 157 steps
         (2_000, {}, (128, 1, 4e-4)),  # 16 steps, the fewest, bear twice the rate
-        (778, {}, (48, 1, 4e-4)),  # 17 steps of a smaller batch
+        (1_056, {}, (64, 1, 4e-4)),  # 17 steps of a smaller batch
+        (778, {}, (48, 2, 4e-4)),  # few pairs: twice 17
         (100, {}, (32, 5, 4e-4)),  # 4 steps an epoch
         (2_000, {"batch_size": 32}, (32, 1, 2e-4)),  # 63 steps
-        (2_000, {"epochs": 2}, (128, 2, 3e-4)),  # 32 steps: the root of two
+        (2_000, {"epochs": 2}, (128, 2, 4e-4)),  # the rate goes by the steps of a pass
         (2_000, {"learning_rate": 1e-5}, (128, 1, 1e-5)),
     ],
 )
@@ -153,6 +154,24 @@ def test_the_default_recipe_goes_by_the_number_of_pairs(
     recipe = settle(TrainOptions(**given), token_budget=4096, pairs=pairs)  # type: ignore[arg-type]
 
     assert (recipe.batch_size, recipe.epochs, recipe.learning_rate) == expected
+
+
+@pytest.mark.parametrize(
+    ("pairs", "given", "frozen"),
+    [
+        (999, {}, 6),
+        (1_000, {}, 0),
+        (999, {"freeze_layers": 0}, 0),
+        (999, {"lora": 8}, 0),
+        (999, {"recipe": "mnrl"}, 0),
+    ],
+)
+def test_with_few_pairs_the_lower_half_of_the_layers_stays_as_it_is(
+    pairs: int, given: dict[str, object], frozen: int
+) -> None:
+    options = replace(TrainOptions(), **given)  # type: ignore[arg-type]
+
+    assert settle(options, token_budget=4096, pairs=pairs, layers=12).freeze_layers == frozen
 
 
 def test_a_larger_model_takes_a_lower_rate() -> None:

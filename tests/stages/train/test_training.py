@@ -86,7 +86,7 @@ def test_twice_the_same_is_the_same(tiny: Embedder, small_data: Dataset, tmp_pat
 def test_a_killed_training_goes_on_and_ends_the_same(
     tiny: Embedder, small_data: Dataset, tmp_path: Path, recipe: str, step: int
 ) -> None:
-    options = replace(QUICK, recipe=recipe)
+    options = replace(QUICK, freeze_layers=None, recipe=recipe)
     whole = train(small_data, model=tiny, out=tmp_path / "whole", options=options)
     with pytest.raises(Stop):
         train(small_data, model=tiny, out=tmp_path / "killed", options=options, talk=At(step, kill))
@@ -104,7 +104,9 @@ def test_a_killed_training_goes_on_and_ends_the_same(
 def test_an_interrupt_finishes_the_step_and_resumes_after_it(
     tiny: Embedder, small_data: Dataset, tmp_path: Path, recipe: str
 ) -> None:
-    options = replace(QUICK, recipe=recipe, checkpoint_s=3600.0)  # so it is the interrupt that writes
+    options = replace(
+        QUICK, freeze_layers=None, recipe=recipe, checkpoint_s=3600.0
+    )  # so it is the interrupt that writes
     whole = train(small_data, model=tiny, out=tmp_path / "whole", options=options)
     with pytest.raises(KeyboardInterrupt):
         train(small_data, model=tiny, out=tmp_path / "stopped", options=options, talk=At(3, interrupt))
@@ -126,7 +128,7 @@ def test_nan_stops_it_and_publishes_nothing(tiny: Embedder, small_data: Dataset,
             small_data,
             model=tiny,
             out=tmp_path / "tuned",
-            options=replace(QUICK, recipe=recipe, learning_rate=1e30, warmup_steps=0),
+            options=replace(QUICK, freeze_layers=None, recipe=recipe, learning_rate=1e30, warmup_steps=0),
         )
 
     assert caught.value.code == "E1201"

@@ -12,7 +12,8 @@ from lexitune.stages.train.options import TrainOptions
 from lexitune.types import Dataset, Doc, Query
 
 FP32 = ModelOptions(precision="fp32", device="cpu")
-QUICK = TrainOptions(epochs=3, batch_size=4, learning_rate=2e-3, checkpoint_s=0.0)  # 12 steps of 4 pairs
+# 12 steps of 4 pairs; all layers learn, as they do by default where pairs are many
+QUICK = TrainOptions(epochs=3, batch_size=4, learning_rate=2e-3, checkpoint_s=0.0, freeze_layers=0)
 
 
 WORDS = [f"w{number}" for number in range(40)]

@@ -21,7 +21,7 @@ class TrainOptions:
     epochs: int | None = field(
         default=None,
         metadata={
-            "help": "Passes over the pairs (default and fast 1, up to 5 where pairs are few; mnrl 3, adapter 15)",
+            "help": "Passes over the pairs (default and fast 1, 2 to 5 below 1,000 pairs; mnrl 3, adapter 15)",
             "least": 1,
         },
     )
@@ -90,7 +90,10 @@ class TrainOptions:
     )
     freeze_layers: int | None = field(
         default=None,
-        metadata={"help": "Lower layers that do not learn (default 0, fast half of them)", "least": 0},
+        metadata={
+            "help": "Lower layers that do not learn (default 0, below 1,000 pairs half of them; fast half of them)",
+            "least": 0,
+        },
     )
     freeze_table: bool = field(default=False, metadata={"help": "Let the table of word vectors not learn"})
     blend: float | None = field(

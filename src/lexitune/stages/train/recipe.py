@@ -155,6 +155,7 @@ training goes on when less is free, and with the smaller `--token-budget` that i
 
 PAIRS, PARAMETERS, LAYERS = 20_000, 22_700_000, 6  # where neither data nor model are at hand: all-MiniLM-L6-v2
 LARGEST_BATCH, SMALLEST_BATCH, STEPS, MOST_EPOCHS = 128, 32, 16, 5
+FEW_PAIRS = 1_000
 RATE, MANY_STEPS = 2e-4, 64
 
 
@@ -162,8 +163,9 @@ def derive(*, pairs: int, parameters: int, batch_size: int | None = None, epochs
     """Batch, epochs and learning rate, by the number of pairs and the size of the model.
 
     A large batch has many negatives, so each pair teaches more; but a training needs some steps, and sixteen were
-    enough (docs/decisions.md). Fewer steps bear a higher rate, up to twice. A larger model takes a lower one, by the
-    root of its size: that is custom, not measured here.
+    enough; below a thousand pairs twice as many pay, in further passes over them (docs/decisions.md). Passes of few
+    steps bear a higher rate, up to twice. A larger model takes a lower one, by the root of its size: that is custom,
+    not measured here.
 
     Args:
         batch_size: The user's, and `epochs` likewise; None: none was given.
@@ -174,13 +176,14 @@ def derive(*, pairs: int, parameters: int, batch_size: int | None = None, epochs
         >>> derive(pairs=2_000, parameters=22_700_000)
         {'batch_size': 128, 'epochs': 1, 'learning_rate': 0.0004}
         >>> derive(pairs=250, parameters=335_000_000)
-        {'batch_size': 32, 'epochs': 2, 'learning_rate': 0.0001}
+        {'batch_size': 32, 'epochs': 4, 'learning_rate': 0.0001}
     """
     fitting = max(SMALLEST_BATCH, min(LARGEST_BATCH, 16 * round(pairs / STEPS / 16)))
     batch = batch_size or fitting
-    passes = epochs or min(MOST_EPOCHS, max(1, round(STEPS * fitting / max(pairs, 1))))
-    steps = passes * -(-pairs // batch)
-    rate = RATE * min(2.0, max(1.0, (MANY_STEPS / max(steps, 1)) ** 0.5)) * min(1.0, (PARAMETERS / parameters) ** 0.5)
+    steps = 2 * STEPS if pairs < FEW_PAIRS else STEPS
+    passes = epochs or min(MOST_EPOCHS, max(1, round(steps * fitting / max(pairs, 1))))
+    steps_of_a_pass = max(1, -(-pairs // batch))
+    rate = RATE * min(2.0, max(1.0, (MANY_STEPS / steps_of_a_pass) ** 0.5)) * min(1.0, (PARAMETERS / parameters) ** 0.5)
     return {"batch_size": batch, "epochs": passes, "learning_rate": float(f"{rate:.1g}")}
 
 
@@ -197,7 +200,8 @@ def settle(
     Args:
         token_budget: What suits the device, where neither the user nor the recipe says.
         pairs: Training pairs there are; the recipes `default` and `fast` go by them, and by the model's number of
-            weights, `parameters`, and of `layers`.
+            weights, `parameters`, and of `layers`. With few of them `default`, too, leaves the lower half as it is:
+            twice the passes then cost no more.
 
     Raises:
         UsageError: An option is set that the recipe would have to ignore, or one without another that it needs.
@@ -224,14 +228,15 @@ def settle(
     if options.matryoshka is not None:
         given["matryoshka"] = _sizes(options.matryoshka)
     values = {**OPEN, "token_budget": token_budget, **RECIPES[options.recipe]}
-    if options.recipe == "fast" and options.lora is None and options.freeze_layers is None:
-        if layers < 2:
+    if options.lora is None and options.freeze_layers is None:
+        if options.recipe == "fast" and layers < 2:
             raise UsageError(
                 "E2123",
                 "the recipe 'fast' freezes lower layers, and those of this model cannot be told apart",
                 fix="take --recipe default, or --lora 16",
             )
-        values["freeze_layers"] = layers // 2
+        if options.recipe == "fast" or (options.recipe == "default" and pairs < FEW_PAIRS):
+            values["freeze_layers"] = layers // 2
     values |= given
     if options.recipe not in HONOURED:
         derived = derive(pairs=pairs, parameters=parameters, batch_size=options.batch_size, epochs=options.epochs)

@@ -287,9 +287,10 @@ def _told(plan: Plan) -> str:
     """The recipe as it was settled, and by what."""
     recipe, count = plan.recipe, len(plan.examples)
     mined = f", {recipe.negatives} mined negative{'s' * (recipe.negatives > 1)} each" if recipe.negatives else ""
+    frozen = f", the lower {recipe.freeze_layers} layers as they are" if recipe.freeze_layers else ""
     return (
         f"recipe {recipe.recipe} for {count:,} pairs{mined}: batch {recipe.batch_size}, {recipe.told_epochs}, "
-        f"learning rate {recipe.learning_rate:g}"
+        f"learning rate {recipe.learning_rate:g}{frozen}"
     )
 
 
