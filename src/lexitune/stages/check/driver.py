@@ -12,6 +12,7 @@ from lexitune.io.workspace import Workspace
 from lexitune.metrics.grades import count_pairs
 from lexitune.models.options import ModelOptions
 from lexitune.stages.check.cleaning import clean, refuse_full, write_clean
+from lexitune.stages.check.contents import find_contents
 from lexitune.stages.check.findings import SHOWN, Finding, find_faults
 from lexitune.stages.check.options import CheckOptions
 from lexitune.stages.check.suspects import Suspect, find_long, find_suspects
@@ -65,7 +66,7 @@ def run(
             raise UsageError("E2002", "a workspace is not cleaned: its test set is sealed", fix=fix)
         refuse_full(target)
     raw, sealed = _read(source, corpus, quarantine)
-    findings, suspects = find_faults(raw, quarantine, sealed=sealed), list[Suspect]()
+    findings, suspects = [*find_faults(raw, quarantine, sealed=sealed), *find_contents(raw)], list[Suspect]()
     if options.deep:
         from lexitune.models.load import load
 

@@ -1,0 +1,55 @@
+"""Personal data: what is found, what only looks like it, and that check digits count."""
+
+import pytest
+
+from lexitune.text.personal import find_personal
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("ask ann.lee+law@firm.co.uk today", "email address", "ann.lee+law@firm.co.uk"),
+        ("card 4111 1111 1111 1111.", "payment card", "4111 1111 1111 1111"),
+        ("card 378282246310005,", "payment card", "378282246310005"),
+        ("pay to GB82 WEST 1234 5698 7654 32", "IBAN", "GB82 WEST 1234 5698 7654 32"),
+        ("pay to DE89370400440532013000", "IBAN", "DE89370400440532013000"),
+        ("NHS no. 943 476 5919", "NHS number", "943 476 5919"),
+        ("NI: QQ 12 34 56 C or AB 12 34 56 C", "National Insurance number", "AB 12 34 56 C"),
+        ("SSN 123-45-6789", "US social security number", "123-45-6789"),
+        ("call +44 20 7946 0958 now", "phone number", "+44 20 7946 0958"),
+        ("call (212) 717-3298", "phone number", "(212) 717-3298"),
+        ("call 020 7946 0958", "phone number", "020 7946 0958"),
+        ("from 81.2.69.160:443", "IP address", "81.2.69.160"),
+        ("aws AKIAIOSFODNN7EXAMPLE", "key or password", "AKIAIOSFODNN7EXAMPLE"),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIE", "key or password", "-----BEGIN RSA PRIVATE KEY-----"),
+    ],
+)
+def test_what_is_found(text: str, kind: str, value: str) -> None:
+    assert [(one.kind, text[one.start : one.end]) for one in find_personal(text)] == [(kind, value)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "user@example.com, a@b.test and git@localhost",  # kept for examples
+        "card 4111 1111 1111 1112",  # the check digit is wrong
+        "0000 0000 0000 0000",
+        "pay to GB83 WEST 1234 5698 7654 32",
+        "RV0717B01008001 is a strain",  # no country
+        "NHS no. 943 476 5918",
+        "tables of 2 4 4 3 0 0 0 0 0 0 0 0 0 0 0 0",
+        "from 192.168.0.1, 10.0.0.7, 127.0.0.1 and 203.0.113.9",  # private, or kept for documentation
+        "build 1.2.3.4.5 of 999.1.1.1",
+        "find . -size +200557600c and tail -n +347340107",
+        "SSN 000-45-6789 and 666-45-6789",
+        "a decorator @app.route, p@ssw0rd and 3-4-5",
+    ],
+)
+def test_what_only_looks_like_it(text: str) -> None:
+    assert list(find_personal(text)) == []
+
+
+def test_finds_stand_in_the_order_of_the_text() -> None:
+    text = "81.2.69.160 wrote to ann@firm.uk from +44 20 7946 0958"
+
+    assert [one.kind for one in find_personal(text)] == ["IP address", "email address", "phone number"]
