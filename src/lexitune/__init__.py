@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from lexitune.io.workspace import Workspace as Workspace
     from lexitune.models.load import load as load
     from lexitune.pipeline.data import read as read
+    from lexitune.pipeline.deciding import assess as assess
     from lexitune.pipeline.tune import tune as tune
-    from lexitune.stages.assess.assessment import assess as assess
     from lexitune.stages.evaluate.measuring import evaluate as evaluate
     from lexitune.stages.mine.mining import mine as mine
     from lexitune.stages.promote.driver import run as promote  # noqa: F401  (public under this name)
@@ -24,7 +24,7 @@ __version__ = "0.1.0"
 
 PUBLIC = {
     "Workspace": "lexitune.io.workspace",
-    "assess": "lexitune.stages.assess.assessment",
+    "assess": "lexitune.pipeline.deciding",
     "evaluate": "lexitune.stages.evaluate.measuring",
     "load": "lexitune.models.load",
     "mine": "lexitune.stages.mine.mining",

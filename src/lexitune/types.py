@@ -112,12 +112,16 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What assess says. `answer` is TUNE, NO (not worth it) or CANNOT TELL (label more first)."""
+    """What assess says. `answer` is TUNE, NO (not worth it) or CANNOT TELL (label more first).
+
+    `also` is what else stands to gain without training, by its gain: such as USE HYBRID.
+    """
 
     answer: str
     reasons: Sequence[str]
     evidence: Mapping[str, Any] = field(default_factory=dict)
     next_command: str = ""
+    also: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,18 +15,20 @@ __all__ = ["command"]
 def run(call: Call) -> Result:
     """Say whether tuning is worth it.
 
-    Measures the stock model, BM25 and their hybrid on train and dev queries; test stays closed.
-    Exit code 5 where it cannot tell.
+    Measures the stock model and what is cheaper than a tune on train and dev queries, and foretells a tune's gain; test
+    stays closed. Exit code 5 where it cannot tell.
     """
     workspace = call.workspace()
-    options = call.sections(workspace)
+    sections = call.sections(workspace)
+    from lexitune.pipeline.deciding import assess_workspace
     from lexitune.stages.assess.advice import CANNOT_TELL
-    from lexitune.stages.assess.driver import run as assess
 
-    advice = assess(workspace, model=options["model"], options=options["assess"], talk=call.talk)
+    advice = assess_workspace(workspace, sections=sections, talk=call.talk)
     lines = [
         f"{advice.answer}: {reason}" if not number else f"  {reason}" for number, reason in enumerate(advice.reasons)
     ]
+    if advice.also:
+        lines.append(f"without training, by what they gain: {', '.join(advice.also)}")
     code = Undecided.exit_code if advice.answer == CANNOT_TELL else 0
     return Result(lines or [advice.answer], asdict(advice), advice.next_command, exit_code=code)
 

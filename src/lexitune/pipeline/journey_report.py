@@ -45,6 +45,7 @@ LABELS = {
     "tuned": "tuned",
     "hybrid_tuned": "tuned + BM25",
     "hybrid": "stock + BM25",
+    "known": "stock + known",
 }
 TONES: Mapping[str, Tone] = {"BETTER": "good", "WORSE": "bad", "NOT SHOWN": "neutral"}
 SHOWN_CHANGES = 5
@@ -228,7 +229,7 @@ def _assessment(advice: Advice) -> list[Block]:
     if systems:
         rows: list[IntervalRow] = []
         for name, found in systems.items():
-            rows.append((LABELS[name], *_bounds(found["R@10"]), name == "stock"))
+            rows.append((LABELS.get(name, name), *_bounds(found["R@10"]), name == "stock"))
         blocks.append(
             IntervalPlot(
                 "Before training: R@10 on train and dev queries",
@@ -238,8 +239,31 @@ def _assessment(advice: Advice) -> list[Block]:
                 reference_label=f"{threshold:.2f}: good enough",
             )
         )
+    blocks += _expected(advice.evidence)
     blocks += _vocabulary(advice.evidence)
     return [_reasons("Was it worth trying?", f"Advice: {advice.answer}", advice.reasons), *blocks]
+
+
+def _expected(evidence: Mapping[str, Any]) -> list[Block]:
+    """What the pilot gained by its number of pairs, and what a tune is expected to gain by that."""
+    pilot, expected = evidence.get("pilot"), evidence.get("expected")
+    if not pilot or not expected:
+        return []
+    rows: list[IntervalRow] = [
+        (f"map, {pairs:,} pairs", *_bounds(lift), False)
+        for pairs, lift in zip(pilot["pairs"], pilot["lifts"], strict=True)
+    ]
+    rows += [("tuned", *_bounds(expected["alone"]), True), ("tuned + BM25", *_bounds(expected["hybrid"]), True)]
+    return [
+        IntervalPlot(
+            "What a tune is expected to gain",
+            rows,
+            label="R@10 above stock, or stock + BM25: maps with 95 % intervals, tuned with a band of 80 %",
+            reference=0.0,
+            reference_label="nothing gained",
+            form="+.3f",
+        )
+    ]
 
 
 def _vocabulary(evidence: Mapping[str, Any]) -> list[Block]:
@@ -249,7 +273,7 @@ def _vocabulary(evidence: Mapping[str, Any]) -> list[Block]:
     if gaps:
         sides = {"chosen": "with", "others": "without"}  # longer labels are cut on a phone
         rows: list[IntervalRow] = [
-            (f"{LABELS[name]}, {words}, n={gap[side]['n']:,}", *_bounds(gap[side]), name == "stock")
+            (f"{LABELS.get(name, name)}, {words}, n={gap[side]['n']:,}", *_bounds(gap[side]), name == "stock")
             for name, gap in gaps.items()
             for side, words in sides.items()
         ]

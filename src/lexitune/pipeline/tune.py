@@ -57,8 +57,8 @@ def run(workspace: Workspace, source: Dataset | Path | None, *, sections: Mappin
         source: None: the data that the workspace holds already.
         sections: Section name -> options record, one for each of `SECTIONS`.
     """
+    from lexitune.pipeline.deciding import assess_workspace
     from lexitune.stages.assess.advice import TUNE
-    from lexitune.stages.assess.driver import run as assess
     from lexitune.stages.evaluate.driver import run as evaluate
     from lexitune.stages.promote.driver import recover
     from lexitune.stages.reembed.driver import run as reembed
@@ -80,7 +80,7 @@ def run(workspace: Workspace, source: Dataset | Path | None, *, sections: Mappin
             config = write_toml(SECTIONS, {k: v for k, v in sections.items() if k not in ("tune", "data")})
             options = sections["data"]
             timed("import", lambda: import_data(workspace, source, options=options, talk=talk, config=config))
-        advice = timed("assess", lambda: assess(workspace, model=model, options=sections["assess"], talk=talk))
+        advice = timed("assess", lambda: assess_workspace(workspace, sections=sections, talk=talk))
         for reason in advice.reasons:
             talk.say(f"    {reason}")
         if advice.answer != TUNE and not sections["tune"].anyway:

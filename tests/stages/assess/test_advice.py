@@ -5,8 +5,11 @@ from dataclasses import replace
 import pytest
 
 from lexitune.metrics.statistics import Interval
-from lexitune.stages.assess.advice import Figures, advise
+from lexitune.stages.assess.advice import advise
+from lexitune.stages.assess.expected import Expected, Pilot
+from lexitune.stages.assess.figures import Figures
 from lexitune.stages.assess.gap import Gap
+from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.stability import Stability
 from lexitune.stages.assess.vocabulary import Term, Vocabulary
 
@@ -79,7 +82,8 @@ def test_systems_that_need_no_training_are_told_also_below_the_threshold() -> No
     advice = advise(figures(Interval(0.50, 0.45, 0.55, 300), hybrid=0.60))
 
     assert advice.reasons[1] == (
-        "without training: the hybrid of stock and BM25 0.60 [0.55, 0.65], n=300; BM25 alone 0.60 [0.55, 0.65], n=300"
+        "without training, best first: the hybrid of stock and BM25 0.60 [0.55, 0.65], n=300; "
+        "BM25 alone 0.60 [0.55, 0.65], n=300"
     )
 
 
@@ -212,3 +216,90 @@ def test_words_that_change_each_week_forbid_a_tune(found: Stability, answer: str
     assert advice.answer == answer
     assert any(told in reason for reason in advice.reasons)
     assert any(reason.startswith(f"stock R@10 on the newest {found.period} 0.40") for reason in advice.reasons)
+
+
+def test_what_gains_without_training_is_named_by_its_gain() -> None:
+    recall = {"R@10": Interval(0.5, 0.45, 0.55, 300), "R@100": Interval(0.72, 0.7, 0.75, 300)}
+    lifts = {
+        "hybrid": Interval(0.05, 0.02, 0.08, 300),
+        "bm25": Interval(0.03, 0.01, 0.05, 300),  # part of the hybrid, and no better
+        "known": Interval(0.01, -0.01, 0.03, 300),  # not shown
+        "models/large": Interval(0.09, 0.05, 0.13, 300),
+    }
+    given = replace(BELOW, systems=dict.fromkeys(["stock", *lifts], recall), lifts=lifts)
+
+    assert advise(given).also == ("USE models/large", "USE HYBRID", "TRY A RERANKER")
+
+
+def test_bm25_is_a_fix_where_it_beats_the_hybrid() -> None:
+    lifts = {"hybrid": Interval(0.05, 0.02, 0.08, 300), "bm25": Interval(0.06, 0.03, 0.09, 300)}
+
+    assert advise(replace(BELOW, lifts=lifts)).also == ("USE BM25", "USE HYBRID")
+
+
+def foretold(low: float, high: float, *, stock: float = 0.6, hybrid: float = 0.65, beside: float = 0.05) -> Figures:
+    """Stock's interval spans 0.70, so the rule of thumb cannot tell."""
+    mean = (low + high) / 2
+    pilot = Pilot((250, 500, 1000), (Interval(0.02, 0.01, 0.03, 300),) * 3, Interval(0.01, 0.0, 0.02, 300), 2.4)
+    expected = Expected(2000, Interval(mean, low, high, 9), Interval(beside, 0.0, beside + 0.03, 9), 0.01)
+    given = figures(Interval(stock, stock - 0.11, stock + 0.11, 300), hybrid=hybrid, pairs=9000)
+    return replace(given, pilot=pilot, expected=expected)
+
+
+@pytest.mark.parametrize(
+    ("case", "given", "answer"),
+    [
+        ("all of the band gains", foretold(0.01, 0.09), "TUNE"),
+        ("also where stock is good enough", foretold(0.01, 0.09, stock=0.85), "TUNE"),
+        ("all of it lies below two points", foretold(-0.03, 0.019), "NO"),
+        ("two points can be reached", foretold(-0.03, 0.021), "CANNOT TELL"),
+        ("the middle lies below two points", foretold(0.001, 0.03), "CANNOT TELL"),
+        ("a loss is possible: the rule decides", foretold(-0.01, 0.08, stock=0.5), "TUNE"),
+        ("the same above the rule", foretold(-0.01, 0.08, stock=0.85), "NO"),
+        ("what needs no training is out of reach", foretold(0.01, 0.05, hybrid=0.9, beside=-0.02), "NO"),
+        ("it is within reach beside BM25", foretold(0.01, 0.05, hybrid=0.9, beside=0.04), "TUNE"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_a_pilot_foretells_decides(case: str, given: Figures, answer: str) -> None:
+    assert advise(given).answer == answer
+
+
+def test_what_is_foretold_comes_first_with_its_band_and_what_more_pairs_would_buy() -> None:
+    first, second, third, *_ = advise(foretold(0.02, 0.10)).reasons
+
+    assert first == (
+        "a tune on 2,000 pairs is expected to gain +6.0 points [+2.0, +10.0] over stock (band of 80 %), and "
+        "+5.0 points [+0.0, +8.0] beside BM25: a map trained on 1,000 pairs of vectors in 2 s gains +2.0 points "
+        "[+1.0, +3.0]"
+    )
+    assert second == (
+        "each doubling of the pairs adds 1.0 points by the map's own curve: +7.3 with 5,000, +8.2 with 9,000, "
+        "+9.3 with 20,000, +10.6 with 50,000"
+    )
+    assert third.startswith("stock R@10 0.60 [0.49, 0.71], n=300: the interval spans 0.70")
+
+
+def test_a_small_gain_names_what_was_asked_for() -> None:
+    advice = advise(foretold(-0.03, 0.01))
+
+    assert advice.reasons[0].endswith(
+        "[+0.0, +8.0] beside BM25: a map trained on 1,000 pairs of vectors in 2 s gains "
+        "+2.0 points [+1.0, +3.0]: less than the 2 points that are worth it (--least-gain)"
+    )
+    assert advise(foretold(-0.03, 0.01), options=AssessOptions(least_gain=0.0)).answer == "CANNOT TELL"
+
+
+def test_missing_pairs_still_stop_a_promising_tune() -> None:
+    advice = advise(replace(foretold(0.02, 0.10), pairs=120))
+
+    assert advice.answer == "CANNOT TELL"
+    assert advice.reasons[0].startswith("120 training pairs only")
+
+
+def test_a_curve_that_does_not_rise_is_told() -> None:
+    flat = foretold(0.02, 0.10)
+    assert flat.expected is not None
+    flat = replace(flat, expected=replace(flat.expected, doubling=0.0))
+
+    assert "the map gains nothing by more pairs" in advise(flat).reasons

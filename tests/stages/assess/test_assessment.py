@@ -61,6 +61,7 @@ def test_a_filter_takes_away_candidates(tiny_model_folder: Path, tmp_path: Path)
         "stock": 0.0,
         "bm25": 0.0,
         "hybrid": 0.0,
+        "known": 0.0,
     }
 
 

@@ -8,21 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lexitune.io.hits import Hits
-from lexitune.io.vectors import Vectors
 from lexitune.metrics.grades import count_pairs
-from lexitune.metrics.measures import Measure, measure_hits, parse_measures
+from lexitune.metrics.measures import measure_hits, parse_measures
 from lexitune.metrics.report import Report
 from lexitune.metrics.statistics import Interval, t_interval
-from lexitune.search.bm25 import BM25
-from lexitune.search.exact import exact_search
-from lexitune.search.filters import allowed_docs
-from lexitune.search.hybrid import cross_fuse
 from lexitune.splits.grouped import family_of, known_times, time_decides
-from lexitune.stages.assess.advice import DEEP, MOST_CHANGES, NDCG, RANK, RECALL, Figures, advise
+from lexitune.stages.assess.advice import advise
+from lexitune.stages.assess.expected import Pilot, foretell
+from lexitune.stages.assess.figures import DEEP, MOST_CHANGES, NDCG, RANK, RECALL, Figures
 from lexitune.stages.assess.gap import recall_gap
+from lexitune.stages.assess.ledger import Ledger, keep_ledger
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.stability import measure_stability, number_of
 from lexitune.stages.assess.vocabulary import survey
@@ -32,9 +28,8 @@ from lexitune.types import Advice, Dataset, Doc, Qrels, Query, Silent, Talk
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
 
-__all__ = ["assess", "sample_queries", "stock_systems"]
+__all__ = ["assess", "sample_queries"]
 
-DEPTH = 100  # of the rankings that a hybrid is made of
 DEFAULT = AssessOptions()
 
 
@@ -42,23 +37,17 @@ def assess(
     data: Dataset,
     *,
     model: Embedder,
+    others: Mapping[str, Embedder] | None = None,
     vectors: Path | None = None,
     options: AssessOptions = DEFAULT,
     talk: Talk | None = None,
+    pilot: Callable[[Ledger, int], Pilot | None] | None = None,
 ) -> Advice:
-    """Measure the stock systems on train and dev queries, and say whether a tune is worth it.
-
-    The test queries are not read: a decision that has seen them would spoil them for the verdict.
+    """Measure the stock systems, words and times, and turn the figures into advice: see `lexitune.assess`.
 
     Args:
-        data: Train and dev judgements; of the test judgements only their number is used.
-        model: The stock model.
-        vectors: Folder of the encode cache: later stages find the corpus encoded there. None: nothing is kept.
-
-    Raises:
-        DataError: A query's filter cannot be read, or the model scores everything alike.
-        UsageError: No word frequencies for the language of the options.
-        StageFailed: A text encodes to NaN.
+        pilot: What fits maps on the ledger's vectors, for the gain to expect; it borrows from another stage, so it is
+            handed in. None: the rule of thumb decides.
     """
     talk, general = talk or Silent(), general_language(options.language)
     qrels, available = sample_queries(data, most=options.max_queries, seed=options.seed)
@@ -66,10 +55,10 @@ def assess(
     tests = data.test.query_count if data.test else 0
     if not qrels:
         return advise(Figures({}, 0, pairs, tests, MOST_CHANGES), options=options)
-    systems = stock_systems(data, qrels, model=model, vectors=vectors, seed=options.seed, talk=talk)
+    ledger = keep_ledger(data, qrels, model=model, others=others or {}, vectors=vectors, seed=options.seed, talk=talk)
     measures = parse_measures(f"{RECALL},{NDCG},{DEEP}")
     reports = {
-        name: measure_hits(hits, qrels, measures, system=name, split="train+dev") for name, hits in systems.items()
+        name: measure_hits(hits, qrels, measures, system=name, split="train+dev") for name, hits in ledger.hits.items()
     }
     figures = Figures(
         systems={name: {str(m): report.interval(m) for m in measures} for name, report in reports.items()},
@@ -78,12 +67,22 @@ def assess(
         test_queries=tests,
         discordance=_discordance(reports),
         lifts={name: _lift(report, reports["stock"]) for name, report in reports.items() if name != "stock"},
+        query_ms=ledger.query_ms,
+        **_expected(reports, pairs, pilot(ledger, options.seed) if pilot is not None and options.pilot else None),
         ceiling=float(np.mean([min(1.0, RANK / sum(g > 0 for g in judged.values())) for judged in qrels.values()])),
         **_words(data, reports, model=model, general=general),
         **_times(data, reports["stock"], options=options),
         **_lengths(data, qrels, reports["stock"], model=model),
     )
     return advise(figures, options=options)
+
+
+def _expected(reports: Mapping[str, Report], pairs: int, pilot: Pilot | None) -> dict[str, Any]:
+    """The pilot, and what a tune would gain by it, as `Figures` has them."""
+    if pilot is None or not pairs:
+        return {}
+    stock, hybrid = (reports[name].mean(RECALL) for name in ("stock", "hybrid"))
+    return {"pilot": pilot, "expected": foretell(pilot, stock=stock, hybrid=hybrid, pairs=pairs)}
 
 
 def _words(
@@ -163,30 +162,6 @@ def sample_queries(data: Dataset, *, most: int, seed: int) -> tuple[Qrels, int]:
     if len(chosen) > most:
         chosen = sorted(random.Random(seed).sample(chosen, most))
     return {query_id: judged[query_id] for query_id in chosen}, len(judged)
-
-
-def stock_systems(
-    data: Dataset, qrels: Qrels, *, model: Embedder, vectors: Path | None, seed: int, talk: Talk
-) -> dict[str, Hits]:
-    """Rankings of the stock model, BM25 and their hybrid for the queries of `qrels`.
-
-    How much BM25 weighs in the hybrid is learnt for each half of the queries from the other one, by `seed`.
-    """
-    from lexitune.models.corpus import encode_corpus
-
-    queries = [data.queries[query_id] for query_id in qrels]
-    ids, texts = [query.query_id for query in queries], [query.text for query in queries]
-    allowed = allowed_docs(queries, data.docs)
-    stored: Vectors | tuple[NDArray[np.float32], list[str]]
-    if vectors is None:
-        matrix = model.encode_docs([doc.full_text for doc in data.docs], talk=talk, stage="assess")
-        stored = (matrix, [doc.doc_id for doc in data.docs])
-    else:
-        stored = encode_corpus(model, data.docs, vectors, talk=talk, stage="assess")
-    stock = exact_search(model.encode_queries(texts), stored, DEPTH, query_ids=ids, allowed=allowed)
-    bm25 = BM25.build(data.docs).search(texts, query_ids=ids, k=DEPTH, allowed=allowed)
-    hybrid, _ = cross_fuse(stock, bm25, qrels, DEPTH, measure=Measure("R", RANK), seed=seed)
-    return {"stock": stock, "bm25": bm25, "hybrid": hybrid}
 
 
 def _discordance(reports: Mapping[str, Report]) -> float:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from lexitune.errors import DataError
+from lexitune.errors import DataError, UsageError
 from lexitune.fingerprint import hash_file
 from lexitune.io.atomic import replace_text
 from lexitune.io.dataset import open_data
 from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
 from lexitune.stages.assess.assessment import assess
+from lexitune.stages.assess.expected import Pilot
+from lexitune.stages.assess.ledger import SYSTEMS, Ledger
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.types import Advice, Silent, Talk
 
@@ -26,8 +29,12 @@ def run(
     model: ModelOptions | None = None,
     options: AssessOptions | None = None,
     talk: Talk | None = None,
+    pilot: Callable[[Ledger, int], Pilot | None] | None = None,
 ) -> Advice:
     """Assess the workspace's data with the stock model; equal data, model and options are read back.
+
+    Args:
+        pilot: What fits maps on the ledger's vectors, for the gain to expect.
 
     Raises:
         DataError: No data in the workspace, or data that cannot be measured.
@@ -40,15 +47,37 @@ def run(
     with workspace.lock():
         data = open_data(workspace)
         embedder = load(options=model, talk=talk)
+        others = {name: load(options=_alone(model, name), talk=talk) for name in _names(options.also)}
         inputs = {"data": hash_file(workspace.dataset), "model": embedder.fingerprint}
+        inputs |= {f"model {name}": other.fingerprint for name, other in others.items()}
         if is_finished(path, stage="assess", inputs=inputs, options=options):
             talk.say("assess: skipped, same data, same model, same options")
             return read_advice(path)
-        advice = assess(data, model=embedder, vectors=workspace.vectors, options=options, talk=talk)
+        advice = assess(
+            data, model=embedder, others=others, vectors=workspace.vectors, options=options, talk=talk, pilot=pilot
+        )
         replace_text(path, json.dumps(asdict(advice), indent=1) + "\n")
         cost_s = time.monotonic() - start
         write_meta(path, Meta("assess", asdict(options), inputs, seed=options.seed, cost_s=cost_s))
     return advice
+
+
+def _names(also: str) -> list[str]:
+    """The other stock models.
+
+    Raises:
+        UsageError: One has the name of a system that is measured anyway.
+    """
+    names = [name.strip() for name in also.split(",") if name.strip()]
+    for name in names:
+        if name in SYSTEMS:
+            raise UsageError("E2002", f"--also {name}: '{name}' is measured anyway", fix="give a folder as ./NAME")
+    return names
+
+
+def _alone(options: ModelOptions, name: str) -> ModelOptions:
+    """Options for another model: a revision, and trust in its code, are the stock model's own."""
+    return replace(options, model=name, revision=None, trust_remote_code=False)
 
 
 def report_path(workspace: Workspace) -> Path:
@@ -64,6 +93,7 @@ def read_advice(path: Path) -> Advice:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return Advice(found["answer"], tuple(found["reasons"]), found["evidence"], found["next_command"])
+        told = {name: tuple(found[name]) for name in ("reasons", "also")}
+        return Advice(found["answer"], evidence=found["evidence"], next_command=found["next_command"], **told)
     except (ValueError, KeyError, TypeError) as error:
         raise DataError("E3307", f"{path} cannot be read: {error!r}", fix=f"rm {path} && lexitune assess") from error

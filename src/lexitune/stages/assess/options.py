@@ -17,10 +17,20 @@ class AssessOptions:
             "most": 1.0,
         },
     )
+    least_gain: float = field(
+        default=0.02,
+        metadata={"help": "A tune must be expected to gain this much R@10 (0.02 is two points)", "least": 0.0},
+    )
+    pilot: bool = field(
+        default=True, metadata={"help": "Foretell a tune's gain by linear maps on the stock model's vectors (seconds)"}
+    )
     max_queries: int = field(default=2000, metadata={"help": "Most train and dev queries to measure on", "least": 50})
     min_pairs: int = field(default=500, metadata={"help": "Fewest training pairs worth a tune", "least": 1})
     min_test_queries: int = field(
         default=50, metadata={"help": "Fewest test queries that can carry a verdict", "least": 1}
+    )
+    also: str = field(
+        default="", metadata={"help": "Other stock models to compare with, separated by commas: names or folders"}
     )
     language: str = field(
         default="en", metadata={"help": "General language that the corpus's words are compared with, such as de"}

@@ -1,0 +1,179 @@
+"""The pilot against the truth: what it foretells of each field from the other ones, beside what the default recipe
+gained there in the lab.
+
+    python -m benchmarks.pilot [--sets nl2bash,tatqa] [--work pilot-work]
+    python -m benchmarks.pilot --show [--write]
+
+A row a set is appended to benchmarks/pilot.jsonl; a set that has one is not measured again (`--again` does). Truth is
+the lab's rows of `default` on test (`python -m benchmarks.lift --split test`), the mean over its seeds, with 2,000
+pairs at most. `--write` makes the table that `lexitune assess` foretells by.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.harness import SETS, arguments, real_set
+from benchmarks.lift.__main__ import ROWS as LIFTS
+from benchmarks.lift.__main__ import newest
+from benchmarks.lift.trial import MEASURES, MODEL, circumstances, unpack
+from benchmarks.rows import Row, add_row, find_row, read_rows
+from lexitune.metrics.measures import measure_hits
+from lexitune.metrics.statistics import Interval, t_interval
+from lexitune.models.load import load
+from lexitune.models.options import ModelOptions
+from lexitune.pipeline.pilot import run_pilot
+from lexitune.stages.assess import expected
+from lexitune.stages.assess.assessment import sample_queries
+from lexitune.stages.assess.expected import Case, Expected, Pilot, foretell
+from lexitune.stages.assess.ledger import keep_ledger
+from lexitune.stages.assess.options import AssessOptions
+from lexitune.types import Silent
+
+ROWS = Path(__file__).with_name("pilot.jsonl")
+TABLE = Path(expected.__file__).with_name(expected.TABLE)
+RECALL = str(MEASURES[0])
+PAIRS = 2000
+HEAD = """# What a pilot gained, and what a tune then did, all in R@10: `lexitune assess` foretells gains by these rows.
+# all-MiniLM-L6-v2, the default recipe on test. Written by `python -m benchmarks.pilot --write`; do not edit.
+"""
+
+
+def main() -> None:
+    """Measure what has no row, then set the pilot beside the truth."""
+    parser = arguments("The pilot against the truth")
+    parser.add_argument("--sets", default=",".join(SETS), help="separated by commas (default all nine)")
+    parser.add_argument("--work", type=Path, default=Path("pilot-work"), help="folder for vectors (default pilot-work)")
+    parser.add_argument("--again", action="store_true", help="measure sets that have a row once more")
+    parser.add_argument("--show", action="store_true", help="measure nothing, show the table")
+    parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
+    given = parser.parse_args()
+    for name in [] if given.show else given.sets.split(","):
+        if given.again or find_row(read_rows(ROWS), {"set": name, "model": MODEL}) is None:
+            add_row(measure(name, given.work), ROWS)
+    cases = list(known(read_rows(ROWS), newest(read_rows(LIFTS))))
+    sys.stdout.write(table(cases))
+    if given.write:
+        TABLE.write_text(HEAD + "".join(told(case) for case, _, _ in cases), encoding="utf-8")
+
+
+def measure(name: str, work: Path) -> Row:
+    """The ledger and the pilot of one set, on its train and dev queries."""
+    data, options = real_set(name), AssessOptions()
+    model = load(options=ModelOptions(model=MODEL))
+    qrels, available = sample_queries(data, most=options.max_queries, seed=options.seed)
+    ledger = keep_ledger(
+        data, qrels, model=model, others={}, vectors=work / name / "vectors", seed=options.seed, talk=Silent()
+    )
+    pilot = run_pilot(ledger, options.seed)
+    assert pilot is not None
+    reached = {name: measure_hits(hits, qrels, MEASURES).interval(RECALL) for name, hits in ledger.hits.items()}
+    return {
+        "set": name,
+        "model": MODEL,
+        "queries": len(qrels),
+        "available": available,
+        "systems": {name: asdict(found) for name, found in reached.items()},
+        "pilot": asdict(pilot),
+        **circumstances(torch.get_num_threads()),
+    }
+
+
+def known(pilots: Sequence[Row], lifts: Sequence[Row]) -> Iterator[tuple[Case, Pilot, Interval]]:
+    """Each set with a pilot and a truth: the case, the pilot, and the truth with its interval."""
+    for name in SETS:
+        row = find_row(list(pilots), {"set": name, "model": MODEL})
+        key = {"set": name, "model": MODEL, "split": "test"}
+        stock = find_row(list(lifts), {**key, "recipe": "stock"})
+        trained = trained_on(name, lifts)
+        if row is None or stock is None or not trained:
+            continue
+        lift, beside = (gained(trained, stock, kind) for kind in ("values", "hybrid_values"))
+        pilot = _pilot(row["pilot"])
+        systems = row["systems"]
+        yield (
+            Case(
+                name,
+                trained[0]["trained_pairs"],
+                stock=systems["stock"]["mean"],
+                hybrid=systems["hybrid"]["mean"],
+                pilot=pilot.lifts[-1].mean,
+                hybrid_pilot=pilot.hybrid_lift.mean,
+                lift=lift.mean,
+                hybrid_lift=beside.mean,
+            ),
+            pilot,
+            lift,
+        )
+
+
+def table(cases: Sequence[tuple[Case, Pilot, Interval]]) -> str:
+    """Each set foretold from the others, in points of R@10."""
+    lines = ["| set | pairs | stock | pilot | foretold [80 %] | gained [95 %] | off | mean of the others, off |"]
+    lines.append("|" + "---|" * 8)
+    off, naive, widths, covered = [], [], [], 0
+    for place, (case, pilot, lift) in enumerate(cases):
+        others = [other for other, _, _ in (*cases[:place], *cases[place + 1 :])]
+        found = _foretold(case, pilot, others)
+        if found is None:
+            continue
+        alone, mean = found.alone, statistics.mean(other.lift for other in others)
+        off.append(abs(alone.mean - case.lift))
+        naive.append(abs(mean - case.lift))
+        widths.append(alone.high - alone.low)
+        covered += alone.low <= case.lift <= alone.high
+        lines.append(
+            f"| {case.name} | {case.pairs} | {100 * case.stock:.1f} | {100 * case.pilot:+.1f} | {in_points(alone)} | "
+            f"{in_points(lift)} | {100 * off[-1]:.1f} | {100 * naive[-1]:.1f} |"
+        )
+    if off:
+        lines.append(
+            f"\nMedian error {100 * statistics.median(off):.1f} points, of the mean of the others "
+            f"{100 * statistics.median(naive):.1f}; the band covers {covered} of {len(off)}, its median width is "
+            f"{100 * statistics.median(widths):.1f} points."
+        )
+    return "\n".join(lines) + "\n"
+
+
+def told(case: Case) -> str:
+    """A row of the table."""
+    values = [(field.name, getattr(case, field.name)) for field in fields(case) if field.name != "name"]
+    body = "".join(f"{name} = {round(value, 4)}\n" for name, value in values)
+    return f"\n[{case.name}]\n{body}"
+
+
+def _foretold(case: Case, pilot: Pilot, others: Sequence[Case]) -> Expected | None:
+    return foretell(pilot, stock=case.stock, hybrid=case.hybrid, pairs=case.pairs, cases=others)
+
+
+def trained_on(name: str, lifts: Sequence[Row]) -> list[Row]:
+    """The lab's rows of the default recipe on a set's test queries, one a seed."""
+    key = {"set": name, "model": MODEL, "split": "test", "recipe": "default", "pairs": PAIRS}
+    return [row for row in lifts if all(row.get(part) == value for part, value in key.items())]
+
+
+def gained(trained: Sequence[Row], stock: Row, kind: str) -> Interval:
+    """Over the queries, each the mean of its seeds."""
+    values = sum(unpack(row[kind][RECALL]) for row in trained) / len(trained)
+    return t_interval(values - unpack(stock[kind][RECALL]))
+
+
+def _pilot(row: dict[str, Any]) -> Pilot:
+    lifts = tuple(Interval(**one) for one in row["lifts"])
+    return Pilot(tuple(row["pairs"]), lifts, Interval(**row["hybrid_lift"]), row["seconds"])
+
+
+def in_points(found: Interval) -> str:
+    """A gain with its bounds."""
+    return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The pilot: a linear map on the stock model's vectors, for a first sign of what a tune would gain.
+
+The vectors are there from the ledger. So a map takes seconds where a tune takes minutes or hours, and each query can be
+measured with one that was trained without it, and without any query that shares a relevant passage with it.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexitune.io.hits import Hits
+from lexitune.io.vectors import Vectors
+from lexitune.metrics.measures import Measure, measure_hits
+from lexitune.metrics.statistics import Interval, t_interval
+from lexitune.models.adapter import Matrix, adapt
+from lexitune.search.exact import exact_search
+from lexitune.search.hybrid import cross_fuse
+from lexitune.stages.assess.expected import Pilot
+from lexitune.stages.assess.ledger import DEPTH, Ledger, Stock
+from lexitune.stages.train.adapter import MapTask, fit_map
+from lexitune.stages.train.options import TrainOptions
+from lexitune.stages.train.recipe import settle
+from lexitune.types import Silent
+
+__all__ = ["run_pilot"]
+
+FOLDS = 3
+PARTS = (0.25, 0.5, 1.0)
+RECALL = Measure("R", 10)
+NO_TEXTS = 4096  # tokens in a pass: vectors are at hand, nothing is encoded
+
+Rows = NDArray[np.int64]
+
+
+def run_pilot(ledger: Ledger, seed: int) -> Pilot | None:
+    """Train maps on a quarter, half and all of the pairs of two folds, and measure each on the third.
+
+    Args:
+        seed: Of the folds, the trainings, and the halves that teach how much BM25 weighs.
+
+    Returns:
+        What they gain over stock, alone and beside BM25; None where the queries make fewer than three groups.
+    """
+    began, stock = time.monotonic(), ledger.stock
+    folds = _folds(stock.strict_groups, seed)
+    if not all(len(fold) for fold in folds):
+        return None
+    maps = _Maps(stock, seed)
+    pairs, lifts, hits = [], [], ledger.hits["stock"]
+    for part in PARTS:
+        counts: list[int] = []
+        runs: dict[str, dict[str, float]] = {}
+        for fold in folds:
+            others = np.concatenate([other for other in folds if other is not fold])
+            count, weight = maps.fit(others[: max(1, round(part * len(others)))])
+            counts.append(count)
+            runs |= maps.search(fold, weight).as_run()
+        hits = Hits.from_run({query_id: runs[query_id] for query_id in stock.query_ids})
+        pairs.append(round(float(np.mean(counts))))
+        lifts.append(_lift(hits, ledger.hits["stock"], stock))
+    hybrid, _ = cross_fuse(hits, ledger.hits["bm25"], stock.qrels, DEPTH, measure=RECALL, seed=seed)
+    hybrid_lift = _lift(hybrid, ledger.hits["hybrid"], stock)
+    return Pilot(tuple(pairs), tuple(lifts), hybrid_lift, time.monotonic() - began)
+
+
+class _Maps:
+    """Trains maps on the vectors of some queries, and searches with them."""
+
+    def __init__(self, stock: Stock, seed: int) -> None:
+        self.stock = stock
+        self.recipe = settle(TrainOptions(recipe="adapter", seed=seed), token_budget=NO_TEXTS)
+        self.number, self.rows = _distinct(stock)
+
+    def fit(self, queries: Rows) -> tuple[int, Matrix | None]:
+        """How many pairs these queries have, and the map that is trained on them."""
+        stock = self.stock
+        pairs = {
+            (row, self.number[doc_id])
+            for row in queries.tolist()
+            for doc_id, grade in stock.qrels[stock.query_ids[row]].items()
+            if grade > 0 and doc_id in self.number
+        }
+        table, ones = np.array(sorted(pairs), dtype=np.int64), np.ones(len(pairs), dtype=np.float32)
+        task = MapTask(stock.queries, self.vectors, len(self.rows), table, ones, recall=None)
+        weight, _ = fit_map(task, recipe=self.recipe, talk=Silent())
+        return len(pairs), weight
+
+    def vectors(self, docs: Rows) -> Matrix:
+        """Vectors of distinct passages."""
+        rows, corpus = self.rows[docs], self.stock.corpus
+        return corpus.rows(rows) if isinstance(corpus, Vectors) else corpus[0][rows]
+
+    def search(self, queries: Rows, weight: Matrix | None) -> Hits:
+        """Passages for these queries through the map."""
+        stock = self.stock
+        ids = [stock.query_ids[row] for row in queries.tolist()]
+        vectors = stock.queries[queries]
+        if weight is not None:
+            vectors = adapt(vectors, weight, normalise=stock.normalise)
+        return exact_search(vectors, stock.corpus, DEPTH, query_ids=ids, allowed=stock.allowed)
+
+
+def _lift(hits: Hits, before: Hits, stock: Stock) -> Interval:
+    """R@10 over that of the ranking before, on the same queries."""
+    after, start = (measure_hits(one, stock.qrels, [RECALL]).values(RECALL) for one in (hits, before))
+    return t_interval(after - start)
+
+
+def _distinct(stock: Stock) -> tuple[dict[str, int], Rows]:
+    """Doc -> number of its vector among the distinct ones, and the row of each: copies are one passage."""
+    corpus = stock.corpus
+    if isinstance(corpus, Vectors):
+        ids, keys = corpus.doc_ids, list(corpus.text_hashes)
+    else:
+        ids, keys = tuple(corpus[1]), [row.tobytes().hex() for row in corpus[0]]
+    number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    first: dict[str, int] = {}
+    for row, key in enumerate(keys):
+        first.setdefault(key, row)
+    return {doc_id: number[key] for doc_id, key in zip(ids, keys, strict=True)}, np.array([*first.values()], np.int64)
+
+
+def _folds(groups: NDArray[np.int64], seed: int) -> list[Rows]:
+    """Rows of the queries in three folds of about the same size, shuffled; no group is in two."""
+    draw = np.random.default_rng(seed)
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    folds: list[list[Rows]] = [[] for _ in range(FOLDS)]
+    sizes = [0] * FOLDS
+    for place in draw.permutation(len(members)).tolist():
+        least = sizes.index(min(sizes))
+        folds[least].append(members[place])
+        sizes[least] += len(members[place])
+    return [draw.permutation(np.concatenate(fold)) if fold else np.empty(0, np.int64) for fold in folds]

@@ -1,0 +1,80 @@
+"""Figures: all that is measured before an answer is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lexitune.metrics.statistics import Interval
+from lexitune.stages.assess.expected import Expected, Pilot
+from lexitune.stages.assess.gap import Gap
+from lexitune.stages.assess.stability import Stability
+from lexitune.stages.assess.vocabulary import Vocabulary
+
+__all__ = ["DEEP", "MOST_CHANGES", "NDCG", "RANK", "RECALL", "Figures"]
+
+RECALL, NDCG, DEEP = "R@10", "nDCG@10", "R@100"
+RANK = 10
+MOST_CHANGES = 0.30  # guess of the share of queries that a tune changes, where stock and BM25 differ in more
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What the advice is made of.
+
+    Args:
+        systems: What the ledger holds, each measure with its interval; empty where there was no query.
+        available: Train and dev queries with a relevant passage; the intervals may rest on a sample of them.
+        pairs: Training pairs.
+        test_queries: How many there are; nobody has looked at them.
+        discordance: Share of queries whose outcome differs between stock and BM25, as measured.
+        ceiling: The best R@10 that any system can reach; below 1 where queries have more than ten relevant passages.
+        lifts: By system without training, R@10 above stock's on the same queries.
+        vocabulary: What the words of corpus and queries are like; None where there was no query, or passages are in
+            another language.
+        gaps: By system, R@10 on queries that hold a shattered term of the field beside the others.
+        stability: How words change over time; None where neither queries nor passages bear times.
+        timed: What the times are those of: `queries`, `passages` or empty.
+        newest: The stock model's R@10 on queries of the newest period beside those before; None likewise.
+        max_length: Tokens that the model reads of a passage.
+        cut_off: Share of the relevant passages that are as long as that, or longer, and lose their end.
+        truncation: The stock model's R@10 on queries whose relevant passages all are, beside the others.
+        query_ms: By system, milliseconds a query took here.
+        pilot: What linear maps on the stock model's vectors gained; None: none was run.
+        expected: What a tune would gain by it.
+    """
+
+    systems: Mapping[str, Mapping[str, Interval]]
+    available: int
+    pairs: int
+    test_queries: int
+    discordance: float
+    ceiling: float = 1.0
+    lifts: Mapping[str, Interval] = field(default_factory=dict)
+    vocabulary: Vocabulary | None = None
+    gaps: Mapping[str, Gap] = field(default_factory=dict)
+    stability: Stability | None = None
+    timed: str = ""
+    newest: Gap | None = None
+    max_length: int = 0
+    cut_off: float = 0.0
+    truncation: Gap | None = None
+    query_ms: Mapping[str, float] = field(default_factory=dict)
+    pilot: Pilot | None = None
+    expected: Expected | None = None
+
+    @property
+    def changes(self) -> tuple[float, str]:
+        """The share of queries that a tune is thought to change, and how that is known."""
+        if self.discordance >= MOST_CHANGES:
+            return MOST_CHANGES, "a guess; stock and BM25 differ in more"
+        return max(self.discordance, 0.01), "as between stock and BM25"
+
+    @property
+    def deepest(self) -> tuple[str, float] | None:
+        """The system that finds most in its first hundred, and how much of that is not in its first ten."""
+        deep = {name: found[DEEP].mean for name, found in self.systems.items() if DEEP in found}
+        if not deep:
+            return None
+        name = max(deep, key=lambda one: deep[one])
+        return name, deep[name] - self.systems[name][RECALL].mean

@@ -1,0 +1,190 @@
+"""The ledger: what reaches how far without training, all on the same queries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexitune.io.hits import Hits
+from lexitune.io.vectors import Vectors
+from lexitune.metrics.measures import Measure
+from lexitune.search.bm25 import BM25
+from lexitune.search.exact import exact_search
+from lexitune.search.filters import Allowed, allowed_docs
+from lexitune.search.hybrid import cross_fuse
+from lexitune.splits.grouped import groups_of
+from lexitune.types import Dataset, Qrels, Talk
+
+if TYPE_CHECKING:
+    from lexitune.models.embedder import Embedder
+
+__all__ = ["SYSTEMS", "Ledger", "Stock", "keep_ledger", "nearest_answers"]
+
+SYSTEMS = {
+    "stock": "the stock model",
+    "hybrid": "the hybrid of stock and BM25",
+    "known": "stock with known queries in its index",
+    "bm25": "BM25 alone",
+}
+"""What is always measured, as a sentence calls it."""
+
+DEPTH = 100  # of the rankings that a hybrid is made of
+NEAREST = 20  # known queries that answer a new one
+RECALL = Measure("R", 10)
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Stock:
+    """The stock model's vectors, for whatever is to be made of them.
+
+    Attributes:
+        qrels: Judgements of the queries.
+        query_ids: The order of `queries`.
+        queries: float32 (len(query_ids), dim).
+        corpus: All passages: stored vectors, or a matrix with its ids.
+        groups: int64 (len(query_ids),): equal for queries that belong together, as in a split.
+        strict_groups: Likewise, where queries with a relevant passage in common belong together, too.
+        allowed: What each query may see; None: everything.
+        normalise: Vectors have unit length.
+    """
+
+    qrels: Qrels
+    query_ids: tuple[str, ...]
+    queries: Matrix
+    corpus: Vectors | tuple[Matrix, Sequence[str]]
+    groups: NDArray[np.int64]
+    strict_groups: NDArray[np.int64]
+    allowed: Allowed | None
+    normalise: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Ledger:
+    """Rankings, and what a query takes.
+
+    Attributes:
+        hits: `stock`, `bm25`, `hybrid` (of these two), `known` (stock with the answers of known queries), and other
+            stock models by their names.
+        query_ms: Milliseconds a query here, encoded and searched in batches.
+        stock: The stock model's vectors.
+    """
+
+    hits: Mapping[str, Hits]
+    query_ms: Mapping[str, float]
+    stock: Stock
+
+
+def keep_ledger(
+    data: Dataset,
+    qrels: Qrels,
+    *,
+    model: Embedder,
+    others: Mapping[str, Embedder],
+    vectors: Path | None,
+    seed: int,
+    talk: Talk,
+) -> Ledger:
+    """Rank the passages for the queries of `qrels` by everything that needs no training.
+
+    What has to be learnt from judgements is learnt from other queries than those it is measured on: how much BM25, or
+    the answers of known queries, weigh, for each half of the queries from the other half.
+
+    Args:
+        others: Further stock models by name.
+        vectors: Folder of the encode cache; None: nothing is kept.
+    """
+    queries = [data.queries[query_id] for query_id in qrels]
+    ids, allowed = tuple(qrels), allowed_docs(queries, data.docs)
+    hits: dict[str, Hits] = {}
+    seconds: dict[str, float] = {}
+    found: dict[str, tuple[Matrix, Vectors | tuple[Matrix, Sequence[str]]]] = {}
+    for name, one in {"stock": model, **others}.items():
+        corpus = _encode(one, data, vectors, talk)
+        with _timed(name, seconds):
+            encoded = one.encode_queries([query.text for query in queries])
+            hits[name] = exact_search(encoded, corpus, DEPTH, query_ids=ids, allowed=allowed)
+        found[name] = encoded, corpus
+    groups, strict = (_group_numbers(data, qrels, strict=strict) for strict in (False, True))
+    stock = Stock(qrels, ids, *found["stock"], groups, strict, allowed, model.network.normalise)
+    lexical = BM25.build(data.docs)
+    with _timed("bm25", seconds):
+        hits["bm25"] = lexical.search([query.text for query in queries], query_ids=ids, k=DEPTH, allowed=allowed)
+    with _timed("known", seconds):
+        known = nearest_answers(stock, DEPTH)
+    for name, other in (("hybrid", hits["bm25"]), ("known", known)):
+        hits[name], _ = cross_fuse(hits["stock"], other, qrels, DEPTH, measure=RECALL, seed=seed)
+    seconds["known"] += seconds["stock"]
+    seconds["hybrid"] = seconds["stock"] + seconds["bm25"]
+    return Ledger(hits, {name: 1000 * spent / len(ids) for name, spent in seconds.items()}, stock)
+
+
+def nearest_answers(stock: Stock, k: int) -> Hits:
+    """Passages by the most alike query that they are known to answer, of queries of other groups.
+
+    Known queries stand in the index beside the passages, as it were, and lead to their answers.
+
+    Args:
+        k: Most hits of a query.
+    """
+    allowed = stock.allowed
+    alike = exact_search(
+        stock.queries,
+        (stock.queries, stock.query_ids),
+        min(NEAREST, len(stock.query_ids)),
+        query_ids=stock.query_ids,
+        exclude=_own_groups(stock.groups),
+    )
+    column = {} if allowed is None else {doc_id: place for place, doc_id in enumerate(allowed.doc_ids)}
+    run: dict[str, dict[str, float]] = {}
+    for place, query_id in enumerate(stock.query_ids):
+        mask = None if allowed is None else allowed.mask(place)
+        scores: dict[str, float] = {}
+        for known, score in alike.run(query_id):  # the most alike first: a doc's first score is its best
+            for doc_id, grade in stock.qrels[known].items():
+                if grade > 0 and (mask is None or mask[column[doc_id]]):
+                    scores.setdefault(doc_id, score)
+        run[query_id] = dict(list(scores.items())[:k])
+    return Hits.from_run(run)
+
+
+def _group_numbers(data: Dataset, qrels: Qrels, *, strict: bool) -> NDArray[np.int64]:
+    row = {query_id: place for place, query_id in enumerate(qrels)}
+    numbers = np.empty(len(row), dtype=np.int64)
+    for number, group in enumerate(groups_of(qrels, data.queries, docs=data.docs, strict=strict)):
+        numbers[[row[query_id] for query_id in group]] = number
+    return numbers
+
+
+def _own_groups(groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cells (row, column) of all pairs of one group."""
+    order = np.argsort(groups, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    return (
+        np.concatenate([np.repeat(one, len(one)) for one in members]),
+        np.concatenate([np.tile(one, len(one)) for one in members]),
+    )
+
+
+def _encode(model: Embedder, data: Dataset, vectors: Path | None, talk: Talk) -> Vectors | tuple[Matrix, list[str]]:
+    from lexitune.models.corpus import encode_corpus
+
+    if vectors is not None:
+        return encode_corpus(model, data.docs, vectors, talk=talk, stage="assess")
+    matrix = model.encode_docs([doc.full_text for doc in data.docs], talk=talk, stage="assess")
+    return matrix, [doc.doc_id for doc in data.docs]
+
+
+@contextmanager
+def _timed(name: str, seconds: dict[str, float]) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - start

@@ -1,0 +1,137 @@
+"""Reasons: what the figures say beside the answer, in sentences."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lexitune.metrics.statistics import Interval, detectable_gain, queries_needed
+from lexitune.stages.assess.figures import DEEP, NDCG, RANK, RECALL, Figures
+from lexitune.stages.assess.gap import in_points
+from lexitune.stages.assess.ledger import SYSTEMS
+from lexitune.stages.assess.options import AssessOptions
+
+__all__ = ["called", "cheaper", "cut_off", "headroom", "niche", "power", "round_up", "with_interval"]
+
+FEW_CUT = 0.01  # share of passages
+FEW_TEST = 200  # a verdict on fewer is possible, and wide
+NAMED = 5  # terms in a sentence
+
+
+def cheaper(figures: Figures, options: AssessOptions) -> list[str]:
+    reasons = []
+    if figures.ceiling < 0.995:
+        reasons.append(
+            f"no system can pass {RECALL} {figures.ceiling:.2f} here: some queries have more than {RANK} relevant "
+            f"passages; look at {NDCG} as well"
+        )
+    if not figures.systems or figures.systems["stock"][RECALL].low >= options.threshold:
+        return reasons
+    others = [name for name in {**SYSTEMS, **figures.systems} if name in figures.systems and name != "stock"]
+    best, *rest = sorted(others, key=lambda name: -figures.systems[name][RECALL].mean)
+    told = {name: f"{called(name)} {_reached(name, figures)}" for name in (best, *rest)}
+    if figures.systems[best][RECALL].mean < options.threshold:
+        return [*reasons, f"without training, best first: {'; '.join(told.values())}"]
+    reasons.append(
+        f"{called(best)} reaches {RECALL} {_reached(best, figures)} without training: the cheaper fix; "
+        "a tune may still come on top of it"
+    )
+    return [*reasons, f"after that: {'; '.join(told[name] for name in rest)}"]
+
+
+def _reached(name: str, figures: Figures) -> str:
+    """What a system reaches, and how far that is above stock on the same queries."""
+    reached, lift = with_interval(figures.systems[name][RECALL]), figures.lifts.get(name)
+    return reached if lift is None else f"{reached}, {in_points(lift)} to stock"
+
+
+def headroom(figures: Figures) -> list[str]:
+    """What is found, but not in the first ten: all that a reranker could bring up."""
+    if (best := figures.deepest) is None:
+        return []
+    name, room = best
+    can = f"a reranker of its first hundred can gain {100 * room:.0f} points at most"
+    return [f"{called(name)} has {DEEP} {with_interval(figures.systems[name][DEEP])}: {can}"]
+
+
+def cut_off(figures: Figures) -> list[str]:
+    if figures.cut_off < FEW_CUT:
+        return []
+    told = (
+        f"{100 * figures.cut_off:.0f} % of the relevant passages fill the model's {figures.max_length} tokens "
+        "and lose what follows"
+    )
+    gap, cure = figures.truncation, ": try a larger --max-length, or shorter passages"
+    if gap is None:
+        return [f"{told}{cure}"]
+    meaning = "no more than chance" if not gap.is_shown else f"it shows{cure}" if gap.difference.mean < 0 else "no harm"
+    return [
+        f"{told}; stock {RECALL} for queries that need those {with_interval(gap.chosen)}, for the others "
+        f"{with_interval(gap.others)}: {gap.told()}, {meaning}"
+    ]
+
+
+def niche(figures: Figures, options: AssessOptions) -> list[str]:
+    """What the field's own words cost."""
+    found = figures.vocabulary
+    if found is None:
+        if not figures.systems:
+            return []
+        return [
+            f"most words of the passages are not in general '{options.language}': say which language it is with "
+            "--language; one without spaces between words cannot be surveyed"
+        ]
+    shown = ", ".join(term.text for term in found.terms[:NAMED])
+    named = f" ({shown}{', ...' if found.shattered > NAMED else ''})" if shown else ""
+    told = (
+        f"{found.fertility:.2f} pieces a word, general language has {found.general_fertility:.2f}; "
+        f"{found.shattered:,} terms are rare elsewhere and shattered here{named}"
+    )
+    gap = figures.gaps.get("stock")
+    if gap is None:
+        return [told]
+    meaning = (
+        "a tune can teach what they mean" if gap.difference.mean < 0 else "they are not what the stock model lacks"
+    )
+    return [
+        told,
+        f"stock {RECALL} on queries with such a term {with_interval(gap.chosen)}, on the others "
+        f"{with_interval(gap.others)}: {gap.told()}, {meaning if gap.is_shown else 'no more than chance'}",
+    ]
+
+
+def power(figures: Figures) -> list[str]:
+    if not figures.test_queries:
+        return []
+    changes, source = figures.changes
+    gain = detectable_gain(figures.test_queries, changes)
+    reasons = [
+        f"{figures.test_queries:,} test queries can show a gain of +{100 * gain:.1f} points or more "
+        f"(80 % power, {100 * changes:.0f} % of queries changing: {source})"
+        f"{_needed_for(figures.test_queries, changes)}"
+    ]
+    if figures.test_queries < FEW_TEST:
+        reasons.append(f"under {FEW_TEST} test queries the interval of the gain is wide: 300 or more are better")
+    return reasons
+
+
+def _needed_for(tests: int, changes: float) -> str:
+    """How many test queries would show smaller gains, where there are fewer."""
+    needed = {gain: queries_needed(gain / 100, changes) for gain in (5, 3) if gain / 100 < changes}
+    told = [f"{round_up(count):,} would show +{gain}" for gain, count in needed.items() if count > tests]
+    return f"; {', '.join(told)}" if told else ""
+
+
+def called(name: str) -> str:
+    """A system as a sentence calls it."""
+    return SYSTEMS.get(name, f"the stock model {name}")
+
+
+def with_interval(found: Interval) -> str:
+    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}], n={found.n:,}"
+
+
+def round_up(count: float) -> int:
+    # Two figures: a planned number of labels is no measurement.
+    whole = int(np.ceil(round(count, 6)))
+    step: int = 10 ** max(0, len(str(whole)) - 2)
+    return -(-whole // step) * step
