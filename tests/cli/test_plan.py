@@ -1,6 +1,7 @@
 """`lexitune plan`: what it tells, in 80 columns and as JSON, and what it refuses."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from lexitune.cli.main import main
 from lexitune.io.beir import write_docs, write_qrels, write_queries
-from lexitune.types import Doc, Query
+from lexitune.types import Advice, Doc, Query
 
 pytestmark = pytest.mark.usefixtures("empty")
 
@@ -114,10 +115,24 @@ def test_it_ends_with_what_a_point_costs_or_says_what_is_missing() -> None:
 
     assert "a point of R@10: £" in known.stdout
     assert "with +4.0 points as told by --gain" in " ".join(known.stdout.split())
-    assert "no gain is known here; lexitune evaluate measures one, --gain POINTS assumes one" in " ".join(
+    assert "no gain is known here; lexitune assess foretells one, --gain POINTS assumes one" in " ".join(
         unknown.stdout.split()
     )
     assert known.stderr == "next: lexitune tune DATA\n"
+
+
+@pytest.mark.parametrize(
+    ("gain", "told"), [(0.072, "with +7.2 points foretold by lexitune assess"), (-0.01, "no gain is known here")]
+)
+def test_without_an_evaluation_a_point_goes_by_what_assess_foretold(empty: Path, gain: float, told: str) -> None:
+    reports = empty / "lexitune-work" / "reports"
+    reports.mkdir(parents=True)
+    expected = {"alone": {"mean": gain, "low": gain - 0.03, "high": gain + 0.03, "n": 9}}
+    advice = Advice("TUNE", (), {"expected": expected}, "lexitune train")
+    (reports / "assess.json").write_text(json.dumps(asdict(advice)), encoding="utf-8")
+    (reports.parent / "lexitune.toml").write_text("", encoding="utf-8")
+
+    assert told in " ".join(call(*LARGE, "--pairs", "5000").stdout.split())
 
 
 @pytest.mark.parametrize("gpu", ["3090", "4090", "5090", "L4", "A10", "A100", "H100", "H200", "cpu"])

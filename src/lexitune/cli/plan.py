@@ -176,7 +176,7 @@ def _probe(found: Prediction) -> list[str]:
 
 def _per_point(bill: Bill) -> str:
     if bill.gain is None:
-        return "a point of R@10: no gain is known here; lexitune evaluate measures one, --gain POINTS assumes one"
+        return "a point of R@10: no gain is known here; lexitune assess foretells one, --gain POINTS assumes one"
     share = 1 / bill.gain.points
     return (
         f"a point of R@10: £{_pounds(bill.pounds.times(share))} and {_time(bill.hours.times(3600 * share))}, "

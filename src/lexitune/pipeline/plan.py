@@ -21,6 +21,7 @@ from lexitune.pipeline.bill import Gain, Plan, Subject
 from lexitune.pipeline.options import PlanOptions
 from lexitune.pipeline.reckon import make_plan
 from lexitune.pipeline.workload import Workload, count_data, count_file, told
+from lexitune.stages.assess.driver import read_advice, report_path
 
 __all__ = ["plan"]
 
@@ -108,15 +109,25 @@ def _workload(
 
 
 def _gain(workspace: Workspace | None, options: PlanOptions) -> Gain | None:
-    """Points of R@10: as told, or as the last evaluation of the newest challenger measured them."""
+    """Points of R@10: as told, as the last evaluation of the newest challenger measured, or as assess foretold them."""
     if options.gain is not None:
         return Gain(options.gain, "as told by --gain")
     model_id = None if workspace is None else newest_model(workspace)
     report = None if workspace is None or model_id is None else workspace.reports / f"{model_id}.json"
     if report is None or not report.exists():
-        return None
+        return None if workspace is None else _foretold(workspace)
     systems = json.loads(report.read_text(encoding="utf-8"))["systems"]
     means = [systems[name]["summary"].get(RECALL, {}).get("mean") for name in ("stock", "tuned")]
     if None in means or means[1] <= means[0]:
         return None
     return Gain(100 * (means[1] - means[0]), f"measured on test with {model_id}")
+
+
+def _foretold(workspace: Workspace) -> Gain | None:
+    """What the last assessment expects of a tune, where that is a gain."""
+    if not report_path(workspace).exists():
+        return None
+    expected = read_advice(report_path(workspace)).evidence.get("expected")
+    if not expected or expected["alone"]["mean"] <= 0:
+        return None
+    return Gain(100 * expected["alone"]["mean"], "foretold by lexitune assess")
