@@ -303,3 +303,10 @@ def test_a_curve_that_does_not_rise_is_told() -> None:
     flat = replace(flat, expected=replace(flat.expected, doubling=0.0))
 
     assert "the map gains nothing by more pairs" in advise(flat).reasons
+
+
+def test_recall_by_document_stands_beside_that_by_passage() -> None:
+    given = replace(BELOW, documents=Interval(0.62, 0.56, 0.68, 300))
+
+    told = "stock R@10 by document, each by its best passage, 0.62 [0.56, 0.68], n=300: +12 points to that by passage"
+    assert told in advise(given).reasons

@@ -9,7 +9,17 @@ from lexitune.stages.assess.expected import BAND
 from lexitune.stages.assess.figures import RECALL, Figures
 from lexitune.stages.assess.gap import in_points
 from lexitune.stages.assess.options import AssessOptions
-from lexitune.stages.assess.reasons import called, cheaper, cut_off, headroom, niche, power, round_up, with_interval
+from lexitune.stages.assess.reasons import (
+    by_documents,
+    called,
+    cheaper,
+    cut_off,
+    headroom,
+    niche,
+    power,
+    round_up,
+    with_interval,
+)
 from lexitune.types import Advice
 
 __all__ = ["CANNOT_TELL", "NO", "TUNE", "advise"]
@@ -44,6 +54,7 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
         reasons += [*foretold, told]
     reasons += cheaper(figures, options)
     reasons += headroom(figures)
+    reasons += by_documents(figures)
     reasons += cut_off(figures)
     reasons += niche(figures, options)
     answer, reasons = _over_time(figures, options, answer, reasons)
@@ -198,6 +209,7 @@ def _evidence(figures: Figures, options: AssessOptions) -> dict[str, object]:
         "max_length": figures.max_length,
         "cut_off": figures.cut_off,
         "truncation": None if figures.truncation is None else figures.truncation.to_json(),
+        "documents": None if figures.documents is None else asdict(figures.documents),
         "query_ms": dict(figures.query_ms),
         "pilot": None if figures.pilot is None else asdict(figures.pilot),
         "expected": None if figures.expected is None else asdict(figures.expected),

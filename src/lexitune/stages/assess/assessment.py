@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lexitune.io.hits import Hits
 from lexitune.metrics.grades import count_pairs
 from lexitune.metrics.measures import measure_hits, parse_measures
 from lexitune.metrics.report import Report
 from lexitune.metrics.statistics import Interval, t_interval
 from lexitune.splits.grouped import family_of, known_times, time_decides
 from lexitune.stages.assess.advice import advise
+from lexitune.stages.assess.documents import by_document, documents_of
 from lexitune.stages.assess.expected import Pilot, foretell
 from lexitune.stages.assess.figures import DEEP, MOST_CHANGES, NDCG, RANK, RECALL, Figures
 from lexitune.stages.assess.gap import recall_gap
@@ -67,6 +69,7 @@ def assess(
         test_queries=tests,
         discordance=_discordance(reports),
         lifts={name: _lift(report, reports["stock"]) for name, report in reports.items() if name != "stock"},
+        documents=_documents(data, ledger.hits["stock"], qrels),
         query_ms=ledger.query_ms,
         **_expected(reports, pairs, pilot(ledger, options.seed) if pilot is not None and options.pilot else None),
         ceiling=float(np.mean([min(1.0, RANK / sum(g > 0 for g in judged.values())) for judged in qrels.values()])),
@@ -75,6 +78,15 @@ def assess(
         **_lengths(data, qrels, reports["stock"], model=model),
     )
     return advise(figures, options=options)
+
+
+def _documents(data: Dataset, stock: Hits, qrels: Qrels) -> Interval | None:
+    """The stock model's recall of documents, where passages are parts of them."""
+    documents = documents_of(data.docs)
+    if not documents:
+        return None
+    hits, judged = by_document(stock, qrels, documents)
+    return measure_hits(hits, judged, parse_measures(RECALL)).interval(RECALL)
 
 
 def _expected(reports: Mapping[str, Report], pairs: int, pilot: Pilot | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from lexitune.stages.assess.gap import in_points
 from lexitune.stages.assess.ledger import SYSTEMS
 from lexitune.stages.assess.options import AssessOptions
 
-__all__ = ["called", "cheaper", "cut_off", "headroom", "niche", "power", "round_up", "with_interval"]
+__all__ = ["by_documents", "called", "cheaper", "cut_off", "headroom", "niche", "power", "round_up", "with_interval"]
 
 FEW_CUT = 0.01  # share of passages
 FEW_TEST = 200  # a verdict on fewer is possible, and wide
@@ -51,6 +51,15 @@ def headroom(figures: Figures) -> list[str]:
     name, room = best
     can = f"a reranker of its first hundred can gain {100 * room:.0f} points at most"
     return [f"{called(name)} has {DEEP} {with_interval(figures.systems[name][DEEP])}: {can}"]
+
+
+def by_documents(figures: Figures) -> list[str]:
+    """What is found where any passage of the right document will do."""
+    if figures.documents is None:
+        return []
+    told = f"stock {RECALL} by document, each by its best passage, {with_interval(figures.documents)}"
+    more = figures.documents.mean - figures.systems["stock"][RECALL].mean
+    return [f"{told}: {100 * more:+.0f} points to that by passage"]
 
 
 def cut_off(figures: Figures) -> list[str]:
