@@ -32,7 +32,7 @@ def ledger(*, turned: bool, groups: Sequence[int] | None = None) -> Ledger:
     stock = Stock(qrels, ids, queries, (docs, doc_ids), own, own, None, normalise=True)
     hits = exact_search(queries, (docs, doc_ids), 100, query_ids=ids)
     nothing = Hits(ids, doc_ids, np.full((DOCS, 1), -1, np.int32), np.full((DOCS, 1), -np.inf, np.float32))
-    return Ledger({"stock": hits, "bm25": nothing, "hybrid": hits}, {}, stock)
+    return Ledger({"stock": hits, "bm25": nothing, "hybrid": hits}, {}, None, stock)
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float32]:

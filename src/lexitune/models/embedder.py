@@ -135,15 +135,20 @@ class Embedder:
         """Whether each passage fills the model's length, prompt included, and so loses what follows, if anything."""
         return self.tokenise_docs(texts).lengths >= self.spec.max_length
 
-    def encode_queries(self, texts: Sequence[str], *, talk: Talk | None = None, stage: str = "") -> Matrix:
+    def encode_queries(
+        self, texts: Sequence[str], *, talk: Talk | None = None, stage: str = "", bare: bool = False
+    ) -> Matrix:
         """Vectors of queries: float32 (n, dimension), in the order given; equal texts are computed once.
 
         They go through the query map where the model has one; `encode_tokens` knows no side, and leaves it out.
 
+        Args:
+            bare: Without the model's prompt: what a search gets that forgets it.
+
         Raises:
             StageFailed: A text encodes to NaN or infinity, or does not fit the device's memory.
         """
-        vectors = self._encode(texts, self.spec.query_prompt, talk, stage)
+        vectors = self._encode(texts, "" if bare else self.spec.query_prompt, talk, stage)
         if self.query_map is None:
             return vectors
         return adapt(vectors, self.query_map, normalise=self.network.normalise)

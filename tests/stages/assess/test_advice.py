@@ -305,6 +305,13 @@ def test_a_curve_that_does_not_rise_is_told() -> None:
     assert "the map gains nothing by more pairs" in advise(flat).reasons
 
 
+def test_what_a_prompt_is_worth_is_told() -> None:
+    given = replace(BELOW, prompt="query: ", prompt_lift=Interval(0.031, 0.01, 0.052, 300))
+
+    told = "the prompt 'query: ' before each query is worth +3.1 points [+1.0, +5.2] to stock: does your live search"
+    assert any(reason.startswith(told) for reason in advise(given).reasons)
+
+
 def test_recall_by_document_stands_beside_that_by_passage() -> None:
     given = replace(BELOW, documents=Interval(0.62, 0.56, 0.68, 300))
 

@@ -1,5 +1,6 @@
 """The ledger: what known queries answer, whose answers they may not give, and other stock models."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.search.filters import Allowed
 from lexitune.stages.assess.driver import run
-from lexitune.stages.assess.ledger import Stock, keep_ledger, nearest_answers
+from lexitune.stages.assess.ledger import Ledger, Stock, keep_ledger, nearest_answers
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.types import Dataset, Silent
 
@@ -79,6 +80,21 @@ def test_repeated_questions_are_found_by_those_that_are_known(toy_data: Dataset,
     known = nearest_answers(ledger.stock, 10)
     right = [max(train[query_id]) in dict(known.run(query_id)) for query_id in train]
     assert np.mean(right) > 0.5
+
+
+def test_a_prompt_is_measured_by_leaving_it_out(toy_data: Dataset, tiny_model_folder: Path) -> None:
+    def ledger(prompt: str) -> Ledger:
+        model = load(str(tiny_model_folder), options=FP32)
+        model.spec = replace(model.spec, query_prompt=prompt)
+        train = toy_data.qrels["train"]
+        return keep_ledger(toy_data, train, model=model, others={}, vectors=None, seed=1, talk=Silent())
+
+    plain, prompted = ledger(""), ledger("w000 w001 w002 ")
+
+    assert plain.bare is None
+    assert prompted.bare is not None
+    assert prompted.bare.as_run() == plain.hits["stock"].as_run()
+    assert prompted.bare.as_run() != prompted.hits["stock"].as_run()
 
 
 def test_other_stock_models_stand_beside_it(toy_workspace: Workspace, tiny_model_folder: Path) -> None:

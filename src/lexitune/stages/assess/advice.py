@@ -17,6 +17,7 @@ from lexitune.stages.assess.reasons import (
     headroom,
     niche,
     power,
+    prompted,
     round_up,
     with_interval,
 )
@@ -53,6 +54,7 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
         answer, foretold = _foretold(answer, figures, options)
         reasons += [*foretold, told]
     reasons += cheaper(figures, options)
+    reasons += prompted(figures)
     reasons += headroom(figures)
     reasons += by_documents(figures)
     reasons += cut_off(figures)
@@ -209,6 +211,8 @@ def _evidence(figures: Figures, options: AssessOptions) -> dict[str, object]:
         "max_length": figures.max_length,
         "cut_off": figures.cut_off,
         "truncation": None if figures.truncation is None else figures.truncation.to_json(),
+        "prompt": figures.prompt,
+        "prompt_lift": None if figures.prompt_lift is None else asdict(figures.prompt_lift),
         "documents": None if figures.documents is None else asdict(figures.documents),
         "query_ms": dict(figures.query_ms),
         "pilot": None if figures.pilot is None else asdict(figures.pilot),

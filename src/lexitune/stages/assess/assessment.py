@@ -69,6 +69,8 @@ def assess(
         test_queries=tests,
         discordance=_discordance(reports),
         lifts={name: _lift(report, reports["stock"]) for name, report in reports.items() if name != "stock"},
+        prompt=model.spec.query_prompt,
+        prompt_lift=_prompt_lift(ledger, qrels, reports["stock"]),
         documents=_documents(data, ledger.hits["stock"], qrels),
         query_ms=ledger.query_ms,
         **_expected(reports, pairs, pilot(ledger, options.seed) if pilot is not None and options.pilot else None),
@@ -78,6 +80,13 @@ def assess(
         **_lengths(data, qrels, reports["stock"], model=model),
     )
     return advise(figures, options=options)
+
+
+def _prompt_lift(ledger: Ledger, qrels: Qrels, stock: Report) -> Interval | None:
+    """What the stock model's prompt gains, where it has one."""
+    if ledger.bare is None:
+        return None
+    return _lift(stock, measure_hits(ledger.bare, qrels, parse_measures(RECALL)))
 
 
 def _documents(data: Dataset, stock: Hits, qrels: Qrels) -> Interval | None:

@@ -75,11 +75,13 @@ class Ledger:
         hits: `stock`, `bm25`, `hybrid` (of these two), `known` (stock with the answers of known queries), and other
             stock models by their names.
         query_ms: Milliseconds a query here, encoded and searched in batches.
+        bare: The stock model's ranking without its prompt before the queries; None where it has none.
         stock: The stock model's vectors.
     """
 
     hits: Mapping[str, Hits]
     query_ms: Mapping[str, float]
+    bare: Hits | None
     stock: Stock
 
 
@@ -115,6 +117,10 @@ def keep_ledger(
         found[name] = encoded, corpus
     groups, strict = (_group_numbers(data, qrels, strict=strict) for strict in (False, True))
     stock = Stock(qrels, ids, *found["stock"], groups, strict, allowed, model.network.normalise)
+    bare = None
+    if model.spec.query_prompt:
+        encoded = model.encode_queries([query.text for query in queries], bare=True)
+        bare = exact_search(encoded, stock.corpus, DEPTH, query_ids=ids, allowed=allowed)
     lexical = BM25.build(data.docs)
     with _timed("bm25", seconds):
         hits["bm25"] = lexical.search([query.text for query in queries], query_ids=ids, k=DEPTH, allowed=allowed)
@@ -124,7 +130,7 @@ def keep_ledger(
         hits[name], _ = cross_fuse(hits["stock"], other, qrels, DEPTH, measure=RECALL, seed=seed)
     seconds["known"] += seconds["stock"]
     seconds["hybrid"] = seconds["stock"] + seconds["bm25"]
-    return Ledger(hits, {name: 1000 * spent / len(ids) for name, spent in seconds.items()}, stock)
+    return Ledger(hits, {name: 1000 * spent / len(ids) for name, spent in seconds.items()}, bare, stock)
 
 
 def nearest_answers(stock: Stock, k: int) -> Hits:

@@ -10,7 +10,18 @@ from lexitune.stages.assess.gap import in_points
 from lexitune.stages.assess.ledger import SYSTEMS
 from lexitune.stages.assess.options import AssessOptions
 
-__all__ = ["by_documents", "called", "cheaper", "cut_off", "headroom", "niche", "power", "round_up", "with_interval"]
+__all__ = [
+    "by_documents",
+    "called",
+    "cheaper",
+    "cut_off",
+    "headroom",
+    "niche",
+    "power",
+    "prompted",
+    "round_up",
+    "with_interval",
+]
 
 FEW_CUT = 0.01  # share of passages
 FEW_TEST = 200  # a verdict on fewer is possible, and wide
@@ -51,6 +62,14 @@ def headroom(figures: Figures) -> list[str]:
     name, room = best
     can = f"a reranker of its first hundred can gain {100 * room:.0f} points at most"
     return [f"{called(name)} has {DEEP} {with_interval(figures.systems[name][DEEP])}: {can}"]
+
+
+def prompted(figures: Figures) -> list[str]:
+    """What the words that the model wants before a query are worth."""
+    if figures.prompt_lift is None:
+        return []
+    told = f"the prompt '{figures.prompt}' before each query is worth {in_points(figures.prompt_lift)} to stock"
+    return [f"{told}: does your live search put it there?"]
 
 
 def by_documents(figures: Figures) -> list[str]:
