@@ -14,7 +14,7 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline.pilot import run_pilot
 from lexitune.stages.assess import expected
-from lexitune.stages.assess.assessment import sample_queries
-from lexitune.stages.assess.expected import Case, Expected, Pilot, foretell
+from lexitune.stages.assess.assessment import ceiling_of, sample_queries
+from lexitune.stages.assess.expected import Case, Pilot, foretell
 from lexitune.stages.assess.ledger import keep_ledger
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.types import Silent
@@ -61,7 +61,7 @@ def main() -> None:
     cases = list(known(read_rows(ROWS), newest(read_rows(LIFTS))))
     sys.stdout.write(table(cases))
     if given.write:
-        TABLE.write_text(HEAD + "".join(told(case) for case, _, _ in cases), encoding="utf-8")
+        TABLE.write_text(HEAD + "".join(told(one.case) for one in cases), encoding="utf-8")
 
 
 def measure(name: str, work: Path) -> Row:
@@ -80,58 +80,79 @@ def measure(name: str, work: Path) -> Row:
         "model": MODEL,
         "queries": len(qrels),
         "available": available,
+        "ceiling": ceiling_of(qrels),
         "systems": {name: asdict(found) for name, found in reached.items()},
         "pilot": asdict(pilot),
         **circumstances(torch.get_num_threads()),
     }
 
 
-def known(pilots: Sequence[Row], lifts: Sequence[Row]) -> Iterator[tuple[Case, Pilot, Interval]]:
-    """Each set with a pilot and a truth: the case, the pilot, and the truth with its interval."""
+@dataclass(frozen=True)
+class Known:
+    """A set with a pilot and a truth: `lift` alone, and `beside` BM25."""
+
+    case: Case
+    pilot: Pilot
+    stock: Interval
+    hybrid: Interval
+    ceiling: float
+    lift: Interval
+    beside: Interval
+
+
+def known(pilots: Sequence[Row], lifts: Sequence[Row]) -> Iterator[Known]:
+    """Every set that has both."""
     for name in SETS:
         row = find_row(list(pilots), {"set": name, "model": MODEL})
-        key = {"set": name, "model": MODEL, "split": "test"}
-        stock = find_row(list(lifts), {**key, "recipe": "stock"})
+        before = find_row(list(lifts), {"set": name, "model": MODEL, "split": "test", "recipe": "stock"})
         trained = trained_on(name, lifts)
-        if row is None or stock is None or not trained:
+        if row is None or before is None or not trained:
             continue
-        lift, beside = (gained(trained, stock, kind) for kind in ("values", "hybrid_values"))
-        pilot = _pilot(row["pilot"])
-        systems = row["systems"]
-        yield (
-            Case(
-                name,
-                trained[0]["trained_pairs"],
-                stock=systems["stock"]["mean"],
-                hybrid=systems["hybrid"]["mean"],
-                pilot=pilot.lifts[-1].mean,
-                hybrid_pilot=pilot.hybrid_lift.mean,
-                lift=lift.mean,
-                hybrid_lift=beside.mean,
-            ),
-            pilot,
-            lift,
+        lift, beside = (gained(trained, before, kind) for kind in ("values", "hybrid_values"))
+        stock, hybrid = (Interval(**row["systems"][system]) for system in ("stock", "hybrid"))
+        pilot, ceiling = _pilot(row["pilot"]), row["ceiling"]
+        case = Case(
+            name,
+            trained[0]["trained_pairs"],
+            room=ceiling - stock.mean,
+            pilot=pilot.lifts[-1].mean,
+            hybrid_pilot=pilot.hybrid_lift.mean,
+            lift=lift.mean,
+            hybrid_lift=beside.mean,
+            error=_error(lift),
+            hybrid_error=_error(beside),
         )
+        yield Known(case, pilot, stock, hybrid, ceiling, lift, beside)
 
 
-def table(cases: Sequence[tuple[Case, Pilot, Interval]]) -> str:
-    """Each set foretold from the others, in points of R@10."""
-    lines = ["| set | pairs | stock | pilot | foretold [80 %] | gained [95 %] | off | mean of the others, off |"]
+def table(cases: Sequence[Known]) -> str:
+    """Each set foretold from the others, in points of R@10, alone and beside BM25."""
+    return "\n".join(_table(cases, beside=beside) for beside in (False, True))
+
+
+def _table(cases: Sequence[Known], *, beside: bool) -> str:
+    what = "beside BM25" if beside else "alone"
+    lines = [f"| {what} | pairs | room | pilot | foretold [80 %] | gained [95 %] | off | mean of the others, off |"]
     lines.append("|" + "---|" * 8)
     off, naive, widths, covered = [], [], [], 0
-    for place, (case, pilot, lift) in enumerate(cases):
-        others = [other for other, _, _ in (*cases[:place], *cases[place + 1 :])]
-        found = _foretold(case, pilot, others)
+    for place, one in enumerate(cases):
+        others = [other.case for other in (*cases[:place], *cases[place + 1 :])]
+        found = foretell(
+            one.pilot, stock=one.stock, hybrid=one.hybrid, ceiling=one.ceiling, pairs=one.case.pairs, cases=others
+        )
         if found is None:
             continue
-        alone, mean = found.alone, statistics.mean(other.lift for other in others)
-        off.append(abs(alone.mean - case.lift))
-        naive.append(abs(mean - case.lift))
-        widths.append(alone.high - alone.low)
-        covered += alone.low <= case.lift <= alone.high
+        case, band, truth = one.case, found.hybrid if beside else found.alone, one.beside if beside else one.lift
+        room = one.ceiling - (one.hybrid if beside else one.stock).mean
+        pilot = case.hybrid_pilot if beside else case.pilot
+        mean = statistics.mean(other.hybrid_lift if beside else other.lift for other in others)
+        off.append(abs(band.mean - truth.mean))
+        naive.append(abs(mean - truth.mean))
+        widths.append(band.high - band.low)
+        covered += band.low <= truth.mean <= band.high
         lines.append(
-            f"| {case.name} | {case.pairs} | {100 * case.stock:.1f} | {100 * case.pilot:+.1f} | {in_points(alone)} | "
-            f"{in_points(lift)} | {100 * off[-1]:.1f} | {100 * naive[-1]:.1f} |"
+            f"| {case.name} | {case.pairs} | {100 * room:.1f} | {100 * pilot:+.1f} | {in_points(band)} | "
+            f"{in_points(truth)} | {100 * off[-1]:.1f} | {100 * naive[-1]:.1f} |"
         )
     if off:
         lines.append(
@@ -149,10 +170,6 @@ def told(case: Case) -> str:
     return f"\n[{case.name}]\n{body}"
 
 
-def _foretold(case: Case, pilot: Pilot, others: Sequence[Case]) -> Expected | None:
-    return foretell(pilot, stock=case.stock, hybrid=case.hybrid, pairs=case.pairs, cases=others)
-
-
 def trained_on(name: str, lifts: Sequence[Row]) -> list[Row]:
     """The lab's rows of the default recipe on a set's test queries, one a seed."""
     key = {"set": name, "model": MODEL, "split": "test", "recipe": "default", "pairs": PAIRS}
@@ -163,6 +180,11 @@ def gained(trained: Sequence[Row], stock: Row, kind: str) -> Interval:
     """Over the queries, each the mean of its seeds."""
     values = sum(unpack(row[kind][RECALL]) for row in trained) / len(trained)
     return t_interval(values - unpack(stock[kind][RECALL]))
+
+
+def _error(found: Interval) -> float:
+    """Standard error behind an interval of 95 %."""
+    return (found.high - found.low) / 2 / 1.96
 
 
 def _pilot(row: dict[str, Any]) -> Pilot:

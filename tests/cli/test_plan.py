@@ -122,13 +122,20 @@ def test_it_ends_with_what_a_point_costs_or_says_what_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gain", "told"), [(0.072, "with +7.2 points foretold by lexitune assess"), (-0.01, "no gain is known here")]
+    ("gain", "model", "told"),
+    [
+        (0.072, "BAAI/bge-large-en-v1.5", "with +7.2 points foretold by lexitune assess"),
+        (0.072, "BAAI/bge-small-en-v1.5", "no gain is known here"),  # another model's
+        (-0.01, "BAAI/bge-large-en-v1.5", "no gain is known here"),
+    ],
 )
-def test_without_an_evaluation_a_point_goes_by_what_assess_foretold(empty: Path, gain: float, told: str) -> None:
+def test_without_an_evaluation_a_point_goes_by_what_assess_foretold(
+    empty: Path, gain: float, model: str, told: str
+) -> None:
     reports = empty / "lexitune-work" / "reports"
     reports.mkdir(parents=True)
     expected = {"alone": {"mean": gain, "low": gain - 0.03, "high": gain + 0.03, "n": 9}}
-    advice = Advice("TUNE", (), {"expected": expected}, "lexitune train")
+    advice = Advice("TUNE", (), {"expected": expected, "model": model}, "lexitune train")
     (reports / "assess.json").write_text(json.dumps(asdict(advice)), encoding="utf-8")
     (reports.parent / "lexitune.toml").write_text("", encoding="utf-8")
 

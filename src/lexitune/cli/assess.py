@@ -28,7 +28,7 @@ def run(call: Call) -> Result:
         f"{advice.answer}: {reason}" if not number else f"  {reason}" for number, reason in enumerate(advice.reasons)
     ]
     if advice.also:
-        lines.append(f"without training, by what they gain: {', '.join(advice.also)}")
+        lines.append(f"worth it without training: {', '.join(advice.also)}")
     code = Undecided.exit_code if advice.answer == CANNOT_TELL else 0
     return Result(lines or [advice.answer], asdict(advice), advice.next_command, exit_code=code)
 

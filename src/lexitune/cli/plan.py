@@ -14,7 +14,7 @@ from lexitune.pipeline.options import PlanOptions
 from lexitune.stages.train.options import TrainOptions
 
 if TYPE_CHECKING:
-    from lexitune.pipeline.bill import Bill, Cost, Plan, Span
+    from lexitune.pipeline.bill import Bill, Cost, Plan
     from lexitune.pipeline.probe import Prediction
 
 __all__ = ["command", "lines"]
@@ -133,8 +133,8 @@ def _afterwards(found: Plan) -> list[str]:
     else:
         cost, memory = found.reembedding, sum(found.reembedding_memory.values()) / GB
         told = (
-            f"re-embedding  {work.docs:,} passages: {cost.flops / PETA:.3g} PFLOP, {_time(cost.seconds)}, "
-            f"£{_pounds(cost.pounds)}, {memory:.2f} GB"
+            f"re-embedding  {work.docs:,} passages: {cost.flops / PETA:.3g} PFLOP, {cost.seconds.as_time()}, "
+            f"£{cost.pounds.as_pounds()}, {memory:.2f} GB"
         )
     return [
         told,
@@ -150,10 +150,10 @@ def _bill(bill: Bill) -> list[str]:
     llm = f"{bill.llm_pounds:,.2f}" if bill.llm_pounds else "-"
     rows = [
         ("bill", "time", "£"),
-        ("  machine: training, re-embedding", _time(machine.seconds), _pounds(machine.pounds)),
+        ("  machine: training, re-embedding", machine.seconds.as_time(), machine.pounds.as_pounds()),
         ("  people: labelling", label, wage),
         ("  language model", "", llm),
-        ("  together", _time(bill.hours.times(3600)), _pounds(bill.pounds)),
+        ("  together", bill.hours.times(3600).as_time(), bill.pounds.as_pounds()),
     ]
     return [f"{a:<36}{b:>21}{c:>22}" for a, b, c in rows]
 
@@ -179,37 +179,17 @@ def _per_point(bill: Bill) -> str:
         return "a point of R@10: no gain is known here; lexitune assess foretells one, --gain POINTS assumes one"
     share = 1 / bill.gain.points
     return (
-        f"a point of R@10: £{_pounds(bill.pounds.times(share))} and {_time(bill.hours.times(3600 * share))}, "
+        f"a point of R@10: £{bill.pounds.times(share).as_pounds()} and {bill.hours.times(3600 * share).as_time()}, "
         f"with {bill.gain.points:+.1f} points {bill.gain.source}"
     )
 
 
 def _cost(cost: Cost) -> str:
-    return f"{cost.flops / PETA:>9.3g}  {_time(cost.seconds):>18}  {_pounds(cost.pounds):>16}"
-
-
-def _time(seconds: Span) -> str:
-    """Such as `2.3 to 4.1 min`."""
-    factor, unit = next((f, u) for f, u in ((1, "s"), (60, "min"), (3600, "h")) if seconds.high < 120 * f or u == "h")
-    return f"{_range(seconds.low / factor, seconds.high / factor)} {unit}"
-
-
-def _pounds(pounds: Span) -> str:
-    """Such as `0.31 to 0.52`: less than ten pence to a tenth of a penny, a thousand and more without pence."""
-    low, high = (
-        f"{one:,.0f}" if one >= 1000 else f"{one:.2f}" if one >= 0.1 else f"{one:.3f}"
-        for one in (pounds.low, pounds.high)
-    )
-    return low if low == high else f"{low} to {high}"
+    return f"{cost.flops / PETA:>9.3g}  {cost.seconds.as_time():>18}  {cost.pounds.as_pounds():>16}"
 
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:,.0f} s" if seconds >= 99.5 else f"{seconds:.2g} s"
-
-
-def _range(low: float, high: float) -> str:
-    few, many = (f"{one:,.0f}" if one >= 99.5 else f"{one:.2g}" for one in (low, high))
-    return few if few == many else f"{few} to {many}"
 
 
 command = Command(

@@ -37,13 +37,14 @@ def run(call: Call) -> Result:
 def so_far(root: Path) -> dict[str, Any]:
     """The keys of a finished journey, for one that failed: the advice where it was given, else nothing."""
     from lexitune.io.workspace import Workspace
+    from lexitune.pipeline.outcome import advice_json
     from lexitune.pipeline.tune import peak_rss_mb
     from lexitune.stages.assess.driver import read_advice, report_path
 
     path = report_path(Workspace(root))
     advice = read_advice(path) if path.exists() else None
     return {
-        "advice": advice and {"answer": advice.answer, "reasons": list(advice.reasons)},
+        "advice": advice and advice_json(advice),
         "gate": None,
         "systems": {},
         "gain": {},

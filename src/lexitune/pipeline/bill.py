@@ -30,6 +30,20 @@ class Span:
         """Both, multiplied."""
         return Span(self.low * factor, self.high * factor)
 
+    def as_time(self) -> str:
+        """Of seconds, such as `2.3 to 4.1 min`."""
+        factor, unit = next((f, u) for f, u in ((1, "s"), (60, "min"), (3600, "h")) if self.high < 120 * f or u == "h")
+        few, many = (f"{one:,.0f}" if one >= 99.5 else f"{one:.2g}" for one in (self.low / factor, self.high / factor))
+        return f"{few if few == many else f'{few} to {many}'} {unit}"
+
+    def as_pounds(self) -> str:
+        """Such as `0.31 to 0.52`: less than ten pence to a tenth of a penny, a thousand and more without pence."""
+        low, high = (
+            f"{one:,.0f}" if one >= 1000 else f"{one:.2f}" if one >= 0.1 else f"{one:.3f}"
+            for one in (self.low, self.high)
+        )
+        return low if low == high else f"{low} to {high}"
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lexitune.errors import LexituneError
 from lexitune.io.workspace import Workspace
 from lexitune.pipeline.sections import SECTIONS
+from lexitune.settings import build, read_toml
 from lexitune.stages.assess import assessment, driver
 from lexitune.stages.assess.advice import TUNE
 from lexitune.stages.assess.options import AssessOptions
@@ -16,7 +18,6 @@ from lexitune.types import Advice, Dataset, Silent, Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
-    from lexitune.pipeline.bill import Span
 
 __all__ = ["assess", "assess_workspace"]
 
@@ -62,29 +63,34 @@ def assess_workspace(workspace: Workspace, *, sections: Mapping[str, Any], talk:
     """Assess the workspace's data, and say what a tune would take here, where one is advised.
 
     Args:
-        sections: Section name -> options record; those that are missing are as they come.
+        sections: Section name -> options record; those that are missing are as `lexitune.toml` has them.
 
     Raises:
         DataError: No data in the workspace, or data that cannot be measured.
-        UsageError: An unknown model.
+        UsageError: An unknown model, or a `lexitune.toml` that cannot be read.
     """
     from lexitune.pipeline.pilot import run_pilot
-    from lexitune.pipeline.plan import plan
 
-    sections = {name: kind() for name, kind in SECTIONS.items()} | dict(sections)
+    written = read_toml(workspace.config, SECTIONS)
+    sections = {name: build(kind, written.get(name, {})) for name, kind in SECTIONS.items()} | dict(sections)
     advice = driver.run(
         workspace, model=sections["model"], options=sections["assess"], talk=talk or Silent(), pilot=run_pilot
     )
     if advice.answer != TUNE:
         return advice
-    found = plan(workspace, None, sections=sections)
-    cost = (
-        f"training and encoding the corpus again take {_span(found.bill.machine.seconds, 60)} min here, on "
-        f"{found.subject.device}, and £{_span(found.bill.machine.pounds, 1)}: lexitune plan"
+    return replace(advice, reasons=(*advice.reasons, _cost(workspace, sections)))
+
+
+def _cost(workspace: Workspace, sections: Mapping[str, Any]) -> str:
+    """What the plan says, or why it cannot: no reason to withhold an advice."""
+    from lexitune.pipeline.plan import plan
+
+    try:
+        found = plan(workspace, None, sections=sections)
+    except LexituneError as error:
+        return f"what it takes is unknown: {error.problem}: {error.fix}"
+    machine = found.bill.machine
+    return (
+        f"training and encoding the corpus again take {machine.seconds.as_time()} on {found.subject.device}, and "
+        f"£{machine.pounds.as_pounds()}: lexitune plan"
     )
-    return replace(advice, reasons=(*advice.reasons, cost))
-
-
-def _span(found: Span, unit: float) -> str:
-    low, high = (f"{bound / unit:.2g}" for bound in (found.low, found.high))
-    return low if low == high else f"{low} to {high}"

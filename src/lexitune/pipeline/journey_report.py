@@ -241,7 +241,8 @@ def _assessment(advice: Advice) -> list[Block]:
         )
     blocks += _expected(advice.evidence)
     blocks += _vocabulary(advice.evidence)
-    return [_reasons("Was it worth trying?", f"Advice: {advice.answer}", advice.reasons), *blocks]
+    also = [f"worth it without training: {', '.join(advice.also)}"] if advice.also else []
+    return [_reasons("Was it worth trying?", f"Advice: {advice.answer}", [*advice.reasons, *also]), *blocks]
 
 
 def _expected(evidence: Mapping[str, Any]) -> list[Block]:

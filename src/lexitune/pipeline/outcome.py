@@ -45,7 +45,7 @@ class TuneOutcome:
         """One plain object: advice, gate, systems, gain, seconds, peak_rss_mb, and where things lie."""
         found = self.evaluation
         return {
-            "advice": {"answer": self.advice.answer, "reasons": list(self.advice.reasons)},
+            "advice": advice_json(self.advice),
             "gate": None if self.gate is None else {"answer": self.gate.answer, "reasons": list(self.gate.reasons)},
             "systems": {} if found is None else {name: report.summary() for name, report in found.systems.items()},
             "gain": {} if found is None else _gains(found.comparison),
@@ -55,6 +55,11 @@ class TuneOutcome:
             "report": str(self.report),
             **self.facts,
         }
+
+
+def advice_json(advice: Advice) -> dict[str, Any]:
+    """What a journey tells of its advice; `reports/assess.json` has the evidence."""
+    return {"answer": advice.answer, "reasons": list(advice.reasons), "also": list(advice.also)}
 
 
 def _gains(comparison: Comparison) -> dict[str, dict[str, float | int]]:

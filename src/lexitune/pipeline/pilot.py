@@ -7,6 +7,7 @@ measured with one that was trained without it, and without any query that shares
 from __future__ import annotations
 
 import time
+from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from lexitune.types import Silent
 __all__ = ["run_pilot"]
 
 FOLDS = 3
+MOST = 2  # times as many queries in one fold as in another
 PARTS = (0.25, 0.5, 1.0)
 RECALL = Measure("R", 10)
 NO_TEXTS = 4096  # tokens in a pass: vectors are at hand, nothing is encoded
@@ -42,21 +44,25 @@ def run_pilot(ledger: Ledger, seed: int) -> Pilot | None:
         seed: Of the folds, the trainings, and the halves that teach how much BM25 weighs.
 
     Returns:
-        What they gain over stock, alone and beside BM25; None where the queries make fewer than three groups.
+        What they gain over stock, alone and beside BM25; None where the queries make no three folds of about a size,
+        or some have no passage to learn.
     """
     began, stock = time.monotonic(), ledger.stock
-    folds = _folds(stock.strict_groups, seed)
-    if not all(len(fold) for fold in folds):
+    folds, draw = _folds(stock.strict_groups, seed), np.random.default_rng(seed)
+    if not 0 < max(map(len, folds)) < MOST * min(map(len, folds)):
         return None
     maps = _Maps(stock, seed)
+    others = [draw.permutation(np.concatenate([other for other in folds if other is not fold])) for fold in folds]
     pairs, lifts, hits = [], [], ledger.hits["stock"]
     for part in PARTS:
         counts: list[int] = []
         runs: dict[str, dict[str, float]] = {}
-        for fold in folds:
-            others = np.concatenate([other for other in folds if other is not fold])
-            count, weight = maps.fit(others[: max(1, round(part * len(others)))])
-            counts.append(count)
+        for fold, rest in zip(folds, others, strict=True):
+            table = maps.pairs(rest[: max(1, round(part * len(rest)))])
+            if not len(table):
+                return None
+            counts.append(len(table))
+            weight = maps.fit(table)
             runs |= maps.search(fold, weight).as_run()
         hits = Hits.from_run({query_id: runs[query_id] for query_id in stock.query_ids})
         pairs.append(round(float(np.mean(counts))))
@@ -74,32 +80,35 @@ class _Maps:
         self.recipe = settle(TrainOptions(recipe="adapter", seed=seed), token_budget=NO_TEXTS)
         self.number, self.rows = _distinct(stock)
 
-    def fit(self, queries: Rows) -> tuple[int, Matrix | None]:
-        """How many pairs these queries have, and the map that is trained on them."""
+    def pairs(self, queries: Rows) -> Rows:
+        """The distinct (query, passage) pairs of these queries, as rows of both."""
         stock = self.stock
-        pairs = {
+        found = {
             (row, self.number[doc_id])
             for row in queries.tolist()
             for doc_id, grade in stock.qrels[stock.query_ids[row]].items()
             if grade > 0 and doc_id in self.number
         }
-        table, ones = np.array(sorted(pairs), dtype=np.int64), np.ones(len(pairs), dtype=np.float32)
-        task = MapTask(stock.queries, self.vectors, len(self.rows), table, ones, recall=None)
+        return np.array(sorted(found), dtype=np.int64)
+
+    def fit(self, pairs: Rows) -> Matrix:
+        """The map that is trained on these pairs."""
+        ones = np.ones(len(pairs), dtype=np.float32)
+        task = MapTask(self.stock.queries, self.vectors, len(self.rows), pairs, ones, recall=None)
         weight, _ = fit_map(task, recipe=self.recipe, talk=Silent())
-        return len(pairs), weight
+        assert weight is not None  # without dev it is the last one
+        return weight
 
     def vectors(self, docs: Rows) -> Matrix:
         """Vectors of distinct passages."""
         rows, corpus = self.rows[docs], self.stock.corpus
         return corpus.rows(rows) if isinstance(corpus, Vectors) else corpus[0][rows]
 
-    def search(self, queries: Rows, weight: Matrix | None) -> Hits:
+    def search(self, queries: Rows, weight: Matrix) -> Hits:
         """Passages for these queries through the map."""
         stock = self.stock
         ids = [stock.query_ids[row] for row in queries.tolist()]
-        vectors = stock.queries[queries]
-        if weight is not None:
-            vectors = adapt(vectors, weight, normalise=stock.normalise)
+        vectors = adapt(stock.queries[queries], weight, normalise=stock.normalise)
         return exact_search(vectors, stock.corpus, DEPTH, query_ids=ids, allowed=stock.allowed)
 
 
@@ -115,7 +124,7 @@ def _distinct(stock: Stock) -> tuple[dict[str, int], Rows]:
     if isinstance(corpus, Vectors):
         ids, keys = corpus.doc_ids, list(corpus.text_hashes)
     else:
-        ids, keys = tuple(corpus[1]), [row.tobytes().hex() for row in corpus[0]]
+        ids, keys = tuple(corpus[1]), [blake2b(row.tobytes(), digest_size=16).hexdigest() for row in corpus[0]]
     number = {key: place for place, key in enumerate(dict.fromkeys(keys))}
     first: dict[str, int] = {}
     for row, key in enumerate(keys):
@@ -124,7 +133,7 @@ def _distinct(stock: Stock) -> tuple[dict[str, int], Rows]:
 
 
 def _folds(groups: NDArray[np.int64], seed: int) -> list[Rows]:
-    """Rows of the queries in three folds of about the same size, shuffled; no group is in two."""
+    """Rows of the queries in three folds, as even as the groups allow; no group is in two."""
     draw = np.random.default_rng(seed)
     order = np.argsort(groups, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
@@ -134,4 +143,4 @@ def _folds(groups: NDArray[np.int64], seed: int) -> list[Rows]:
         least = sizes.index(min(sizes))
         folds[least].append(members[place])
         sizes[least] += len(members[place])
-    return [draw.permutation(np.concatenate(fold)) if fold else np.empty(0, np.int64) for fold in folds]
+    return [np.concatenate(fold) if fold else np.empty(0, np.int64) for fold in folds]

@@ -56,7 +56,13 @@ def plan(workspace: Workspace | None, source: Path | None, *, sections: Mapping[
     dimension = spec.dimension or shape.width
     subject = Subject(choice.name, shape, spec.max_length, dimension, device, row, half, work)
     mined = workspace is not None and source is None and (workspace.root / "examples.parquet").exists()
-    return make_plan(subject, train=sections["train"], options=options, mined=mined, gain=_gain(workspace, options))
+    return make_plan(
+        subject,
+        train=sections["train"],
+        options=options,
+        mined=mined,
+        gain=_gain(workspace, source, options, spec.name),
+    )
 
 
 def _tables(workspace: Workspace | None, options: PlanOptions) -> list[Path]:
@@ -108,14 +114,14 @@ def _workload(
     return told(options, data=sections["data"], max_length=spec.max_length)
 
 
-def _gain(workspace: Workspace | None, options: PlanOptions) -> Gain | None:
+def _gain(workspace: Workspace | None, source: Path | None, options: PlanOptions, model: str) -> Gain | None:
     """Points of R@10: as told, as the last evaluation of the newest challenger measured, or as assess foretold them."""
     if options.gain is not None:
         return Gain(options.gain, "as told by --gain")
     model_id = None if workspace is None else newest_model(workspace)
     report = None if workspace is None or model_id is None else workspace.reports / f"{model_id}.json"
     if report is None or not report.exists():
-        return None if workspace is None else _foretold(workspace)
+        return None if workspace is None or source is not None else _foretold(workspace, model)
     systems = json.loads(report.read_text(encoding="utf-8"))["systems"]
     means = [systems[name]["summary"].get(RECALL, {}).get("mean") for name in ("stock", "tuned")]
     if None in means or means[1] <= means[0]:
@@ -123,11 +129,12 @@ def _gain(workspace: Workspace | None, options: PlanOptions) -> Gain | None:
     return Gain(100 * (means[1] - means[0]), f"measured on test with {model_id}")
 
 
-def _foretold(workspace: Workspace) -> Gain | None:
-    """What the last assessment expects of a tune, where that is a gain."""
+def _foretold(workspace: Workspace, model: str) -> Gain | None:
+    """What the last assessment of this model expects of a tune, where that is a gain."""
     if not report_path(workspace).exists():
         return None
-    expected = read_advice(report_path(workspace)).evidence.get("expected")
-    if not expected or expected["alone"]["mean"] <= 0:
+    evidence = read_advice(report_path(workspace)).evidence
+    expected = evidence.get("expected")
+    if not expected or expected["alone"]["mean"] <= 0 or evidence.get("model") != model:
         return None
     return Gain(100 * expected["alone"]["mean"], "foretold by lexitune assess")

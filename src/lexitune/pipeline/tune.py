@@ -113,6 +113,8 @@ def _stopped(workspace: Workspace, advice: Advice, seconds: Mapping[str, float])
     report = write_advice_report(workspace, advice)
     said = {"NO": "Not worth it", "CANNOT TELL": "Cannot tell yet whether it is worth it"}[advice.answer]
     lines = [fold(f"{said}: {advice.reasons[0]}"), f"No training was done. Report: {_shown(report)}"]
+    if advice.also:
+        lines.append(fold(f"Worth it without training: {', '.join(advice.also)}"))
     return TuneOutcome(
         advice=advice,
         gate=None,

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 __all__ = ["KINDS", "Personal", "find_personal"]
 
-IBAN_COUNTRIES = (
-    "AD AE AL AT AZ BA BE BG BH BI BR BY CH CR CY CZ DE DJ DK DO EE EG ES FI FK FO FR GB GE GI GL GR GT HR HU IE IL IQ "
-    "IS IT JO KW KZ LB LC LI LT LU LV LY MC MD ME MK MN MR MT MU NI NL NO OM PK PL PS PT QA RO RS RU SA SC SD SE SI SK "
-    "SM SO ST SV TL TN TR UA VA VG XK YE"
+IBANS = (
+    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 "
+    "EG29 ES24 FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 "
+    "KW30 KZ20 LB28 LC32 LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 "
+    "OM23 PK24 PL28 PS29 PT25 QA29 RO24 RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 "
+    "TN24 TR26 UA29 VA22 VG24 XK20 YE30"
 )
+"""ISO 13616: country, and the characters of its numbers."""
+
+IBAN_LENGTHS = {one[:2]: int(one[2:]) for one in IBANS.split()}
+FILES = "bmp|css|csv|gif|html?|ico|jpe?g|js|json|md|pdf|png|py|rst|sh|svg|toml|ts|txt|webp|xml|ya?ml|zip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,101 +42,124 @@ def find_personal(text: str) -> Iterator[Personal]:
         >>> list(find_personal("Write to ann@firm.co.uk!"))
         [Personal(kind='email address', start=9, end=23)]
     """
-    found: list[Personal] = []
-    for kind, (pattern, is_real) in KINDS.items():
+    found: list[tuple[int, int, str]] = []  # by start; none overlap
+    for kind, (pattern, real) in KINDS.items():
         for match in pattern.finditer(text):
-            start, end = match.span()
-            if is_real(match.group()) and not any(start < one.end and one.start < end for one in found):
-                found.append(Personal(kind, start, end))
-    yield from sorted(found, key=lambda one: one.start)
+            start = match.start("value")
+            end = start + real(match["value"])
+            place = bisect_left(found, (start,))
+            before_is_clear = place == 0 or found[place - 1][1] <= start
+            if end > start and before_is_clear and (place == len(found) or end <= found[place][0]):
+                found.insert(place, (start, end, kind))
+    for start, end, kind in found:
+        yield Personal(kind, start, end)
 
 
-def _is_mailbox(value: str) -> bool:
-    """Not of a domain that is kept for examples (RFC 2606)."""
-    domain = value.rpartition("@")[2].lower()
-    return not re.search(r"(?:^|\.)(?:example(?:\.(?:com|net|org))?|test|invalid|localhost)$", domain)
+def _mailbox(value: str) -> int:
+    """Not of a domain that is kept for examples (RFC 2606), and no file, package or repository."""
+    name, _, domain = value.rpartition("@")
+    kept = re.search(rf"(?:^|\.)(?:example(?:\.(?:com|net|org))?|test|invalid|localhost|{FILES})$", domain.lower())
+    return 0 if kept or name == "git" else len(value)
 
 
-def _is_card(value: str) -> bool:
-    """Issuer's first digit, and Luhn's check digit (ISO/IEC 7812)."""
+def _card(value: str) -> int:
+    """Luhn's check digit (ISO/IEC 7812)."""
     digits = _digits(value)
     doubled = [digit * 2 - 9 * (digit > 4) if place % 2 else digit for place, digit in enumerate(reversed(digits))]
-    return digits[0] in (2, 3, 4, 5, 6) and len(set(digits)) > 1 and sum(doubled) % 10 == 0
+    return len(value) if len(set(digits)) > 1 and sum(doubled) % 10 == 0 else 0
 
 
-def _is_iban(value: str) -> bool:
-    """ISO 13616: country and check digits moved to the end, letters as 10 to 35, and 1 modulo 97."""
-    plain = value.replace(" ", "")
-    if plain[:2] not in IBAN_COUNTRIES.split() or not 15 <= len(plain) <= 34:
-        return False
-    return int("".join(str(int(one, 36)) for one in plain[4:] + plain[:4])) % 97 == 1
+def _iban(value: str) -> int:
+    """As long as its country has them; country and check digits moved to the end, letters as 10 to 35: 1 modulo 97."""
+    places = [place for place, one in enumerate(value) if one != " "]
+    length = IBAN_LENGTHS.get(value[:2], 0)
+    if not length or len(places) < length:
+        return 0
+    plain = "".join(value[place] for place in places[:length])
+    is_real = int("".join(str(int(one, 36)) for one in plain[4:] + plain[:4])) % 97 == 1
+    return places[length - 1] + 1 if is_real else 0
 
 
-def _is_nhs_number(value: str) -> bool:
+def _nhs_number(value: str) -> int:
     """Ten digits, the last one by weights of 10 to 2 modulo 11."""
     *digits, check = _digits(value)
     found = 11 - sum(weight * digit for weight, digit in zip(range(10, 1, -1), digits, strict=True)) % 11
-    return found % 11 == check and found != 10
+    return len(value) if found % 11 == check and found != 10 and any(digits) else 0
 
 
-def _is_phone_number(value: str) -> bool:
-    return 8 <= len(_digits(value)) <= 15
+def _phone_number(value: str) -> int:
+    return len(value) if 8 <= len(_digits(value)) <= 15 else 0
 
 
-def _is_public_address(value: str) -> bool:
-    """An address of the open internet; those of private networks and documentation say nothing about a person."""
+def _public_address(value: str) -> int:
+    """An address of the open internet; those of private networks and of documentation say nothing about a person.
+
+    One without a number of three digits may as well be a version or a clause.
+    """
     try:
-        return ipaddress.ip_address(value).is_global
+        address = ipaddress.ip_address(value)
     except ValueError:
-        return False
+        return 0
+    return len(value) if address.is_global and any(len(part) == 3 for part in value.split(".")) else 0
 
 
-def _always(value: str) -> bool:
-    return True
+def _key(value: str) -> int:
+    """Not one that documentation shows."""
+    return 0 if "EXAMPLE" in value else len(value)
+
+
+def _any(value: str) -> int:
+    return len(value)
 
 
 def _digits(value: str) -> list[int]:
-    return [int(one) for one in value if one in "0123456789"]
+    return [int(one) for one in value if one.isdigit()]
 
 
-KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], bool]]] = {
-    "key or password": (
-        re.compile(
+def _form(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern if "(?P<value>" in pattern else f"(?P<value>{pattern})", re.ASCII)
+
+
+KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], int]]] = {
+    "key or token": (
+        _form(
             r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----"
             r"|\bAKIA[0-9A-Z]{16}\b"  # AWS
-            r"|\bgh[pousr]_[A-Za-z0-9]{36,}\b"  # GitHub
-            r"|\bsk-[A-Za-z0-9_-]{32,}"  # OpenAI and others
+            r"|\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})"
+            r"|\bAIza[0-9A-Za-z_-]{35}"  # Google
+            r"|\bsk[-_](?=[A-Za-z_-]{0,40}\d)[A-Za-z0-9_-]{24,}"  # OpenAI, Stripe and others
             r"|\bxox[abprs]-[A-Za-z0-9-]{10,}"  # Slack
             r"|\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"  # a signed JSON Web Token
+            r"|(?<=://)[^\s/:@]{1,64}:[^\s/:@]{1,128}@"  # name and password in an address
         ),
-        _always,
+        _key,
     ),
     "email address": (
-        re.compile(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b", re.ASCII),
-        _is_mailbox,
+        _form(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b"),
+        _mailbox,
     ),
-    "IBAN": (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"), _is_iban),
+    "IBAN": (_form(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}"), _iban),
     "payment card": (
-        re.compile(r"(?<![\d.,-])(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}|\d{4}([ -])\d{6}\2\d{5}|\d{13,19})(?![\d.,-]?\d)"),
-        _is_card,
-    ),
-    "NHS number": (re.compile(r"(?<![\d-])\d{3} \d{3} \d{4}(?![\d-])"), _is_nhs_number),
-    "National Insurance number": (
-        re.compile(r"\b(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]\b"),
-        _always,
-    ),
-    "US social security number": (
-        re.compile(r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])"),
-        _always,
-    ),
-    "phone number": (
-        re.compile(
-            r"(?<![\w.+-])(?:\+\d{1,3}[ .-](?:\(0?\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}|\+\d{11,15}"
-            r"|(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}"  # North American
-            r"|0[1-9]\d{1,3} \d{3,4} ?\d{3,4})(?!\w|[ .-]\d)"  # British
+        _form(  # Visa, Mastercard, Discover and UnionPay in fours; American Express as 4, 6, 5
+            r"(?<![\d.,-])(?P<value>(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|6(?:011|[245]\d\d))([ -]?)\d{4}\2\d{4}\2\d{4}"
+            r"|3[47]\d\d([ -]?)\d{6}\3\d{5})(?![\d.,-]?\d)"
         ),
-        _is_phone_number,
+        _card,
     ),
-    "IP address": (re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]?\d)"), _is_public_address),
+    "NHS number": (_form(r"\bNHS\D{0,20}(?P<value>\d{3}[ -]?\d{3}[ -]?\d{4})(?!\d)"), _nhs_number),
+    "National Insurance number": (
+        _form(r"\b(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]\b"),
+        _any,
+    ),
+    "US social security number": (_form(r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])"), _any),
+    "phone number": (
+        _form(
+            r"(?<![\w.+-])(?:\+\d{1,3}[ .-](?:\(0?\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}|\+\d{10,15}"
+            r"|(?:\(\d{3}\) ?|\d{3}-)\d{3}-\d{4}"  # North American
+            r"|0[1-9]\d{1,3} \d{3,4} ?\d{3,4}(?! \d)|0[1237]\d{9})(?!\w|[.-]\d)"  # British
+        ),
+        _phone_number,
+    ),
+    "IP address": (_form(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]?\d)"), _public_address),
 }
-"""Kind -> its form, and what tells a real one from digits that look like it."""
+"""Kind -> its form, and how many of the characters that have it are a real one: 0 where they only look like it."""

@@ -28,6 +28,7 @@ __all__ = ["CANNOT_TELL", "NO", "TUNE", "advise"]
 TUNE, NO, CANNOT_TELL = "TUNE", "NO", "CANNOT TELL"
 
 MILESTONES = (5_000, 20_000, 50_000)  # pairs
+FARTHEST = 4  # times as many pairs as were foretold: beyond two doublings a curve is a guess
 ROOM = 0.10  # of recall, between the first ten and the first hundred: a reranker is worth a try
 TOO_MANY = 10_000  # queries that nobody labels to settle one question
 DEFAULT = AssessOptions()
@@ -37,8 +38,9 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
     """Turn figures into an answer.
 
     Where a pilot foretells the gain, that decides: NO, when all of its band lies below the least gain, or what serves
-    then is not thought to pass what serves without training; TUNE, when none of the band lies below 0 and its middle
-    reaches the least gain. Elsewhere the rule of thumb does: NO, when the stock model's interval lies at or above the
+    then cannot pass what serves without training by as much; TUNE, when the pilot itself is shown to gain, all of the
+    band lies above 0, and its middle reaches the least gain over what serves without training, else CANNOT TELL.
+    Where that decides nothing the rule of thumb does: NO, when the stock model's interval lies at or above the
     threshold; TUNE, when it lies below. NO in any case, when the words change so fast that a tuned model would soon be
     behind; and TUNE only with pairs to train on and test queries to prove it with. Everything else is CANNOT TELL, with
     what is missing.
@@ -50,8 +52,11 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
         answer = CANNOT_TELL
         reasons.append("no train or dev query has a relevant passage, so the stock model cannot be measured")
     else:
+        decided, foretold = _foretold(figures, options)
         answer, told = _against_threshold(stock, figures, options)
-        answer, foretold = _foretold(answer, figures, options)
+        if decided is not None:  # and the rule's verdict would only contradict it
+            answer = decided
+            told = f"stock {RECALL} {with_interval(stock)}; the rule of thumb draws its line at {options.threshold:.2f}"
         reasons += [*foretold, told]
     reasons += cheaper(figures, options)
     reasons += prompted(figures)
@@ -71,39 +76,46 @@ REMEDIES = {"hybrid": "USE HYBRID", "bm25": "USE BM25", "known": "INDEX KNOWN QU
 NEXT = {TUNE: "lexitune train", NO: "lexitune status", CANNOT_TELL: "lexitune tune --anyway"}
 
 
-def _foretold(by_rule: str, figures: Figures, options: AssessOptions) -> tuple[str, list[str]]:
-    """The answer by what a tune is expected to gain, else by the rule; and what was foretold."""
+def _foretold(figures: Figures, options: AssessOptions) -> tuple[str | None, list[str]]:
+    """The answer by what a tune is expected to gain, None where that decides nothing; and what was foretold."""
     found, pilot, least = figures.expected, figures.pilot, options.least_gain
     if found is None or pilot is None:
-        return by_rule, []
-    band = f"band of {100 * BAND:.0f} %"
+        return None, []
+    gained = pilot.lifts[-1]
     told = (
-        f"a tune on {found.pairs:,} pairs is expected to gain {in_points(found.alone)} over stock ({band}), and "
-        f"{in_points(found.hybrid)} beside BM25: a map trained on {pilot.pairs[-1]:,} pairs of vectors in "
-        f"{pilot.seconds:.0f} s gains {in_points(pilot.lifts[-1])}"
+        f"a tune on {found.pairs:,} pairs is expected to gain {in_points(found.alone)} over stock (band of "
+        f"{100 * BAND:.0f} %), and {in_points(found.hybrid)} beside BM25: a map trained on {pilot.pairs[-1]:,} pairs "
+        f"of vectors in {pilot.seconds:.0f} s gains {in_points(gained)}"
     )
-    reasons = [told, *_more_pairs(figures)]
     best = max(figures.systems, key=lambda name: figures.systems[name][RECALL].mean)
     stock, hybrid, reached = (figures.systems[name][RECALL].mean for name in ("stock", "hybrid", best))
+    asked = f"the {100 * least:g} points that are worth it (--least-gain)"
+    without = f"{called(best)} reaches {reached:.2f} without it"
     if found.alone.high < least:
-        return NO, [f"{told}: less than the {100 * least:g} points that are worth it (--least-gain)"]
+        return NO, [f"{told}: less than {asked}"]
     if max(stock + found.alone.high, hybrid + found.hybrid.high) < reached + least:
-        return NO, [f"{told}; {called(best)} reaches {reached:.2f} without it, and it is not expected to pass that"]
-    if found.alone.low > 0 and found.alone.mean >= least:
-        return TUNE, reasons
-    return by_rule, [f"{told}: that alone decides nothing", *reasons[1:]]
+        return NO, [f"{told}; {without}, and it is not expected to pass that by {asked}"]
+    rest = _more_pairs(figures)
+    if gained.low <= 0:
+        return None, [f"{told}: nothing is shown, so that decides nothing", *rest]
+    if found.alone.low <= 0 or found.alone.mean < least:
+        return None, [f"{told}: too unsure to decide anything", *rest]
+    if max(stock + found.alone.mean, hybrid + found.hybrid.mean) < reached + least:
+        return CANNOT_TELL, [f"{told}; {without}, and it may not pass that by {asked}", *rest]
+    return TUNE, [told, *rest]
 
 
 def _more_pairs(figures: Figures) -> list[str]:
     """What more pairs would buy: those at hand beyond what was foretold, or those still to be collected."""
-    found = figures.expected
+    found, ceiling = figures.expected, figures.ceiling - figures.systems["stock"][RECALL].mean
     assert found is not None
     if not found.doubling:
-        return ["the map gains nothing by more pairs"]
-    counts = sorted({count for count in (figures.pairs, *MILESTONES) if count > found.pairs})
-    room = 1 - figures.systems["stock"][RECALL].mean
-    shown = ", ".join(f"{min(found.at(count), room) * 100:+.1f} with {count:,}" for count in counts)
-    return [f"each doubling of the pairs adds {100 * found.doubling:.1f} points by the map's own curve: {shown}"]
+        return ["the map is not shown to gain more by more pairs"]
+    most = FARTHEST * found.pairs
+    counts = sorted({count for count in (figures.pairs, *MILESTONES) if found.pairs < count <= most})
+    shown = ", ".join(f"about {100 * min(found.at(count), ceiling):+.0f} with {count:,}" for count in counts)
+    told = f"each doubling of the pairs adds {100 * found.doubling:.1f} points by the map's own curve"
+    return [f"{told}: {shown}, by extrapolation" if shown else told]
 
 
 def _against_threshold(stock: Interval, figures: Figures, options: AssessOptions) -> tuple[str, str]:
@@ -211,6 +223,7 @@ def _evidence(figures: Figures, options: AssessOptions) -> dict[str, object]:
         "max_length": figures.max_length,
         "cut_off": figures.cut_off,
         "truncation": None if figures.truncation is None else figures.truncation.to_json(),
+        "model": figures.model,
         "prompt": figures.prompt,
         "prompt_lift": None if figures.prompt_lift is None else asdict(figures.prompt_lift),
         "documents": None if figures.documents is None else asdict(figures.documents),

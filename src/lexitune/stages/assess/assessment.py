@@ -30,7 +30,7 @@ from lexitune.types import Advice, Dataset, Doc, Qrels, Query, Silent, Talk
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
 
-__all__ = ["assess", "sample_queries"]
+__all__ = ["assess", "ceiling_of", "sample_queries"]
 
 DEFAULT = AssessOptions()
 
@@ -62,7 +62,10 @@ def assess(
     reports = {
         name: measure_hits(hits, qrels, measures, system=name, split="train+dev") for name, hits in ledger.hits.items()
     }
+    ceiling = ceiling_of(qrels)
+    found = pilot(ledger, options.seed) if pilot is not None and options.pilot and pairs else None
     figures = Figures(
+        model=model.spec.name,
         systems={name: {str(m): report.interval(m) for m in measures} for name, report in reports.items()},
         available=available,
         pairs=pairs,
@@ -73,8 +76,8 @@ def assess(
         prompt_lift=_prompt_lift(ledger, qrels, reports["stock"]),
         documents=_documents(data, ledger.hits["stock"], qrels),
         query_ms=ledger.query_ms,
-        **_expected(reports, pairs, pilot(ledger, options.seed) if pilot is not None and options.pilot else None),
-        ceiling=float(np.mean([min(1.0, RANK / sum(g > 0 for g in judged.values())) for judged in qrels.values()])),
+        **_expected(reports, found, ceiling=ceiling, pairs=pairs),
+        ceiling=ceiling,
         **_words(data, reports, model=model, general=general),
         **_times(data, reports["stock"], options=options),
         **_lengths(data, qrels, reports["stock"], model=model),
@@ -98,12 +101,13 @@ def _documents(data: Dataset, stock: Hits, qrels: Qrels) -> Interval | None:
     return measure_hits(hits, judged, parse_measures(RECALL)).interval(RECALL)
 
 
-def _expected(reports: Mapping[str, Report], pairs: int, pilot: Pilot | None) -> dict[str, Any]:
+def _expected(reports: Mapping[str, Report], pilot: Pilot | None, *, ceiling: float, pairs: int) -> dict[str, Any]:
     """The pilot, and what a tune would gain by it, as `Figures` has them."""
-    if pilot is None or not pairs:
+    if pilot is None:
         return {}
-    stock, hybrid = (reports[name].mean(RECALL) for name in ("stock", "hybrid"))
-    return {"pilot": pilot, "expected": foretell(pilot, stock=stock, hybrid=hybrid, pairs=pairs)}
+    stock, hybrid = (reports[name].interval(RECALL) for name in ("stock", "hybrid"))
+    found = foretell(pilot, stock=stock, hybrid=hybrid, ceiling=ceiling, pairs=pairs)
+    return {"pilot": pilot, "expected": found}
 
 
 def _words(
@@ -169,6 +173,11 @@ def _lengths(data: Dataset, qrels: Qrels, stock: Report, *, model: Embedder) -> 
         "cut_off": len(full) / max(1, len(docs)),
         "truncation": recall_gap(stock.values(RECALL), cut),
     }
+
+
+def ceiling_of(qrels: Qrels) -> float:
+    """The best R@10 that any system can reach: below 1 where queries have more than ten relevant passages."""
+    return float(np.mean([min(1.0, RANK / sum(g > 0 for g in judged.values())) for judged in qrels.values()]))
 
 
 def sample_queries(data: Dataset, *, most: int, seed: int) -> tuple[Qrels, int]:

@@ -9,13 +9,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from lexitune.errors import DataError, UsageError
-from lexitune.fingerprint import hash_file
+from lexitune.fingerprint import hash_file, hash_text
 from lexitune.io.atomic import replace_text
 from lexitune.io.dataset import open_data
 from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
 from lexitune.stages.assess.assessment import assess
-from lexitune.stages.assess.expected import Pilot
+from lexitune.stages.assess.expected import Pilot, table_text
 from lexitune.stages.assess.ledger import SYSTEMS, Ledger
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.types import Advice, Silent, Talk
@@ -49,6 +49,7 @@ def run(
         embedder = load(options=model, talk=talk)
         others = {name: load(options=_alone(model, name), talk=talk) for name in _names(options.also)}
         inputs = {"data": hash_file(workspace.dataset), "model": embedder.fingerprint}
+        inputs["pilot"] = hash_text(table_text()) if pilot is not None and options.pilot else ""
         inputs |= {f"model {name}": other.fingerprint for name, other in others.items()}
         if is_finished(path, stage="assess", inputs=inputs, options=options):
             talk.say("assess: skipped, same data, same model, same options")
@@ -76,8 +77,8 @@ def _names(also: str) -> list[str]:
 
 
 def _alone(options: ModelOptions, name: str) -> ModelOptions:
-    """Options for another model: a revision, and trust in its code, are the stock model's own."""
-    return replace(options, model=name, revision=None, trust_remote_code=False)
+    """Options for another model: a revision, trust in its code and a length are the stock model's own."""
+    return replace(options, model=name, revision=None, trust_remote_code=False, max_length=None)
 
 
 def report_path(workspace: Workspace) -> Path:
@@ -93,7 +94,7 @@ def read_advice(path: Path) -> Advice:
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        told = {name: tuple(found[name]) for name in ("reasons", "also")}
+        told = {name: tuple(found.get(name, ())) for name in ("reasons", "also")}
         return Advice(found["answer"], evidence=found["evidence"], next_command=found["next_command"], **told)
     except (ValueError, KeyError, TypeError) as error:
         raise DataError("E3307", f"{path} cannot be read: {error!r}", fix=f"rm {path} && lexitune assess") from error

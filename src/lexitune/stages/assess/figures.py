@@ -39,6 +39,7 @@ class Figures:
         max_length: Tokens that the model reads of a passage.
         cut_off: Share of the relevant passages that are as long as that, or longer, and lose their end.
         truncation: The stock model's R@10 on queries whose relevant passages all are, beside the others.
+        model: Name of the stock model.
         prompt: What the stock model's queries begin with, and `prompt_lift` what that gains over leaving it out.
         documents: The stock model's R@10 of documents, each by the best of its passages; None where a document is a
             passage.
@@ -62,6 +63,7 @@ class Figures:
     max_length: int = 0
     cut_off: float = 0.0
     truncation: Gap | None = None
+    model: str = ""
     prompt: str = ""
     prompt_lift: Interval | None = None
     documents: Interval | None = None

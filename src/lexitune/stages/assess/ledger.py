@@ -37,6 +37,7 @@ SYSTEMS = {
 
 DEPTH = 100  # of the rankings that a hybrid is made of
 NEAREST = 20  # known queries that answer a new one
+BLOCK = 256  # queries: what is left out for a block is as many cells as their groups have
 RECALL = Measure("R", 10)
 
 Matrix = NDArray[np.float32]
@@ -103,20 +104,24 @@ def keep_ledger(
     Args:
         others: Further stock models by name.
         vectors: Folder of the encode cache; None: nothing is kept.
+
+    Raises:
+        ValueError: Another model has the name of a system.
     """
+    if taken := SYSTEMS.keys() & others.keys():
+        raise ValueError(f"other models may not be called {', '.join(sorted(taken))}")
     queries = [data.queries[query_id] for query_id in qrels]
     ids, allowed = tuple(qrels), allowed_docs(queries, data.docs)
+    groups, strict = (_group_numbers(data, qrels, strict=strict) for strict in (False, True))
     hits: dict[str, Hits] = {}
     seconds: dict[str, float] = {}
-    found: dict[str, tuple[Matrix, Vectors | tuple[Matrix, Sequence[str]]]] = {}
     for name, one in {"stock": model, **others}.items():
         corpus = _encode(one, data, vectors, talk)
         with _timed(name, seconds):
             encoded = one.encode_queries([query.text for query in queries])
             hits[name] = exact_search(encoded, corpus, DEPTH, query_ids=ids, allowed=allowed)
-        found[name] = encoded, corpus
-    groups, strict = (_group_numbers(data, qrels, strict=strict) for strict in (False, True))
-    stock = Stock(qrels, ids, *found["stock"], groups, strict, allowed, model.network.normalise)
+        if name == "stock":
+            stock = Stock(qrels, ids, encoded, corpus, groups, strict, allowed, model.network.normalise)
     bare = None
     if model.spec.query_prompt:
         encoded = model.encode_queries([query.text for query in queries], bare=True)
@@ -125,7 +130,7 @@ def keep_ledger(
     with _timed("bm25", seconds):
         hits["bm25"] = lexical.search([query.text for query in queries], query_ids=ids, k=DEPTH, allowed=allowed)
     with _timed("known", seconds):
-        known = nearest_answers(stock, DEPTH)
+        known = nearest_answers(stock)
     for name, other in (("hybrid", hits["bm25"]), ("known", known)):
         hits[name], _ = cross_fuse(hits["stock"], other, qrels, DEPTH, measure=RECALL, seed=seed)
     seconds["known"] += seconds["stock"]
@@ -133,33 +138,43 @@ def keep_ledger(
     return Ledger(hits, {name: 1000 * spent / len(ids) for name, spent in seconds.items()}, bare, stock)
 
 
-def nearest_answers(stock: Stock, k: int) -> Hits:
-    """Passages by the most alike query that they are known to answer, of queries of other groups.
+def nearest_answers(stock: Stock) -> Hits:
+    """Passages by the most alike query that they are known to answer, of the queries of other groups at hand.
 
     Known queries stand in the index beside the passages, as it were, and lead to their answers.
-
-    Args:
-        k: Most hits of a query.
     """
     allowed = stock.allowed
-    alike = exact_search(
-        stock.queries,
-        (stock.queries, stock.query_ids),
-        min(NEAREST, len(stock.query_ids)),
-        query_ids=stock.query_ids,
-        exclude=_own_groups(stock.groups),
-    )
-    column = {} if allowed is None else {doc_id: place for place, doc_id in enumerate(allowed.doc_ids)}
+    ids = stock.corpus.doc_ids if isinstance(stock.corpus, Vectors) else stock.corpus[1]
+    column = {doc_id: place for place, doc_id in enumerate(ids if allowed is None else allowed.doc_ids)}
     run: dict[str, dict[str, float]] = {}
-    for place, query_id in enumerate(stock.query_ids):
+    for place, (query_id, alike) in enumerate(_alike(stock)):
         mask = None if allowed is None else allowed.mask(place)
         scores: dict[str, float] = {}
-        for known, score in alike.run(query_id):  # the most alike first: a doc's first score is its best
+        for known, score in alike:  # the most alike first: a doc's first score is its best
             for doc_id, grade in stock.qrels[known].items():
-                if grade > 0 and (mask is None or mask[column[doc_id]]):
+                if grade > 0 and doc_id in column and (mask is None or mask[column[doc_id]]):
                     scores.setdefault(doc_id, score)
-        run[query_id] = dict(list(scores.items())[:k])
+        run[query_id] = scores
     return Hits.from_run(run)
+
+
+def _alike(stock: Stock) -> Iterator[tuple[str, list[tuple[str, float]]]]:
+    """Each query with the queries of other groups that are most like it, a block at a time."""
+    order = np.argsort(stock.groups, kind="stable")
+    sorted_groups = stock.groups[order]
+    for start in range(0, len(order), BLOCK):
+        groups = stock.groups[start : start + BLOCK]
+        first, last = (np.searchsorted(sorted_groups, groups, side=side) for side in ("left", "right"))
+        own = [order[low:high] for low, high in zip(first, last, strict=True)]
+        ids = stock.query_ids[start : start + BLOCK]
+        hits = exact_search(
+            stock.queries[start : start + BLOCK],
+            (stock.queries, stock.query_ids),
+            min(NEAREST, len(stock.query_ids)),
+            query_ids=ids,
+            exclude=(np.repeat(np.arange(len(ids)), [len(one) for one in own]), np.concatenate(own)),
+        )
+        yield from ((query_id, hits.run(query_id)) for query_id in ids)
 
 
 def _group_numbers(data: Dataset, qrels: Qrels, *, strict: bool) -> NDArray[np.int64]:
@@ -168,16 +183,6 @@ def _group_numbers(data: Dataset, qrels: Qrels, *, strict: bool) -> NDArray[np.i
     for number, group in enumerate(groups_of(qrels, data.queries, docs=data.docs, strict=strict)):
         numbers[[row[query_id] for query_id in group]] = number
     return numbers
-
-
-def _own_groups(groups: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cells (row, column) of all pairs of one group."""
-    order = np.argsort(groups, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    return (
-        np.concatenate([np.repeat(one, len(one)) for one in members]),
-        np.concatenate([np.tile(one, len(one)) for one in members]),
-    )
 
 
 def _encode(model: Embedder, data: Dataset, vectors: Path | None, talk: Talk) -> Vectors | tuple[Matrix, list[str]]:
