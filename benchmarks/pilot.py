@@ -189,7 +189,8 @@ def _error(found: Interval) -> float:
 
 def _pilot(row: dict[str, Any]) -> Pilot:
     lifts = tuple(Interval(**one) for one in row["lifts"])
-    return Pilot(tuple(row["pairs"]), lifts, Interval(**row["hybrid_lift"]), row["seconds"])
+    rise, beside = (Interval(**row[name]) for name in ("rise", "hybrid_lift"))
+    return Pilot(tuple(row["pairs"]), lifts, rise, beside, row["seconds"])
 
 
 def in_points(found: Interval) -> str:

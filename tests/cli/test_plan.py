@@ -135,7 +135,8 @@ def test_without_an_evaluation_a_point_goes_by_what_assess_foretold(
     reports = empty / "lexitune-work" / "reports"
     reports.mkdir(parents=True)
     expected = {"alone": {"mean": gain, "low": gain - 0.03, "high": gain + 0.03, "n": 9}}
-    advice = Advice("TUNE", (), {"expected": expected, "model": model}, "lexitune train")
+    evidence = {"expected": expected, "pilot": {"lifts": [{"low": 0.01}]}, "model": model}
+    advice = Advice("TUNE", (), evidence, "lexitune train")
     (reports / "assess.json").write_text(json.dumps(asdict(advice)), encoding="utf-8")
     (reports.parent / "lexitune.toml").write_text("", encoding="utf-8")
 

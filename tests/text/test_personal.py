@@ -63,6 +63,12 @@ def test_what_only_looks_like_it(text: str) -> None:
     assert list(find_personal(text)) == []
 
 
+def test_one_find_does_not_swallow_the_next() -> None:
+    text = "DE89370400440532013000 GB82WEST12345698765432 and _ann@firm.md"
+
+    assert [one.kind for one in find_personal(text)] == ["IBAN", "IBAN", "email address"]
+
+
 def test_finds_stand_in_the_order_of_the_text() -> None:
     text = "81.2.169.60 wrote to ann@firm.uk from +44 20 7946 0958"
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lexitune.io.hits import Hits
 from lexitune.io.vectors import Vectors
 from lexitune.metrics.measures import Measure, measure_hits
-from lexitune.metrics.statistics import Interval, t_interval
+from lexitune.metrics.statistics import t_interval
 from lexitune.models.adapter import Matrix, adapt
 from lexitune.search.exact import exact_search
 from lexitune.search.hybrid import cross_fuse
@@ -53,7 +53,8 @@ def run_pilot(ledger: Ledger, seed: int) -> Pilot | None:
         return None
     maps = _Maps(stock, seed)
     others = [draw.permutation(np.concatenate([other for other in folds if other is not fold])) for fold in folds]
-    pairs, lifts, hits = [], [], ledger.hits["stock"]
+    start, start_hybrid = (_recall(ledger.hits[name], stock) for name in ("stock", "hybrid"))
+    pairs, values, hits = [], [], ledger.hits["stock"]
     for part in PARTS:
         counts: list[int] = []
         runs: dict[str, dict[str, float]] = {}
@@ -66,10 +67,15 @@ def run_pilot(ledger: Ledger, seed: int) -> Pilot | None:
             runs |= maps.search(fold, weight).as_run()
         hits = Hits.from_run({query_id: runs[query_id] for query_id in stock.query_ids})
         pairs.append(round(float(np.mean(counts))))
-        lifts.append(_lift(hits, ledger.hits["stock"], stock))
+        values.append(_recall(hits, stock))
     hybrid, _ = cross_fuse(hits, ledger.hits["bm25"], stock.qrels, DEPTH, measure=RECALL, seed=seed)
-    hybrid_lift = _lift(hybrid, ledger.hits["hybrid"], stock)
-    return Pilot(tuple(pairs), tuple(lifts), hybrid_lift, time.monotonic() - began)
+    return Pilot(
+        tuple(pairs),
+        tuple(t_interval(one - start) for one in values),
+        t_interval(values[-1] - values[0]),
+        t_interval(_recall(hybrid, stock) - start_hybrid),
+        time.monotonic() - began,
+    )
 
 
 class _Maps:
@@ -112,10 +118,9 @@ class _Maps:
         return exact_search(vectors, stock.corpus, DEPTH, query_ids=ids, allowed=stock.allowed)
 
 
-def _lift(hits: Hits, before: Hits, stock: Stock) -> Interval:
-    """R@10 over that of the ranking before, on the same queries."""
-    after, start = (measure_hits(one, stock.qrels, [RECALL]).values(RECALL) for one in (hits, before))
-    return t_interval(after - start)
+def _recall(hits: Hits, stock: Stock) -> NDArray[np.float64]:
+    """R@10 of each query, in the order of their ids."""
+    return measure_hits(hits, stock.qrels, [RECALL]).values(RECALL)
 
 
 def _distinct(stock: Stock) -> tuple[dict[str, int], Rows]:

@@ -61,7 +61,7 @@ def plan(workspace: Workspace | None, source: Path | None, *, sections: Mapping[
         train=sections["train"],
         options=options,
         mined=mined,
-        gain=_gain(workspace, source, options, spec.name),
+        gain=_gain(workspace, source, options, choice.name),
     )
 
 
@@ -130,11 +130,13 @@ def _gain(workspace: Workspace | None, source: Path | None, options: PlanOptions
 
 
 def _foretold(workspace: Workspace, model: str) -> Gain | None:
-    """What the last assessment of this model expects of a tune, where that is a gain."""
+    """What the last assessment of this model expects of a tune, where a gain is shown."""
     if not report_path(workspace).exists():
         return None
     evidence = read_advice(report_path(workspace)).evidence
-    expected = evidence.get("expected")
-    if not expected or expected["alone"]["mean"] <= 0 or evidence.get("model") != model:
+    expected, pilot = evidence.get("expected"), evidence.get("pilot")
+    if not expected or not pilot or evidence.get("model") != model:
+        return None
+    if min(expected["alone"]["low"], pilot["lifts"][-1]["low"]) <= 0:
         return None
     return Gain(100 * expected["alone"]["mean"], "foretold by lexitune assess")

@@ -23,7 +23,7 @@ IBANS = (
 """ISO 13616: country, and the characters of its numbers."""
 
 IBAN_LENGTHS = {one[:2]: int(one[2:]) for one in IBANS.split()}
-FILES = "bmp|css|csv|gif|html?|ico|jpe?g|js|json|md|pdf|png|py|rst|sh|svg|toml|ts|txt|webp|xml|ya?ml|zip"
+FILES = "bmp|css|csv|gif|html?|ico|jpe?g|js|json|pdf|png|svg|toml|ts|txt|webp|xml|ya?ml"  # no country's domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +135,10 @@ KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], int]]] = {
         _key,
     ),
     "email address": (
-        _form(r"(?<![\w.+-])[A-Za-z0-9][\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b"),
+        _form(r"(?<![\w.+-])\w[\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b"),
         _mailbox,
     ),
-    "IBAN": (_form(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}"), _iban),
+    "IBAN": (_form(r"\b(?=(?P<value>[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}))[A-Z]{2}\d{2}"), _iban),
     "payment card": (
         _form(  # Visa, Mastercard, Discover and UnionPay in fours; American Express as 4, 6, 5
             r"(?<![\d.,-])(?P<value>(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|6(?:011|[245]\d\d))([ -]?)\d{4}\2\d{4}\2\d{4}"

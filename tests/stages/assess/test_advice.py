@@ -243,8 +243,8 @@ def foretold(
     """Stock's interval spans 0.70, so the rule of thumb cannot tell."""
     mean = (low + high) / 2
     lifts = tuple(Interval(lift, lift - 0.01, lift + 0.01, 300) for lift in (0.005, gained, gained))
-    pilot = Pilot((250, 500, 1000), lifts, Interval(0.01, 0.0, 0.02, 300), 2.4)
-    expected = Expected(2000, Interval(mean, low, high, 9), Interval(beside, 0.0, beside + 0.03, 9), 0.01)
+    pilot = Pilot((250, 500, 1000), lifts, Interval(0.015, 0.005, 0.025, 300), Interval(0.01, 0.0, 0.02, 300), 2.4)
+    expected = Expected(2000, Interval(mean, low, high, 9), Interval(beside, beside - 0.03, beside + 0.03, 9), 0.01)
     given = figures(Interval(stock, stock - 0.11, stock + 0.11, 300), hybrid=hybrid, pairs=9000)
     return replace(given, pilot=pilot, expected=expected)
 
@@ -255,10 +255,16 @@ def foretold(
         ("all of the band gains", foretold(0.02, 0.10), "TUNE"),
         ("also where stock is good enough", foretold(0.01, 0.09, stock=0.85), "TUNE"),
         ("all of it lies below two points", foretold(-0.03, 0.019), "NO"),
-        ("two points can be reached", foretold(-0.03, 0.021, hybrid=0.5), "CANNOT TELL"),
+        ("stock leaves less than two points", foretold(0.0, 0.01, stock=0.985, gained=0.001), "NO"),
         ("the middle lies below two points", foretold(0.001, 0.03, hybrid=0.5), "CANNOT TELL"),
-        ("a loss is possible: the rule decides", foretold(-0.01, 0.08, stock=0.5), "TUNE"),
+        ("the same below the rule", foretold(0.001, 0.03, stock=0.5, hybrid=0.5, beside=0.01), "CANNOT TELL"),
+        ("a loss is possible: the rule decides", foretold(-0.01, 0.08, stock=0.5, hybrid=0.5), "TUNE"),
         ("the same above the rule", foretold(-0.01, 0.08, stock=0.85), "NO"),
+        (
+            "the rule may not overlook what needs no training",
+            foretold(-0.01, 0.09, stock=0.5, beside=0.0),
+            "CANNOT TELL",
+        ),
         ("the pilot itself gains nothing", foretold(0.02, 0.10, gained=0.005), "CANNOT TELL"),
         ("the same below the rule", foretold(0.02, 0.10, gained=0.005, stock=0.5), "TUNE"),
         ("what needs no training is out of reach", foretold(0.01, 0.05, hybrid=0.9, beside=-0.02), "NO"),
@@ -276,8 +282,8 @@ def test_what_is_foretold_comes_first_with_its_band_and_what_more_pairs_would_bu
 
     assert first == (
         "a tune on 2,000 pairs is expected to gain +6.0 points [+2.0, +10.0] over stock (band of 80 %), and "
-        "+5.0 points [+0.0, +8.0] beside BM25: a map trained on 1,000 pairs of vectors in 2 s gains +2.0 points "
-        "[+1.0, +3.0]"
+        "+5.0 points [+2.0, +8.0] beside BM25: maps trained on 1,000 pairs of vectors gain +2.0 points [+1.0, +3.0], "
+        "found in 2 s"
     )
     assert second == (
         "each doubling of the pairs adds 1.0 points by the map's own curve: about +7 with 5,000, by extrapolation"
@@ -300,6 +306,20 @@ def test_a_small_gain_names_what_was_asked_for() -> None:
     assert advise(given, options=AssessOptions(least_gain=0.0)).answer == "CANNOT TELL"
 
 
+def test_another_stock_model_is_no_reason_against_a_tune() -> None:
+    given = foretold(0.02, 0.10)
+    better = {"R@10": Interval(0.9, 0.85, 0.95, 300)}
+
+    assert advise(replace(given, systems={**given.systems, "models/large": better})).answer == "TUNE"
+
+
+def test_what_the_pilot_decided_is_not_contradicted() -> None:
+    told = " ".join(advise(foretold(0.01, 0.05, hybrid=0.9, beside=-0.02)).reasons)
+
+    assert "a tune may still come on top" not in told
+    assert "without training, best first: the hybrid" in told
+
+
 def test_missing_pairs_still_stop_a_promising_tune() -> None:
     advice = advise(replace(foretold(0.02, 0.10), pairs=120))
 
@@ -318,8 +338,30 @@ def test_a_curve_that_does_not_rise_is_told() -> None:
 def test_what_a_prompt_is_worth_is_told() -> None:
     given = replace(BELOW, prompt="query: ", prompt_lift=Interval(0.031, 0.01, 0.052, 300))
 
-    told = "the prompt 'query: ' before each query is worth +3.1 points [+1.0, +5.2] to stock: does your live search"
+    told = "the prompt 'query:' before each query is worth +3.1 points [+1.0, +5.2] to stock: does your live search"
     assert any(reason.startswith(told) for reason in advise(given).reasons)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (-0.08, -0.02, "-5.0 points [-8.0, -2.0] to stock: it does harm here"),
+        (-0.08, 0.02, "to stock, no more than chance"),
+    ],
+)
+def test_a_prompt_that_helps_nothing_is_not_asked_for(low: float, high: float, told: str) -> None:
+    lift = Interval((low + high) / 2, low, high, 300)
+    given = replace(BELOW, prompt="Instruct: find\nQuery: ", prompt_lift=lift)
+
+    (said,) = [reason for reason in advise(given).reasons if reason.startswith("the prompt 'Instruct: find Query:'")]
+    assert said.endswith(told)
+
+
+def test_passages_whose_lost_ends_cost_recall_are_to_be_mended() -> None:
+    few, many = Interval(0.4, 0.3, 0.5, 90), Interval(0.6, 0.55, 0.65, 210)
+    shown = Gap(few, many, Interval(-0.2, -0.3, -0.1, 300))
+
+    assert "FIX LENGTH" in advise(replace(BELOW, truncation=shown)).also
 
 
 def test_recall_by_document_stands_beside_that_by_passage() -> None:

@@ -14,7 +14,7 @@ from lexitune.stages.assess.expected import Case, Expected, Pilot, foretell, kno
 
 
 def pilot(*lifts: float, hybrid: float = 0.0, pairs: tuple[int, ...] = (100, 200, 400)) -> Pilot:
-    return Pilot(pairs, tuple(sure(lift) for lift in lifts), sure(hybrid), 1.0)
+    return Pilot(pairs, tuple(sure(lift) for lift in lifts), sure(lifts[-1] - lifts[0]), sure(hybrid), 1.0)
 
 
 def sure(mean: float, error: float = 0.0) -> Interval:
@@ -101,9 +101,15 @@ def test_nobody_gains_more_than_the_ceiling_leaves() -> None:
 
 
 def test_fewer_pairs_than_the_pilot_had_take_their_place_on_its_curve() -> None:
-    found = foretold(pilot(0.01, 0.02, 0.04), pairs=200)
+    cases = [replace(case, pairs=150) if not place else case for place, case in enumerate(EXACT)]
 
-    assert found.alone.mean == pytest.approx(0.1 * 0.6 + 2 * 0.02)
+    assert foretold(pilot(0.01, 0.02, 0.04), cases, pairs=200).alone.mean == pytest.approx(0.1 * 0.6 + 2 * 0.02)
+
+
+def test_fewer_pairs_than_any_known_field_had_foretell_nothing() -> None:
+    given = pilot(0.01, 0.02, 0.03)
+
+    assert foretell(given, stock=sure(0.4), hybrid=sure(0.5), ceiling=1.0, pairs=1999, cases=EXACT) is None
 
 
 def test_more_pairs_follow_the_pilot_s_curve() -> None:
@@ -117,7 +123,7 @@ def test_more_pairs_follow_the_pilot_s_curve() -> None:
 def test_a_curve_that_is_not_shown_to_rise_promises_nothing() -> None:
     assert pilot(0.03, 0.02, 0.01).slope == 0.0
     assert pilot(0.03, 0.04, 0.05, pairs=(1, 1, 1)).slope == 0.0
-    assert replace(pilot(0.01, 0.02, 0.03), lifts=(sure(0.01), sure(0.02), sure(0.03, error=0.011))).slope == 0.0
+    assert replace(pilot(0.01, 0.02, 0.03), rise=sure(0.02, error=0.011)).slope == 0.0
 
 
 def test_three_cases_foretell_nothing() -> None:

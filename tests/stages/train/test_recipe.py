@@ -162,6 +162,7 @@ def test_the_default_recipe_goes_by_the_number_of_pairs(
         (999, {}, 6),
         (1_000, {}, 0),
         (999, {"freeze_layers": 0}, 0),
+        (999, {"epochs": 1}, 0),
         (999, {"lora": 8}, 0),
         (999, {"recipe": "mnrl"}, 0),
     ],

@@ -37,15 +37,16 @@ DEFAULT = AssessOptions()
 def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
     """Turn figures into an answer.
 
-    Where a pilot foretells the gain, that decides: NO, when all of its band lies below the least gain, or what serves
-    then cannot pass what serves without training by as much; TUNE, when the pilot itself is shown to gain, all of the
-    band lies above 0, and its middle reaches the least gain over what serves without training, else CANNOT TELL.
-    Where that decides nothing the rule of thumb does: NO, when the stock model's interval lies at or above the
+    Where a pilot is shown to gain, what it foretells decides: NO, when all of the band lies below the least gain, or
+    what serves then cannot pass what serves without training by as much; CANNOT TELL, when the middle does not; TUNE,
+    when all of the band lies above 0. NO, too, where stock leaves less than the least gain. Where that decides nothing
+    the rule of thumb does: NO, when the stock model's interval lies at or above the
     threshold; TUNE, when it lies below. NO in any case, when the words change so fast that a tuned model would soon be
     behind; and TUNE only with pairs to train on and test queries to prove it with. Everything else is CANNOT TELL, with
     what is missing.
     """
     reasons: list[str] = []
+    decided: str | None = None
     missing = _missing(figures, options)
     stock = figures.systems["stock"][RECALL] if figures.systems else None
     if stock is None:
@@ -58,7 +59,7 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
             answer = decided
             told = f"stock {RECALL} {with_interval(stock)}; the rule of thumb draws its line at {options.threshold:.2f}"
         reasons += [*foretold, told]
-    reasons += cheaper(figures, options)
+    reasons += cheaper(figures, options, decided=decided is not None)
     reasons += prompted(figures)
     reasons += headroom(figures)
     reasons += by_documents(figures)
@@ -84,24 +85,26 @@ def _foretold(figures: Figures, options: AssessOptions) -> tuple[str | None, lis
     gained = pilot.lifts[-1]
     told = (
         f"a tune on {found.pairs:,} pairs is expected to gain {in_points(found.alone)} over stock (band of "
-        f"{100 * BAND:.0f} %), and {in_points(found.hybrid)} beside BM25: a map trained on {pilot.pairs[-1]:,} pairs "
-        f"of vectors in {pilot.seconds:.0f} s gains {in_points(gained)}"
+        f"{100 * BAND:.0f} %), and {in_points(found.hybrid)} beside BM25: maps trained on {pilot.pairs[-1]:,} pairs of "
+        f"vectors gain {in_points(gained)}, found in {pilot.seconds:.0f} s"
     )
-    best = max(figures.systems, key=lambda name: figures.systems[name][RECALL].mean)
+    best = figures.best
     stock, hybrid, reached = (figures.systems[name][RECALL].mean for name in ("stock", "hybrid", best))
     asked = f"the {100 * least:g} points that are worth it (--least-gain)"
     without = f"{called(best)} reaches {reached:.2f} without it"
+    if (room := figures.ceiling - stock) < least:
+        return NO, [f"stock leaves {100 * room:.1f} points of {RECALL} to gain: less than {asked}"]
+    rest = _more_pairs(figures)
+    if gained.low <= 0:
+        return None, [f"{told}: nothing is shown, so that decides nothing", *rest]
     if found.alone.high < least:
         return NO, [f"{told}: less than {asked}"]
     if max(stock + found.alone.high, hybrid + found.hybrid.high) < reached + least:
         return NO, [f"{told}; {without}, and it is not expected to pass that by {asked}"]
-    rest = _more_pairs(figures)
-    if gained.low <= 0:
-        return None, [f"{told}: nothing is shown, so that decides nothing", *rest]
-    if found.alone.low <= 0 or found.alone.mean < least:
-        return None, [f"{told}: too unsure to decide anything", *rest]
     if max(stock + found.alone.mean, hybrid + found.hybrid.mean) < reached + least:
         return CANNOT_TELL, [f"{told}; {without}, and it may not pass that by {asked}", *rest]
+    if found.alone.low <= 0:
+        return None, [f"{told}: too unsure to decide anything", *rest]
     return TUNE, [told, *rest]
 
 

@@ -63,7 +63,10 @@ def assess(
         name: measure_hits(hits, qrels, measures, system=name, split="train+dev") for name, hits in ledger.hits.items()
     }
     ceiling = ceiling_of(qrels)
-    found = pilot(ledger, options.seed) if pilot is not None and options.pilot and pairs else None
+    found = None
+    if pilot is not None and options.pilot and pairs:
+        talk.say("assess: a pilot foretells what a tune would gain")
+        found = pilot(ledger, options.seed)
     figures = Figures(
         model=model.spec.name,
         systems={name: {str(m): report.interval(m) for m in measures} for name, report in reports.items()},
@@ -98,6 +101,8 @@ def _documents(data: Dataset, stock: Hits, qrels: Qrels) -> Interval | None:
     if not documents:
         return None
     hits, judged = by_document(stock, qrels, documents)
+    if any(len(hits.run(query_id)) < RANK <= len(stock.run(query_id)) for query_id in hits.query_ids):
+        return None  # the ranking is too shallow to hold ten documents
     return measure_hits(hits, judged, parse_measures(RECALL)).interval(RECALL)
 
 

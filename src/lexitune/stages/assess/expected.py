@@ -29,12 +29,14 @@ class Pilot:
     Attributes:
         pairs: On how many pairs they were trained, growing.
         lifts: R@10 over stock, for each of these numbers.
+        rise: The last of them over the first, on the same queries.
         hybrid_lift: With most pairs, R@10 of the hybrid with BM25 over stock's hybrid.
-        seconds: How long it took.
+        seconds: How long all of it took.
     """
 
     pairs: tuple[int, ...]
     lifts: tuple[Interval, ...]
+    rise: Interval
     hybrid_lift: Interval
     seconds: float
 
@@ -46,7 +48,7 @@ class Pilot:
     def slope(self) -> float:
         """Gain of R@10 by each doubling of the pairs, by least squares; 0 where it is not shown that more gain more."""
         doublings = np.log2(self.pairs)
-        if np.ptp(doublings) == 0 or self.lifts[-1].low <= self.lifts[0].mean:
+        if np.ptp(doublings) == 0 or self.rise.low <= 0:
             return 0.0
         return max(0.0, float(np.polyfit(doublings, [lift.mean for lift in self.lifts], 1)[0]))
 
@@ -111,10 +113,10 @@ def foretell(
         cases: None: the table that comes with lexitune.
 
     Returns:
-        None where fewer than four cases are known.
+        None where fewer than four cases are known, or all of them had more pairs.
     """
     known = list(known_cases() if cases is None else cases)
-    if len(known) < LEAST_CASES or not pairs:
+    if len(known) < LEAST_CASES or pairs < min(one.pairs for one in known):
         return None
     alone = _fit([(one.room, one.pilot, one.lift, one.error) for one in known])
     beside = _fit([(one.hybrid_pilot, one.hybrid_lift, one.hybrid_error) for one in known])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from lexitune.metrics.statistics import Interval
 from lexitune.stages.assess.expected import Expected, Pilot
 from lexitune.stages.assess.gap import Gap
+from lexitune.stages.assess.ledger import SYSTEMS
 from lexitune.stages.assess.stability import Stability
 from lexitune.stages.assess.vocabulary import Vocabulary
 
@@ -70,6 +71,11 @@ class Figures:
     query_ms: Mapping[str, float] = field(default_factory=dict)
     pilot: Pilot | None = None
     expected: Expected | None = None
+
+    @property
+    def best(self) -> str:
+        """What finds most without training; other stock models aside, which could be tuned themselves."""
+        return max((name for name in SYSTEMS if name in self.systems), key=lambda one: self.systems[one][RECALL].mean)
 
     @property
     def changes(self) -> tuple[float, str]:

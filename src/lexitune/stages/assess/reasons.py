@@ -28,19 +28,24 @@ FEW_TEST = 200  # a verdict on fewer is possible, and wide
 NAMED = 5  # terms in a sentence
 
 
-def cheaper(figures: Figures, options: AssessOptions) -> list[str]:
+def cheaper(figures: Figures, options: AssessOptions, *, decided: bool) -> list[str]:
+    """What reaches further without training, the best first.
+
+    Args:
+        decided: The pilot has decided; else the rule of thumb, and where that is content nothing cheaper is needed.
+    """
     reasons = []
     if figures.ceiling < 0.995:
         reasons.append(
             f"no system can pass {RECALL} {figures.ceiling:.2f} here: some queries have more than {RANK} relevant "
             f"passages; look at {NDCG} as well"
         )
-    if not figures.systems or figures.systems["stock"][RECALL].low >= options.threshold:
+    if not figures.systems or (not decided and figures.systems["stock"][RECALL].low >= options.threshold):
         return reasons
     others = [name for name in {**SYSTEMS, **figures.systems} if name in figures.systems and name != "stock"]
     best, *rest = sorted(others, key=lambda name: -figures.systems[name][RECALL].mean)
     told = {name: f"{called(name)} {_reached(name, figures)}" for name in (best, *rest)}
-    if figures.systems[best][RECALL].mean < options.threshold:
+    if decided or figures.systems[best][RECALL].mean < options.threshold:
         return [*reasons, f"without training, best first: {'; '.join(told.values())}"]
     reasons.append(
         f"{called(best)} reaches {RECALL} {_reached(best, figures)} without training: the cheaper fix; "
@@ -68,8 +73,11 @@ def prompted(figures: Figures) -> list[str]:
     """What the words that the model wants before a query are worth."""
     if figures.prompt_lift is None:
         return []
-    told = f"the prompt '{figures.prompt}' before each query is worth {in_points(figures.prompt_lift)} to stock"
-    return [f"{told}: does your live search put it there?"]
+    lift, prompt = figures.prompt_lift, " ".join(figures.prompt.split())
+    told = f"the prompt '{prompt}' before each query is worth {in_points(lift)} to stock"
+    if lift.low > 0:
+        return [f"{told}: does your live search put it there?"]
+    return [f"{told}: it does harm here" if lift.high < 0 else f"{told}, no more than chance"]
 
 
 def by_documents(figures: Figures) -> list[str]:

@@ -163,9 +163,9 @@ def derive(*, pairs: int, parameters: int, batch_size: int | None = None, epochs
     """Batch, epochs and learning rate, by the number of pairs and the size of the model.
 
     A large batch has many negatives, so each pair teaches more; but a training needs some steps, and sixteen were
-    enough; below a thousand pairs twice as many pay, in further passes over them (docs/decisions.md). Passes of few
-    steps bear a higher rate, up to twice. A larger model takes a lower one, by the root of its size: that is custom,
-    not measured here.
+    enough; below a thousand pairs twice as many pay, in further passes over them, five at most (docs/decisions.md). How
+    many passes is reckoned with the batch that fits, not with the user's. Passes of few steps bear a higher rate, up to
+    twice. A larger model takes a lower one, by the root of its size: that is custom, not measured here.
 
     Args:
         batch_size: The user's, and `epochs` likewise; None: none was given.
@@ -200,8 +200,8 @@ def settle(
     Args:
         token_budget: What suits the device, where neither the user nor the recipe says.
         pairs: Training pairs there are; the recipes `default` and `fast` go by them, and by the model's number of
-            weights, `parameters`, and of `layers`. With few of them `default`, too, leaves the lower half as it is:
-            twice the passes then cost no more.
+            weights, `parameters`, and of `layers`. With few of them `default`, too, leaves the lower half as it is,
+            unless the passes are given: twice as many then cost a sixth more than one over all layers.
 
     Raises:
         UsageError: An option is set that the recipe would have to ignore, or one without another that it needs.
@@ -235,7 +235,7 @@ def settle(
                 "the recipe 'fast' freezes lower layers, and those of this model cannot be told apart",
                 fix="take --recipe default, or --lora 16",
             )
-        if options.recipe == "fast" or (options.recipe == "default" and pairs < FEW_PAIRS):
+        if options.recipe == "fast" or (options.recipe == "default" and pairs < FEW_PAIRS and options.epochs is None):
             values["freeze_layers"] = layers // 2
     values |= given
     if options.recipe not in HONOURED:
