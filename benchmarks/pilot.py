@@ -2,15 +2,18 @@
 gained there in the lab.
 
     python -m benchmarks.pilot [--sets nl2bash,tatqa] [--work pilot-work]
+    python -m benchmarks.pilot --journey lexitune-demo
     python -m benchmarks.pilot --show [--write]
 
 A row a set is appended to benchmarks/pilot.jsonl; a set that has one is not measured again (`--again` does). Truth is
 the lab's rows of `default` on test (`python -m benchmarks.lift --split test`), the mean over its seeds, with 2,000
-pairs at most. `--write` makes the table that `lexitune assess` foretells by.
+pairs at most; `--journey` takes both from a workspace that `lexitune demo` or `lexitune tune` has left. `--write` makes
+the table that `lexitune assess` foretells by.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,6 +21,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.harness import SETS, arguments, real_set
@@ -25,6 +29,8 @@ from benchmarks.lift.__main__ import ROWS as LIFTS
 from benchmarks.lift.__main__ import newest
 from benchmarks.lift.trial import MEASURES, MODEL, circumstances, unpack
 from benchmarks.rows import Row, add_row, find_row, read_rows
+from lexitune.io.staged import newest_model
+from lexitune.io.workspace import Workspace, read_meta
 from lexitune.metrics.measures import measure_hits
 from lexitune.metrics.statistics import Interval, t_interval
 from lexitune.models.load import load
@@ -32,6 +38,7 @@ from lexitune.models.options import ModelOptions
 from lexitune.pipeline.pilot import run_pilot
 from lexitune.stages.assess import expected
 from lexitune.stages.assess.assessment import ceiling_of, sample_queries
+from lexitune.stages.assess.driver import read_advice, report_path
 from lexitune.stages.assess.expected import Case, Pilot, foretell
 from lexitune.stages.assess.ledger import keep_ledger
 from lexitune.stages.assess.options import AssessOptions
@@ -51,11 +58,14 @@ def main() -> None:
     parser = arguments("The pilot against the truth")
     parser.add_argument("--sets", default=",".join(SETS), help="separated by commas (default all nine)")
     parser.add_argument("--work", type=Path, default=Path("pilot-work"), help="folder for vectors (default pilot-work)")
+    parser.add_argument("--journey", type=Path, help="a finished workspace: its assessment, and what its tune gained")
     parser.add_argument("--again", action="store_true", help="measure sets that have a row once more")
     parser.add_argument("--show", action="store_true", help="measure nothing, show the table")
     parser.add_argument("--write", action="store_true", help=f"write {TABLE.name}")
     given = parser.parse_args()
-    for name in [] if given.show else given.sets.split(","):
+    if given.journey:
+        add_row(read_journey(Workspace(given.journey)), ROWS)
+    for name in [] if given.show or given.journey else given.sets.split(","):
         if given.again or find_row(read_rows(ROWS), {"set": name, "model": MODEL}) is None:
             add_row(measure(name, given.work), ROWS)
     cases = list(known(read_rows(ROWS), newest(read_rows(LIFTS))))
@@ -87,6 +97,29 @@ def measure(name: str, work: Path) -> Row:
     }
 
 
+def read_journey(workspace: Workspace) -> Row:
+    """The row of a workspace whose data were assessed, trained on and evaluated."""
+    evidence = read_advice(report_path(workspace)).evidence
+    model_id = newest_model(workspace)
+    found = json.loads((workspace.reports / f"{model_id}.json").read_text(encoding="utf-8"))
+    values = {name: np.array(report["per_query"][RECALL]) for name, report in found["systems"].items()}
+    meta = read_meta(workspace.models / str(model_id))
+    assert meta is not None
+    return {
+        "set": workspace.root.resolve().name,
+        "model": evidence["model"],
+        "ceiling": evidence["ceiling"],
+        "systems": {name: measured[RECALL] for name, measured in evidence["systems"].items()},
+        "pilot": evidence["pilot"],
+        "truth": {
+            "pairs": meta.outputs["pairs"],
+            "lift": asdict(t_interval(values["tuned"] - values["stock"])),
+            "beside": asdict(t_interval(values["hybrid_tuned"] - values["hybrid_stock"])),
+        },
+        **circumstances(torch.get_num_threads()),
+    }
+
+
 @dataclass(frozen=True)
 class Known:
     """A set with a pilot and a truth: `lift` alone, and `beside` BM25."""
@@ -102,18 +135,17 @@ class Known:
 
 def known(pilots: Sequence[Row], lifts: Sequence[Row]) -> Iterator[Known]:
     """Every set that has both."""
-    for name in SETS:
+    for name in sorted({row["set"] for row in pilots if row["model"] == MODEL}):
         row = find_row(list(pilots), {"set": name, "model": MODEL})
-        before = find_row(list(lifts), {"set": name, "model": MODEL, "split": "test", "recipe": "stock"})
-        trained = trained_on(name, lifts)
-        if row is None or before is None or not trained:
+        truth = None if row is None else truth_of(row, lifts)
+        if row is None or truth is None:
             continue
-        lift, beside = (gained(trained, before, kind) for kind in ("values", "hybrid_values"))
+        pairs, lift, beside = truth
         stock, hybrid = (Interval(**row["systems"][system]) for system in ("stock", "hybrid"))
         pilot, ceiling = _pilot(row["pilot"]), row["ceiling"]
         case = Case(
             name,
-            trained[0]["trained_pairs"],
+            pairs,
             room=ceiling - stock.mean,
             pilot=pilot.lifts[-1].mean,
             hybrid_pilot=pilot.hybrid_lift.mean,
@@ -123,6 +155,20 @@ def known(pilots: Sequence[Row], lifts: Sequence[Row]) -> Iterator[Known]:
             hybrid_error=_error(beside),
         )
         yield Known(case, pilot, stock, hybrid, ceiling, lift, beside)
+
+
+def truth_of(row: Row, lifts: Sequence[Row]) -> tuple[int, Interval, Interval] | None:
+    """How many pairs were trained on, and what that gained, alone and beside BM25: a journey's own, or the lab's."""
+    if "truth" in row:
+        lift, beside = (Interval(**row["truth"][name]) for name in ("lift", "beside"))
+        return row["truth"]["pairs"], lift, beside
+    name = row["set"]
+    before = find_row(list(lifts), {"set": name, "model": MODEL, "split": "test", "recipe": "stock"})
+    trained = trained_on(name, lifts)
+    if before is None or not trained:
+        return None
+    lift, beside = (gained(trained, before, kind) for kind in ("values", "hybrid_values"))
+    return trained[0]["trained_pairs"], lift, beside
 
 
 def table(cases: Sequence[Known]) -> str:

@@ -21,6 +21,7 @@ def run(call: Call) -> Result:
     workspace = call.workspace()
     sections = call.sections(workspace)
     from lexitune.pipeline.deciding import assess_workspace
+    from lexitune.pipeline.outcome import fold
     from lexitune.stages.assess.advice import CANNOT_TELL
 
     advice = assess_workspace(workspace, sections=sections, talk=call.talk)
@@ -30,6 +31,7 @@ def run(call: Call) -> Result:
     if advice.also:
         lines.append(f"worth it without training: {', '.join(advice.also)}")
     code = Undecided.exit_code if advice.answer == CANNOT_TELL else 0
+    lines = [fold(line) for line in lines]
     return Result(lines or [advice.answer], asdict(advice), advice.next_command, exit_code=code)
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["assess", "assess_workspace"]
 
+PENNY = 0.01  # pounds
+
 
 def assess(
     data: Dataset,
@@ -90,7 +92,8 @@ def _cost(workspace: Workspace, sections: Mapping[str, Any]) -> str:
     except LexituneError as error:
         return f"what it takes is unknown: {error.problem}: {error.fix}"
     machine = found.bill.machine
+    pounds = "less than a penny" if machine.pounds.high < PENNY else f"£{machine.pounds.as_pounds()}"
     return (
         f"training and encoding the corpus again take {machine.seconds.as_time()} on {found.subject.device}, and "
-        f"£{machine.pounds.as_pounds()}: lexitune plan"
+        f"{pounds}: lexitune plan"
     )

@@ -37,7 +37,8 @@ from tests.stages.train.watching import FP32, make_small_data
 work, rank = Path(sys.argv[2]), os.environ["RANK"]
 model = load(sys.argv[1], options=FP32)
 try:
-    train(make_small_data(), model=model, out=work / "classic", options=replace(RARELY, recipe="mnrl", freeze_layers=None))
+    classic = replace(RARELY, recipe="mnrl", freeze_layers=None)
+    train(make_small_data(), model=model, out=work / "classic", options=classic)
 except UsageError as error:
     (work / f"refused-{rank}").write_text(error.code)
 try:
