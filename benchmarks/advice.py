@@ -18,8 +18,9 @@ from unittest.mock import patch
 from benchmarks.harness import SETS, arguments, real_set
 from benchmarks.lift.__main__ import ROWS as LIFTS
 from benchmarks.lift.__main__ import newest
+from benchmarks.lift.tables import in_points
 from benchmarks.lift.trial import MODEL
-from benchmarks.pilot import RECALL, ROWS, gained, in_points, known, trained_on
+from benchmarks.pilot import RECALL, ROWS, gained, known, trained_on
 from benchmarks.rows import Row, find_row, read_rows
 from lexitune.metrics.statistics import Interval
 from lexitune.models.load import load

@@ -27,6 +27,7 @@ import torch
 from benchmarks.harness import SETS, arguments, real_set
 from benchmarks.lift.__main__ import ROWS as LIFTS
 from benchmarks.lift.__main__ import newest
+from benchmarks.lift.tables import in_points
 from benchmarks.lift.trial import MEASURES, MODEL, circumstances, unpack
 from benchmarks.rows import Row, add_row, find_row, read_rows
 from lexitune.io.staged import newest_model
@@ -39,7 +40,7 @@ from lexitune.pipeline.pilot import run_pilot
 from lexitune.stages.assess import expected
 from lexitune.stages.assess.assessment import ceiling_of, sample_queries
 from lexitune.stages.assess.driver import read_advice, report_path
-from lexitune.stages.assess.expected import Case, Pilot, foretell
+from lexitune.stages.assess.expected import Case, Pilot, foretell, standard_error
 from lexitune.stages.assess.ledger import keep_ledger
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.types import Silent
@@ -151,8 +152,8 @@ def known(pilots: Sequence[Row], lifts: Sequence[Row]) -> Iterator[Known]:
             hybrid_pilot=pilot.hybrid_lift.mean,
             lift=lift.mean,
             hybrid_lift=beside.mean,
-            error=_error(lift),
-            hybrid_error=_error(beside),
+            error=standard_error(lift),
+            hybrid_error=standard_error(beside),
         )
         yield Known(case, pilot, stock, hybrid, ceiling, lift, beside)
 
@@ -228,20 +229,10 @@ def gained(trained: Sequence[Row], stock: Row, kind: str) -> Interval:
     return t_interval(values - unpack(stock[kind][RECALL]))
 
 
-def _error(found: Interval) -> float:
-    """Standard error behind an interval of 95 %."""
-    return (found.high - found.low) / 2 / 1.96
-
-
 def _pilot(row: dict[str, Any]) -> Pilot:
     lifts = tuple(Interval(**one) for one in row["lifts"])
     rise, beside = (Interval(**row[name]) for name in ("rise", "hybrid_lift"))
     return Pilot(tuple(row["pairs"]), lifts, rise, beside, row["seconds"])
-
-
-def in_points(found: Interval) -> str:
-    """A gain with its bounds."""
-    return f"{100 * found.mean:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from benchmarks.lift.trial import MEASURES, unpack
 from benchmarks.rows import Row
 from lexitune.metrics.statistics import mean_interval, paired_t
 
-__all__ = ["lift_table", "race_table", "trials_table"]
+__all__ = ["in_points", "lift_table", "race_table", "trials_table"]
 
 RECALL = str(MEASURES[0])
 CLASSIC, DEFAULT = "mnrl", "default"
@@ -47,7 +47,7 @@ def trials_table(rows: Sequence[Row]) -> str:
             hybrid = _mean([row["hybrid"] for row in group], RECALL)
             lines.append(
                 f"| {name} | {recipe} | {group[0]['trained_pairs']} | {len(group)} | {_mean(group, RECALL)} | "
-                f"{_interval(gained)} | {_over_default(group, here)} | {_mean(group, str(MEASURES[1]))} | {hybrid} "
+                f"{in_points(gained)} | {_over_default(group, here)} | {_mean(group, str(MEASURES[1]))} | {hybrid} "
                 f"| {statistics.mean(row['train_minutes'] for row in group):.1f} |"
             )
     return "\n".join(lines) + "\n"
@@ -59,7 +59,7 @@ def _over_default(group: Sequence[Row], rows: Sequence[Row]) -> str:
     if not both or group[0]["recipe"] == DEFAULT:
         return ""
     default, own = (_pooled(some) for some in zip(*both, strict=True))
-    return _interval(paired_t(own - default))
+    return in_points(paired_t(own - default))
 
 
 def lift_table(rows: Sequence[Row]) -> str:
@@ -150,13 +150,13 @@ def _quality_table(groups: Sequence[_Compared], measure: str) -> str:
             [
                 str(len(before)),
                 _mean([one.stock["bm25"]], measure),
-                _interval(mean_interval(before), sign=""),
-                _interval(mean_interval(old), sign=""),
-                _interval(mean_interval(new), sign=""),
-                _interval(paired_t(old - before)),
-                _interval(paired_t(new - before)),
+                in_points(mean_interval(before), sign=""),
+                in_points(mean_interval(old), sign=""),
+                in_points(mean_interval(new), sign=""),
+                in_points(paired_t(old - before)),
+                in_points(paired_t(new - before)),
                 f"{100 * relative:+.0f} % ({side})",
-                _interval(paired_t(new - old)),
+                in_points(paired_t(new - old)),
             ]
         )
     return f"### {measure}\n\n{_table(head, groups, lines)}"
@@ -171,8 +171,8 @@ def _hybrid_table(groups: Sequence[_Compared]) -> str:
         lines.append(
             [
                 _mean([one.stock["bm25"]], RECALL),
-                *(_interval(mean_interval(values), sign="") for values in (before, old, new)),
-                _interval(paired_t(new - before)),
+                *(in_points(mean_interval(values), sign="") for values in (before, old, new)),
+                in_points(paired_t(new - before)),
                 f"{weights[0]} -> {' '.join(weights[1:])}",
             ]
         )
@@ -244,6 +244,6 @@ def _mean(group: Sequence[Mapping[str, Mapping[str, float]]], measure: str) -> s
     return f"{100 * statistics.mean(row[measure]['mean'] for row in group):.1f}"
 
 
-def _interval(found: object, *, sign: str = "+") -> str:
+def in_points(found: object, *, sign: str = "+") -> str:
     mean, low, high = (100 * getattr(found, part) for part in ("mean", "low", "high"))
     return f"{mean:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"

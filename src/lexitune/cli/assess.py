@@ -31,8 +31,7 @@ def run(call: Call) -> Result:
     if advice.also:
         lines.append(f"worth it without training: {', '.join(advice.also)}")
     code = Undecided.exit_code if advice.answer == CANNOT_TELL else 0
-    lines = [fold(line) for line in lines]
-    return Result(lines or [advice.answer], asdict(advice), advice.next_command, exit_code=code)
+    return Result(list(map(fold, lines)) or [advice.answer], asdict(advice), advice.next_command, exit_code=code)
 
 
 command = Command("assess", run, sections=(ModelOptions, AssessOptions), has_json=True)

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from lexitune.io.hits import Hits
 from lexitune.io.vectors import Vectors
-from lexitune.metrics.measures import Measure, measure_hits
+from lexitune.metrics.measures import measure_hits
 from lexitune.metrics.statistics import t_interval
 from lexitune.models.adapter import Matrix, adapt
 from lexitune.search.exact import exact_search
 from lexitune.search.hybrid import cross_fuse
 from lexitune.stages.assess.expected import Pilot
-from lexitune.stages.assess.ledger import DEPTH, Ledger, Stock
+from lexitune.stages.assess.ledger import DEPTH, RECALL, Ledger, Stock
 from lexitune.stages.train.adapter import MapTask, fit_map
 from lexitune.stages.train.options import TrainOptions
 from lexitune.stages.train.recipe import settle
@@ -31,7 +31,6 @@ __all__ = ["run_pilot"]
 FOLDS = 3
 MOST = 2  # times as many queries in one fold as in another
 PARTS = (0.25, 0.5, 1.0)
-RECALL = Measure("R", 10)
 NO_TEXTS = 4096  # tokens in a pass: vectors are at hand, nothing is encoded
 
 Rows = NDArray[np.int64]
@@ -53,8 +52,7 @@ def run_pilot(ledger: Ledger, seed: int) -> Pilot | None:
         return None
     maps = _Maps(stock, seed)
     others = [draw.permutation(np.concatenate([other for other in folds if other is not fold])) for fold in folds]
-    start, start_hybrid = (_recall(ledger.hits[name], stock) for name in ("stock", "hybrid"))
-    pairs, values, hits = [], [], ledger.hits["stock"]
+    pairs, rankings = list[int](), list[Hits]()
     for part in PARTS:
         counts: list[int] = []
         runs: dict[str, dict[str, float]] = {}
@@ -65,10 +63,11 @@ def run_pilot(ledger: Ledger, seed: int) -> Pilot | None:
             counts.append(len(table))
             weight = maps.fit(table)
             runs |= maps.search(fold, weight).as_run()
-        hits = Hits.from_run({query_id: runs[query_id] for query_id in stock.query_ids})
         pairs.append(round(float(np.mean(counts))))
-        values.append(_recall(hits, stock))
-    hybrid, _ = cross_fuse(hits, ledger.hits["bm25"], stock.qrels, DEPTH, measure=RECALL, seed=seed)
+        rankings.append(Hits.from_run({query_id: runs[query_id] for query_id in stock.query_ids}))
+    hybrid, _ = cross_fuse(rankings[-1], ledger.hits["bm25"], stock.qrels, DEPTH, measure=RECALL, seed=seed)
+    start, start_hybrid = (_recall(ledger.hits[name], stock) for name in ("stock", "hybrid"))
+    values = [_recall(hits, stock) for hits in rankings]
     return Pilot(
         tuple(pairs),
         tuple(t_interval(one - start) for one in values),

@@ -14,9 +14,9 @@ from lexitune.metrics.grades import count_pairs
 from lexitune.metrics.measures import measure_hits, parse_measures
 from lexitune.metrics.report import Report
 from lexitune.metrics.statistics import Interval, t_interval
-from lexitune.splits.grouped import family_of, known_times, time_decides
+from lexitune.splits.grouped import known_times, time_decides
 from lexitune.stages.assess.advice import advise
-from lexitune.stages.assess.documents import by_document, documents_of
+from lexitune.stages.assess.documents import by_document, document_of, documents_of
 from lexitune.stages.assess.expected import Pilot, foretell
 from lexitune.stages.assess.figures import DEEP, MOST_CHANGES, NDCG, RANK, RECALL, Figures
 from lexitune.stages.assess.gap import recall_gap
@@ -153,7 +153,7 @@ def _times(data: Dataset, stock: Report, *, options: AssessOptions) -> dict[str,
         found = measure_stability(
             [text_of(key) for key in times],
             list(times.values()),
-            families=[f"of {family}" if (family := family_of(records[key].metadata)) else key for key in times],
+            families=[document_of(key, records[key].metadata) for key in times],
             period=options.period,
             seed=options.seed,
         )

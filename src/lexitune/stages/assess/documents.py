@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lexitune.io.hits import Hits
 from lexitune.splits.grouped import family_of
 from lexitune.types import Doc, Qrels
 
-__all__ = ["by_document", "documents_of"]
+__all__ = ["by_document", "document_of", "documents_of"]
+
+
+def document_of(name: str, metadata: Mapping[str, Any]) -> str:
+    """What a passage or query is part of: the `family` of its metadata, or itself; no family is taken for a name."""
+    family = family_of(metadata)
+    return f"of {family}" if family else name
 
 
 def documents_of(docs: Sequence[Doc]) -> dict[str, str]:
     """Passage -> its document, the `family` of its metadata, or itself; empty where no document has two passages."""
-    found = {doc.doc_id: f"of {family}" if (family := family_of(doc.metadata)) else doc.doc_id for doc in docs}
+    found = {doc.doc_id: document_of(doc.doc_id, doc.metadata) for doc in docs}
     return found if len(set(found.values())) < len(found) else {}
 
 

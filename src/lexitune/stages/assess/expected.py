@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lexitune.metrics.statistics import Interval
 
-__all__ = ["BAND", "TABLE", "Case", "Expected", "Pilot", "foretell", "known_cases", "table_text"]
+__all__ = ["BAND", "TABLE", "Case", "Expected", "Pilot", "foretell", "known_cases", "standard_error", "table_text"]
 
 TABLE = "calibration.toml"
 BAND = 0.80  # of the fields that are like the known ones, this share should lie within
@@ -124,8 +124,13 @@ def foretell(
     gain = pilot.lifts[-1]
     return Expected(
         few,
-        alone.of(ceiling - stock.mean, pilot.at(few), errors=(_error(stock), _error(gain)), most=ceiling - stock.mean),
-        beside.of(pilot.hybrid_lift.mean, errors=(_error(pilot.hybrid_lift),), most=ceiling - hybrid.mean),
+        alone.of(
+            ceiling - stock.mean,
+            pilot.at(few),
+            errors=(standard_error(stock), standard_error(gain)),
+            most=ceiling - stock.mean,
+        ),
+        beside.of(pilot.hybrid_lift.mean, errors=(standard_error(pilot.hybrid_lift),), most=ceiling - hybrid.mean),
         max(0.0, alone.factors[1] * pilot.slope),
     )
 
@@ -179,6 +184,6 @@ def _fit(cases: Sequence[tuple[float, ...]]) -> _Fit:
     return _Fit(factors, inverse, max(residual, float(np.mean(errors**2))), freedom)
 
 
-def _error(found: Interval) -> float:
+def standard_error(found: Interval) -> float:
     """Standard error behind an interval of 95 %."""
     return (found.high - found.low) / 2 / 1.96

@@ -25,7 +25,7 @@ from lexitune.types import Dataset, Qrels, Talk
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
 
-__all__ = ["SYSTEMS", "Ledger", "Stock", "keep_ledger", "nearest_answers"]
+__all__ = ["DEPTH", "RECALL", "SYSTEMS", "Ledger", "Stock", "keep_ledger", "nearest_answers"]
 
 SYSTEMS = {
     "stock": "the stock model",
