@@ -14,7 +14,7 @@ from lexitune.errors import DataError
 from lexitune.settings import did_you_mean
 from lexitune.types import Doc, Query
 
-__all__ = ["Allowed", "allowed_docs"]
+__all__ = ["Allowed", "allowed_docs", "read_filter", "texts_of"]
 
 EVERYTHING = -1
 
@@ -73,7 +73,7 @@ def allowed_docs(queries: Sequence[Query], docs: Sequence[Doc]) -> Allowed | Non
         >>> allowed_docs([Query("q1", "", {"filter": {"tenant": ["b", "c"]}})], docs).masks.tolist()
         [[False, True]]
     """
-    filters = [_read_filter(query) for query in queries]
+    filters = [read_filter(query) for query in queries]
     if not any(filters):
         return None
     columns = _columns({field for wanted in filters for field in wanted}, docs)
@@ -91,7 +91,12 @@ def allowed_docs(queries: Sequence[Query], docs: Sequence[Doc]) -> Allowed | Non
     return Allowed(tuple(query.query_id for query in queries), [doc.doc_id for doc in docs], np.array(masks), which)
 
 
-def _read_filter(query: Query) -> dict[str, list[str]]:
+def read_filter(query: Query) -> dict[str, list[str]]:
+    """field -> the values allowed, as texts; empty: the query sees everything.
+
+    Raises:
+        DataError: The filter is not a mapping.
+    """
     given = query.metadata.get("filter")
     if given is None:
         return {}
@@ -102,10 +107,11 @@ def _read_filter(query: Query) -> dict[str, list[str]]:
             f"the filter of query '{query.query_id}' is {given!r}",
             fix='write it as {"field": "value"} or {"field": ["value", "value"]}',
         )
-    return {str(field): sorted(set(_texts(value))) for field, value in given.items()}
+    return {str(field): sorted(set(texts_of(value))) for field, value in given.items()}
 
 
-def _texts(value: Any) -> list[str]:
+def texts_of(value: Any) -> list[str]:
+    """A value of metadata as the texts that filters are compared with, each one of a list on its own."""
     values = value if isinstance(value, list | tuple | set | frozenset) else [value]
     return [one if isinstance(one, str) else json.dumps(one) for one in values if one is not None]
 
@@ -116,7 +122,7 @@ def _columns(wanted: set[str], docs: Sequence[Doc]) -> dict[str, dict[str, list[
     for row, doc in enumerate(docs):
         for field in wanted & doc.metadata.keys():
             column = columns.setdefault(field, {})
-            for value in _texts(doc.metadata[field]):
+            for value in texts_of(doc.metadata[field]):
                 column.setdefault(value, []).append(row)
     return columns
 

@@ -1,0 +1,354 @@
+"""PostgreSQL with pgvector: a table for each index, a view as the alias, a table of stamps.
+
+A view is replaced in one transaction, so a reader sees the old index or the new one. The vectors are searched by inner
+product; a table above `hnsw_from` rows gets an HNSW index, a smaller one is read whole, which is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import psycopg
+from pgvector import HalfVector
+from pgvector.psycopg import register_vector
+from psycopg import errors as refusals
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Composed, Identifier, Literal
+from psycopg.types.json import Jsonb
+
+from lexitune.errors import StageFailed, UsageError
+from lexitune.io.hits import Hits
+from lexitune.stores.postgres import grants_on, kind_of, table_behind
+from lexitune.stores.store import Filter, Matrix, Stamp, check_rows, facets_of, no_index, not_dropped, same_stamp
+from lexitune.types import Doc
+
+__all__ = ["PgvectorStore"]
+
+STAMPS = "lexitune_indexes"
+WIDEST = 2000  # dimensions that HNSW takes of a `vector`; of a `halfvec` twice as many
+FETCH = 20_000  # rows a round trip
+COLUMNS = ("doc_id", "title", "text", "metadata", "facets", "text_hash", "embedding")
+
+
+class PgvectorStore:
+    """Passages in tables `TABLE_<key>`, and the view TABLE over the one that serves.
+
+    Args:
+        target: A connection in libpq's form; what it leaves out comes from PGHOST, PGPASSWORD and ~/.pgpass.
+        table: The view's name, with a schema before it where it has one.
+        hnsw_from: Rows from which an index is searched by HNSW; below, every row is compared.
+
+    Raises:
+        UsageError: The address holds a password, or cannot be read.
+    """
+
+    efforts = (40, 80, 160, 320, 640, 1000)  # hnsw.ef_search; 1,000 is pgvector's own limit
+
+    def __init__(self, target: str = "", *, table: str = "docs", hnsw_from: int = 50_000) -> None:
+        try:
+            given = conninfo_to_dict(target)
+        except psycopg.Error as error:
+            raise UsageError(
+                "E2004", f"'{target}' is no address: {error}", fix="pgvector:postgresql://HOST/DATABASE,table=docs"
+            ) from error
+        if "password" in given:
+            # The spec is written into the workspace's files.
+            raise UsageError(
+                "E2017", "the address of the store holds a password", fix="put it in PGPASSWORD or ~/.pgpass"
+            )
+        self.target, self.hnsw_from = target, hnsw_from
+        schema, _, self.alias = table.rpartition(".")
+        self.schema = schema or "public"
+        self._open: psycopg.Connection[Any] | None = None
+
+    def create(self, index: str, *, stamp: Stamp) -> None:
+        with self._transaction(write=True) as db:
+            self._prepare(db)
+            held = self._stamp(db, index)
+            if held is not None:
+                same_stamp(index, held, stamp.fingerprint)
+                return
+            self._refuse_taken(db, index)
+            kind = "vector" if stamp.dim <= WIDEST else "halfvec"
+            db.execute(
+                SQL(
+                    'CREATE TABLE {} (doc_id text COLLATE "C" PRIMARY KEY, title text NOT NULL, text text NOT NULL, '
+                    "metadata jsonb NOT NULL, facets text[] NOT NULL, text_hash text NOT NULL, embedding {} NOT NULL)"
+                ).format(self._name(index), SQL(f"{kind}({stamp.dim})"))
+            )
+            db.execute(
+                SQL("INSERT INTO {} (name, alias, stamp) VALUES (%s, %s, %s)").format(self._name(STAMPS)),
+                (index, self.alias, Jsonb(asdict(stamp))),
+            )
+
+    def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, text_hashes: Sequence[str]) -> None:
+        with self._transaction(write=True) as db:
+            stamp = self._required(db, index)
+            check_rows(docs, vectors, dim=stamp.dim)
+            vector = np.asarray if stamp.dim <= WIDEST else HalfVector
+            types = ["text", "text", "text", "jsonb", "text[]", "text", "vector" if stamp.dim <= WIDEST else "halfvec"]
+            names = SQL(", ").join(map(Identifier, COLUMNS))
+            db.execute(SQL("CREATE TEMP TABLE incoming (LIKE {}) ON COMMIT DROP").format(self._name(index)))
+            copy = SQL("COPY incoming ({}) FROM STDIN WITH (FORMAT BINARY)").format(names)
+            with db.cursor() as cursor, cursor.copy(copy) as rows:
+                rows.set_types(types)
+                for doc, row, text_hash in zip(docs, vectors, text_hashes, strict=True):
+                    metadata = Jsonb(dict(doc.metadata))
+                    rows.write_row((doc.doc_id, doc.title, doc.text, metadata, facets_of(doc), text_hash, vector(row)))
+            changed = SQL(", ").join(
+                SQL("{0} = EXCLUDED.{0}").format(Identifier(column)) for column in COLUMNS if column != "doc_id"
+            )
+            db.execute(
+                SQL("INSERT INTO {} ({}) SELECT {} FROM incoming ON CONFLICT (doc_id) DO UPDATE SET {}").format(
+                    self._name(index), names, names, changed
+                )
+            )
+
+    def delete(self, index: str, doc_ids: Sequence[str]) -> None:
+        with self._transaction(write=True) as db:
+            self._required(db, index)
+            db.execute(SQL("DELETE FROM {} WHERE doc_id = ANY(%s)").format(self._name(index)), (list(doc_ids),))
+
+    def text_hashes(self, index: str) -> dict[str, str]:
+        with self._transaction() as db:
+            self._required(db, index)
+            with db.cursor("hashes") as cursor:  # on the server, so that a table is not held twice
+                cursor.itersize = FETCH
+                return dict(cursor.execute(SQL("SELECT doc_id, text_hash FROM {}").format(self._name(index))))
+
+    def vectors(self, index: str, doc_ids: Sequence[str]) -> Matrix:
+        with self._transaction() as db:
+            stamp = self._required(db, index)
+            query = SQL("SELECT doc_id, embedding FROM {} WHERE doc_id = ANY(%s)").format(self._name(index))
+            found = {doc_id: row.to_numpy() for doc_id, row in db.execute(query, (list(doc_ids),), binary=True)}
+        if gone := [doc_id for doc_id in doc_ids if doc_id not in found]:
+            raise StageFailed("E1301", f"index '{index}' holds no passage '{gone[0]}'", fix="lexitune reembed")
+        return np.array([found[doc_id] for doc_id in doc_ids], dtype=np.float32).reshape(len(doc_ids), stamp.dim)
+
+    def build(self, index: str) -> bool:
+        with self._transaction(write=True) as db:
+            stamp = self._required(db, index)
+            table, name = self._name(index), Identifier(f"{index}_hnsw")
+            (rows,) = db.execute(SQL("SELECT count(*) FROM {}").format(table)).fetchone() or (0,)
+            db.execute(
+                SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING gin (facets)").format(
+                    Identifier(f"{index}_facets"), table
+                )
+            )
+            approximate = bool(rows >= self.hnsw_from and stamp.dim <= 2 * WIDEST)
+            if approximate:
+                db.execute("SET LOCAL maintenance_work_mem = '1GB'")
+                operators = "vector_ip_ops" if stamp.dim <= WIDEST else "halfvec_ip_ops"
+                db.execute(
+                    SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING hnsw (embedding {})").format(
+                        name, table, SQL(operators)
+                    )
+                )
+            else:
+                db.execute(SQL("DROP INDEX IF EXISTS {}").format(self._name(f"{index}_hnsw")))
+            db.execute(SQL("ANALYZE {}").format(table))
+        return approximate
+
+    def set_effort(self, index: str, effort: int) -> None:
+        with self._transaction(write=True) as db:
+            stamp = replace(self._required(db, index), effort=effort)
+            db.execute(
+                SQL("UPDATE {} SET stamp = %s WHERE name = %s").format(self._name(STAMPS)),
+                (Jsonb(asdict(stamp)), index),
+            )
+
+    def search(
+        self,
+        index: str,
+        queries: Matrix,
+        *,
+        query_ids: Sequence[str],
+        k: int,
+        fingerprint: str,
+        filters: Sequence[Filter] | None = None,
+    ) -> Hits:
+        run: dict[str, dict[str, float]] = {}
+        # One snapshot: the stamp that is compared is the stamp of the rows that are read.
+        with self._transaction() as db:
+            stamp = self._required(db, index)
+            same_stamp(index, stamp, fingerprint)
+            effort = min(self.efforts[-1], max(stamp.effort, k, 1))
+            db.execute("SELECT set_config('hnsw.ef_search', %s, true)", (str(effort),))
+            # Without it a filter is applied to the first ef_search rows, and fewer than k may be left.
+            db.execute("SET LOCAL hnsw.iterative_scan = strict_order")
+            if stamp.effort == 0:
+                db.execute("SET LOCAL enable_indexscan = off")
+            vector = np.asarray if stamp.dim <= WIDEST else HalfVector
+            with db.pipeline():
+                cursors = []
+                for place, row in enumerate(queries):
+                    where, values = _condition(filters[place] if filters else {})
+                    statement = SQL("SELECT doc_id, -(embedding <#> %s) FROM {}{} ORDER BY embedding <#> %s LIMIT %s")
+                    text = statement.format(self._name(index), where)
+                    one = vector(np.asarray(row, dtype=np.float32))
+                    cursors.append(db.execute(text, (one, *values, one, k), binary=True))
+            for query_id, cursor in zip(query_ids, cursors, strict=True):
+                run[query_id] = dict(cursor.fetchall())
+        return Hits.from_run(run)
+
+    def stamp(self, index: str) -> Stamp | None:
+        with self._transaction() as db:
+            return self._stamp(db, index)
+
+    def indexes(self) -> list[str]:
+        with self._transaction() as db:
+            return self._indexes(db)
+
+    def serving(self) -> str | None:
+        with self._transaction() as db:
+            return self._serving(db)
+
+    def switch(self, index: str | None) -> None:
+        with self._transaction(write=True) as db:
+            view = self._name(self.alias)
+            if index is None:
+                self._refuse_taken(db, None)
+                db.execute(SQL("DROP VIEW IF EXISTS {}").format(view))
+                return
+            stamp = self._required(db, index)
+            self._refuse_taken(db, None)
+            body = SQL(
+                "VIEW {} AS SELECT doc_id, title, text, metadata, facets, embedding::{} AS embedding, "
+                "{}::text AS model FROM {}"
+            ).format(
+                view,
+                # Without its width a vector is of one type whatever the model, and the view can be replaced in place.
+                SQL("vector" if stamp.dim <= WIDEST else "halfvec"),
+                Literal(stamp.fingerprint),
+                self._name(index),
+            )
+            try:
+                with db.transaction():
+                    db.execute(SQL("CREATE OR REPLACE {}").format(body))
+            except refusals.InvalidTableDefinition:  # vector to halfvec, or back
+                grants = grants_on(db, self.schema, self.alias)
+                db.execute(SQL("DROP VIEW {}").format(view))
+                db.execute(SQL("CREATE {}").format(body))
+                for grant in grants:
+                    db.execute(grant)
+
+    def drop(self, index: str) -> None:
+        with self._transaction(write=True) as db:
+            if self._stamp(db, index) is None:
+                return
+            if self._serving(db) == index:
+                raise not_dropped(index, self.alias)
+            db.execute(SQL("DROP TABLE IF EXISTS {}").format(self._name(index)))
+            db.execute(SQL("DELETE FROM {} WHERE name = %s").format(self._name(STAMPS)), (index,))
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    @contextmanager
+    def _transaction(self, *, write: bool = False) -> Iterator[psycopg.Connection[Any]]:
+        """A connection inside a transaction; writers of one alias stand in line, readers see one moment.
+
+        Raises:
+            StageFailed: The server is not there, goes away, or refuses.
+        """
+        try:
+            db = self._connection()
+            with db.transaction():
+                if write:
+                    db.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"{self.schema}.{self.alias}",))
+                else:
+                    db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                yield db
+        except psycopg.OperationalError as error:
+            self.close()
+            raise StageFailed(
+                "E1302",
+                f"PostgreSQL does not answer: {_first_line(error)}",
+                fix="start it, or correct the address; what was written stays, and the same command goes on",
+            ) from error
+        except psycopg.Error as error:
+            raise StageFailed(
+                "E1303",
+                f"PostgreSQL refuses: {_first_line(error)}",
+                fix="see that the user may create tables, views and the extension vector in this schema",
+            ) from error
+
+    def _connection(self) -> psycopg.Connection[Any]:
+        if self._open is None or self._open.closed:
+            self._open = psycopg.connect(self.target, autocommit=True, application_name="lexitune")
+            if self._open.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
+                register_vector(self._open)
+        return self._open
+
+    def _prepare(self, db: psycopg.Connection[Any]) -> None:
+        """The extension and the table of stamps, where they are not there yet."""
+        if not db.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
+            db.execute("CREATE EXTENSION vector")
+            register_vector(db)
+        db.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(self.schema)))
+        db.execute(
+            SQL(
+                "CREATE TABLE IF NOT EXISTS {} (name text PRIMARY KEY, alias text NOT NULL, stamp jsonb NOT NULL)"
+            ).format(self._name(STAMPS))
+        )
+
+    def _name(self, name: str) -> Composed:
+        return Composed([Identifier(self.schema, name)])
+
+    def _required(self, db: psycopg.Connection[Any], index: str) -> Stamp:
+        if (stamp := self._stamp(db, index)) is None:
+            raise no_index(index, self._indexes(db))
+        return stamp
+
+    def _stamp(self, db: psycopg.Connection[Any], index: str) -> Stamp | None:
+        if not self._has_stamps(db):
+            return None
+        query = SQL("SELECT stamp FROM {} WHERE name = %s AND alias = %s").format(self._name(STAMPS))
+        row = db.execute(query, (index, self.alias)).fetchone()
+        return Stamp(**row[0]) if row else None
+
+    def _indexes(self, db: psycopg.Connection[Any]) -> list[str]:
+        if not self._has_stamps(db):
+            return []
+        query = SQL("SELECT name FROM {} WHERE alias = %s").format(self._name(STAMPS))
+        return sorted(row[0] for row in db.execute(query, (self.alias,)))
+
+    def _has_stamps(self, db: psycopg.Connection[Any]) -> bool:
+        return kind_of(db, self.schema, STAMPS) is not None
+
+    def _serving(self, db: psycopg.Connection[Any]) -> str | None:
+        table = table_behind(db, self.schema, self.alias)
+        return table if table in self._indexes(db) else None
+
+    def _refuse_taken(self, db: psycopg.Connection[Any], index: str | None) -> None:
+        """Refuse to write over a table or view that is somebody else's."""
+        if kind_of(db, self.schema, self.alias) is not None and self._serving(db) is None:
+            raise _taken(self.alias, self.alias)
+        if index is not None and kind_of(db, self.schema, index) is not None:
+            raise _taken(index, self.alias)
+
+
+def _condition(wanted: Filter) -> tuple[Composed, list[list[str]]]:
+    """The WHERE of a filter, and its values: each field must have one of them."""
+    values = [[f"{field}={value}" for value in allowed] for field, allowed in wanted.items()]
+    if not values:
+        return Composed([]), []
+    return SQL(" WHERE ") + SQL(" AND ").join([SQL("facets && %s::text[]")] * len(values)), values
+
+
+def _taken(name: str, alias: str) -> UsageError:
+    return UsageError(
+        "E2018",
+        f"'{name}' is there already, and lexitune did not make it",
+        fix=f"give another name: table={alias}_search",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]

@@ -1,0 +1,250 @@
+"""What a store is: indexes of passages under names of their own, and an alias that says which of them serves.
+
+An index holds the vectors of one model, and a stamp that says of which. A new model gets a new index beside the old
+one; `switch` points the alias at it in one step, and points it back just as fast as long as the old index is kept. An
+application reads through the alias and never meets two models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lexitune.errors import DataError, StageFailed, UsageError
+from lexitune.io.hits import Hits
+from lexitune.registry import Registry, parse_spec
+from lexitune.search.filters import texts_of
+from lexitune.types import Doc
+
+__all__ = [
+    "STORES",
+    "Filter",
+    "Matrix",
+    "Stamp",
+    "Store",
+    "check_rows",
+    "facets_of",
+    "no_index",
+    "not_dropped",
+    "open_store",
+    "same_stamp",
+]
+
+Matrix = NDArray[np.float32]
+Filter = Mapping[str, Sequence[str]]
+"""field of the passages' metadata -> values, one of which the passage must have."""
+
+STORES = Registry(
+    "store",
+    {
+        "lancedb": "lexitune.stores.lance:LanceStore",
+        "pgvector": "lexitune.stores.pgvector:PgvectorStore",
+    },
+)
+"""name -> what makes a Store from a spec's target and values."""
+
+EXTRAS = {"lancedb": "lancedb", "pgvector": "pgvector", "psycopg": "pgvector"}  # package -> the extra that brings it
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What the vectors of an index are. It lies in the store, and every search names the model it comes with.
+
+    Args:
+        fingerprint: Of the model's side of passages.
+        dim: Numbers in a vector.
+        effort: How widely an approximate index is searched, in the store's own measure; 0: every vector is compared.
+    """
+
+    fingerprint: str
+    dim: int
+    effort: int = 0
+
+
+class Store(Protocol):
+    """The contract, which `lexitune.testing.check_store` checks.
+
+    Scores are inner products: of vectors of unit length, cosines. Every method may raise StageFailed where the store
+    cannot be reached or refuses, and DataError E3146 for an index that is not there.
+
+    Attributes:
+        alias: The name that an application reads.
+        efforts: Values of `effort` worth trying, from the fastest to the widest.
+    """
+
+    alias: str
+    efforts: tuple[int, ...]
+
+    def create(self, index: str, *, stamp: Stamp) -> None:
+        """Make an empty index beside those that are there. One that is there already stays as it is.
+
+        Raises:
+            DataError: It is there, and its vectors are of another model.
+            UsageError: The name belongs to something that lexitune did not make.
+        """
+        ...
+
+    def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, text_hashes: Sequence[str]) -> None:
+        """Write passages, replacing those with the same id; all of them, or none where it fails.
+
+        Raises:
+            StageFailed: A vector is not finite or all zeros.
+            DataError: A text that the store cannot hold.
+        """
+        ...
+
+    def delete(self, index: str, doc_ids: Sequence[str]) -> None:
+        """Remove passages; an id that is not there is no error."""
+        ...
+
+    def text_hashes(self, index: str) -> dict[str, str]:
+        """doc_id -> hash of the text whose vector is held, of every passage: what need not be written again."""
+        ...
+
+    def vectors(self, index: str, doc_ids: Sequence[str]) -> Matrix:
+        """The vectors held, float32 (len(doc_ids), dim), in the order of `doc_ids`.
+
+        Raises:
+            StageFailed: One is not there.
+        """
+        ...
+
+    def build(self, index: str) -> bool:
+        """Make search fast after loading: whether it is approximate now, so that an effort must be found."""
+        ...
+
+    def set_effort(self, index: str, effort: int) -> None:
+        """How widely every later search of this index looks."""
+        ...
+
+    def search(
+        self,
+        index: str,
+        queries: Matrix,
+        *,
+        query_ids: Sequence[str],
+        k: int,
+        fingerprint: str,
+        filters: Sequence[Filter] | None = None,
+    ) -> Hits:
+        """The k nearest passages of each query, in the tie rule's order.
+
+        Args:
+            fingerprint: Of the model that encoded the queries, its side of passages.
+            filters: What each query may see; an empty one: everything.
+
+        Raises:
+            DataError: The index holds vectors of another model.
+        """
+        ...
+
+    def stamp(self, index: str) -> Stamp | None:
+        """What an index holds; None: there is no such index."""
+        ...
+
+    def indexes(self) -> list[str]:
+        """The indexes behind this alias, sorted: the one that serves, and those beside it."""
+        ...
+
+    def serving(self) -> str | None:
+        """The index that the alias points at."""
+        ...
+
+    def switch(self, index: str | None) -> None:
+        """Point the alias at an index, in one step; None: at nothing, as before the first switch."""
+        ...
+
+    def drop(self, index: str) -> None:
+        """Remove an index; one that is not there is no error.
+
+        Raises:
+            UsageError: It serves.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of connections and files."""
+        ...
+
+
+def open_store(spec: str) -> Store:
+    """The store that a spec names, such as `pgvector:postgresql:///shop,table=docs` or `lancedb:index.lance`.
+
+    Nothing is asked of a server yet.
+
+    Raises:
+        UsageError: An unknown store or setting, a package that is missing, or a password in the address.
+    """
+    try:
+        store: Store = STORES.make(spec)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        name, extra = parse_spec(spec).name, EXTRAS[error.name]
+        raise UsageError(
+            "E2005", f"store '{name}' needs the package '{error.name}'", fix=f"pip install 'lexitune[{extra}]'"
+        ) from error
+    return store
+
+
+def facets_of(doc: Doc) -> list[str]:
+    """The metadata as texts `field=value`, each value of a list on its own: what filters are compared with.
+
+    Example:
+        >>> facets_of(Doc("d1", "", metadata={"tenant": "a", "year": [2023, 2024]}))
+        ['tenant=a', 'year=2023', 'year=2024']
+    """
+    return [f"{field}={value}" for field, given in doc.metadata.items() for value in texts_of(given)]
+
+
+def check_rows(docs: Sequence[Doc], vectors: Matrix, *, dim: int) -> None:
+    """Refuse what would lie in a store as a passage that nothing finds.
+
+    Raises:
+        StageFailed: A vector is not finite, all zeros, or of another width.
+        DataError: A text with a NUL character, which databases do not hold.
+    """
+    if vectors.shape != (len(docs), dim):
+        raise StageFailed(
+            "E1003", f"{len(docs)} passages, vectors {vectors.shape}, width {dim}", fix="lexitune reembed"
+        )
+    for row in np.flatnonzero(~(np.isfinite(vectors).all(axis=1) & vectors.any(axis=1))).tolist():
+        raise StageFailed(
+            "E1003", f"the vector of '{docs[row].doc_id}' is not finite, or all zeros", fix="lexitune reembed"
+        )
+    for doc in docs:
+        if "\0" in doc.doc_id or "\0" in doc.full_text or "\0" in "".join(facets_of(doc)):
+            raise DataError(
+                "E3006", f"'{doc.doc_id}' holds a NUL character, which no database keeps", fix="take it out of the text"
+            )
+
+
+def same_stamp(index: str, held: Stamp, asked: str) -> None:
+    """Refuse another model's fingerprint: its scores would mean nothing.
+
+    Raises:
+        DataError: The index was made by another model.
+    """
+    if held.fingerprint != asked:
+        raise DataError(
+            "E3145",
+            f"index '{index}' holds vectors of model {held.fingerprint[:12]}, not of {asked[:12]}",
+            fix="lexitune reembed",
+        )
+
+
+def no_index(index: str, indexes: Sequence[str]) -> DataError:
+    """An index that is not there, for a store to raise."""
+    known = ", ".join(indexes) or "none"
+    return DataError("E3146", f"the store has no index '{index}'; it has: {known}", fix="lexitune reembed")
+
+
+def not_dropped(index: str, alias: str) -> UsageError:
+    """An index that serves, for a store to raise."""
+    return UsageError(
+        "E2143", f"'{index}' serves as '{alias}'", fix="lexitune rollback, or promote another model first"
+    )
