@@ -39,6 +39,16 @@ def test_a_query_that_was_not_searched_has_no_docs() -> None:
     assert Hits.from_run({"q1": {"a": 1.0}}).run("q2") == []
 
 
+def test_some_queries_keep_their_rankings() -> None:
+    hits = Hits.from_run({"q1": {"d1": 0.9}, "q2": {"d2": 0.5, "d1": 0.4}, "q3": {}})
+
+    found = hits.of(["q3", "q2"])
+
+    assert list(found.as_run()) == ["q3", "q2"]
+    assert [doc_id for doc_id, _ in found.run("q2")] == ["d2", "d1"]
+    assert found.run("q1") == []
+
+
 def test_no_queries_at_all_are_hits_too() -> None:
     assert Hits.from_run({}).as_run() == {}
 

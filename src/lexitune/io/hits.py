@@ -57,6 +57,11 @@ class Hits:
         ids = (self.doc_ids[position] for position in self.index[row][found].tolist())
         return list(zip(ids, self.score[row][found].tolist(), strict=True))
 
+    def of(self, query_ids: Sequence[str]) -> Hits:
+        """The rankings of these queries alone, in their order."""
+        rows = [self.rows[query_id] for query_id in query_ids]
+        return Hits(tuple(query_ids), self.doc_ids, self.index[rows], self.score[rows])
+
     def as_run(self) -> dict[str, dict[str, float]]:
         """The form that ranx, pytrec_eval and ir-measures read; dicts keep the order of the ranking."""
         return {query_id: dict(self.run(query_id)) for query_id in self.query_ids}

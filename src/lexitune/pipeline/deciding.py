@@ -18,6 +18,7 @@ from lexitune.types import Advice, Dataset, Silent, Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
+    from lexitune.stages.assess.reranking import Rescore
 
 __all__ = ["assess", "assess_workspace"]
 
@@ -30,6 +31,7 @@ def assess(
     model: Embedder,
     others: Mapping[str, Embedder] | None = None,
     vectors: Path | None = None,
+    reranker: Rescore | None = None,
     options: AssessOptions | None = None,
     talk: Talk | None = None,
 ) -> Advice:
@@ -42,6 +44,7 @@ def assess(
         model: The stock model.
         others: Further stock models that could serve in its place, by name.
         vectors: Folder of the encode cache: later stages find the corpus encoded there. None: nothing is kept.
+        reranker: Scores of (query, passage) pairs, in place of the cross-encoder that `options` names.
 
     Raises:
         DataError: A query's filter cannot be read, or the model scores everything alike.
@@ -55,6 +58,7 @@ def assess(
         model=model,
         others=others,
         vectors=vectors,
+        reranker=reranker,
         options=options or AssessOptions(),
         talk=talk,
         pilot=run_pilot,

@@ -56,7 +56,7 @@ def cross_fuse(
     if len(order) < 2:  # nobody is there to teach
         return with_lexical(dense, lexical, k), (EVEN, EVEN)
     halves = [order[: len(order) // 2], order[len(order) // 2 :]]
-    parts = [(_only(dense, half), _only(lexical, half)) for half in halves]
+    parts = [(dense.of(half), lexical.of(half)) for half in halves]
     taught = [
         learn_weight(*part, {query_id: qrels[query_id] for query_id in half}, measure=measure)
         for part, half in zip(parts, halves, strict=True)
@@ -65,11 +65,6 @@ def cross_fuse(
     runs = [with_lexical(*part, k, weight=weight).as_run() for part, weight in zip(parts, weights, strict=True)]
     found = {query_id: scores for run in runs for query_id, scores in run.items()}
     return Hits.from_run({query_id: found[query_id] for query_id in dense.query_ids}), weights
-
-
-def _only(hits: Hits, query_ids: Sequence[str]) -> Hits:
-    rows = [hits.rows[query_id] for query_id in query_ids]
-    return Hits(tuple(query_ids), hits.doc_ids, hits.index[rows], hits.score[rows])
 
 
 def fuse(rankings: Sequence[Hits], k: int, *, constant: int = 60, weights: Sequence[float] | None = None) -> Hits:

@@ -7,7 +7,7 @@ import pytest
 from lexitune.metrics.statistics import Interval
 from lexitune.stages.assess.advice import advise
 from lexitune.stages.assess.expected import Expected, Pilot
-from lexitune.stages.assess.figures import Figures
+from lexitune.stages.assess.figures import Figures, Reranked
 from lexitune.stages.assess.gap import Gap
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.stability import Stability
@@ -229,6 +229,43 @@ def test_what_gains_without_training_is_named_by_its_gain() -> None:
     given = replace(BELOW, systems=dict.fromkeys(["stock", *lifts], recall), lifts=lifts)
 
     assert advise(given).also == ("USE models/large", "USE HYBRID", "TRY A RERANKER")
+
+
+def reranked(lift: Interval, over_hybrid: Interval) -> Figures:
+    reached = {"R@10": Interval(0.7, 0.66, 0.74, 300), "nDCG@10": Interval(0.55, 0.5, 0.6, 300)}
+    found = Reranked(50, dict.fromkeys(["stock", "hybrid", "reranked"], reached), lift, over_hybrid, 184.4)
+    recall = {"R@10": Interval(0.5, 0.45, 0.55, 300), "R@100": Interval(0.72, 0.7, 0.75, 300)}
+    lifts = {"hybrid": Interval(0.05, 0.02, 0.08, 300), "bm25": Interval(0.01, -0.02, 0.04, 300)}
+    systems = dict.fromkeys(["stock", *lifts], recall)
+    return replace(BELOW, systems=systems, lifts=lifts, query_ms={"hybrid": 2.51}, reranked=found)
+
+
+@pytest.mark.parametrize(
+    ("lift", "over_hybrid", "also"),
+    [
+        ((0.1, 0.06, 0.14), (0.05, 0.02, 0.08), ("RERANK", "USE HYBRID")),
+        ((0.1, 0.06, 0.14), (0.001, -0.03, 0.03), ("RERANK", "USE HYBRID")),
+        ((0.05, 0.01, 0.09), (0.0, -0.03, 0.03), ("USE HYBRID",)),
+        ((0.04, 0.0, 0.08), (0.01, -0.03, 0.05), ("USE HYBRID",)),
+    ],
+    ids=["it gains", "a little on top of the hybrid", "no better than the hybrid", "not shown"],
+)
+def test_a_reranker_is_a_fix_where_it_is_shown_to_gain_and_beats_the_hybrid_it_reorders(
+    lift: tuple[float, float, float], over_hybrid: tuple[float, float, float], also: tuple[str, ...]
+) -> None:
+    given = reranked(Interval(*lift, 300), Interval(*over_hybrid, 300))
+
+    assert advise(given).also == also  # and none is to be tried: one was
+
+
+def test_what_a_reranker_reaches_and_costs_is_told() -> None:
+    reasons = advise(reranked(Interval(0.1, 0.06, 0.14, 300), Interval(0.05, 0.02, 0.08, 300))).reasons
+
+    assert (
+        "the reranker, given the hybrid's first 50, reaches R@10 0.70 [0.66, 0.74], n=300, nDCG@10 0.55 [0.50, 0.60]: "
+        "+10.0 points [+6.0, +14.0] to stock, +5.0 points [+2.0, +8.0] to the hybrid, on the same 300 queries; "
+        "a query takes 184 ms here, in the hybrid 2.5 ms"
+    ) in reasons
 
 
 def test_bm25_is_a_fix_where_it_beats_the_hybrid() -> None:

@@ -18,6 +18,7 @@ from lexitune.stages.assess.reasons import (
     niche,
     power,
     prompted,
+    reranked,
     round_up,
     with_interval,
 )
@@ -60,6 +61,7 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
             told = f"stock {RECALL} {with_interval(stock)}; the rule of thumb draws its line at {options.threshold:.2f}"
         reasons += [*foretold, told]
     reasons += cheaper(figures, options, decided=decided is not None)
+    reasons += reranked(figures)
     reasons += prompted(figures)
     reasons += headroom(figures)
     reasons += by_documents(figures)
@@ -164,10 +166,14 @@ def _also(figures: Figures) -> tuple[str, ...]:
         # BM25 alone is a fix only where it beats the hybrid that it is part of.
         if lift.low > 0 and not (name == "bm25" and figures.lifts["hybrid"].mean >= lift.mean)
     }
-    found = [REMEDIES.get(name, f"USE {name}") for name in sorted(gains, key=lambda name: -gains[name])]
+    labelled = {REMEDIES.get(name, f"USE {name}"): gain for name, gain in gains.items()}
+    if (reranker := figures.reranked) and reranker.lift.low > 0 and reranker.over_hybrid.mean > 0:
+        # Beside gains on all queries stands what is gained on top of the hybrid, which may be known of fewer.
+        labelled["RERANK"] = figures.lifts["hybrid"].mean + reranker.over_hybrid.mean
+    found = sorted(labelled, key=lambda label: -labelled[label])
     if figures.truncation is not None and figures.truncation.is_shown and figures.truncation.difference.mean < 0:
         found.append("FIX LENGTH")
-    if (best := figures.deepest) and best[1] >= ROOM:
+    if reranker is None and (best := figures.deepest) and best[1] >= ROOM:
         found.append("TRY A RERANKER")
     return tuple(found)
 
@@ -231,6 +237,7 @@ def _evidence(figures: Figures, options: AssessOptions) -> dict[str, object]:
         "prompt_lift": None if figures.prompt_lift is None else asdict(figures.prompt_lift),
         "documents": None if figures.documents is None else asdict(figures.documents),
         "query_ms": dict(figures.query_ms),
+        "reranked": None if figures.reranked is None else asdict(figures.reranked),
         "pilot": None if figures.pilot is None else asdict(figures.pilot),
         "expected": None if figures.expected is None else asdict(figures.expected),
         "options": asdict(options),

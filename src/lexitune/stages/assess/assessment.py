@@ -22,6 +22,7 @@ from lexitune.stages.assess.figures import DEEP, MOST_CHANGES, NDCG, RANK, RECAL
 from lexitune.stages.assess.gap import recall_gap
 from lexitune.stages.assess.ledger import Ledger, keep_ledger
 from lexitune.stages.assess.options import AssessOptions
+from lexitune.stages.assess.reranking import Rescore, measure_reranked, named_reranker
 from lexitune.stages.assess.stability import measure_stability, number_of
 from lexitune.stages.assess.vocabulary import survey
 from lexitune.text.frequency import GeneralLanguage, general_language
@@ -41,6 +42,7 @@ def assess(
     model: Embedder,
     others: Mapping[str, Embedder] | None = None,
     vectors: Path | None = None,
+    reranker: Rescore | None = None,
     options: AssessOptions = DEFAULT,
     talk: Talk | None = None,
     pilot: Callable[[Ledger, int], Pilot | None] | None = None,
@@ -57,12 +59,14 @@ def assess(
     tests = data.test.query_count if data.test else 0
     if not qrels:
         return advise(Figures({}, 0, pairs, tests, MOST_CHANGES), options=options)
+    judge = reranker or named_reranker(options, device=str(model.network.device))
     ledger = keep_ledger(data, qrels, model=model, others=others or {}, vectors=vectors, seed=options.seed, talk=talk)
     measures = parse_measures(f"{RECALL},{NDCG},{DEEP}")
     reports = {
         name: measure_hits(hits, qrels, measures, system=name, split="train+dev") for name, hits in ledger.hits.items()
     }
     ceiling = ceiling_of(qrels)
+    reranked = judge and measure_reranked(data, ledger, judge=judge, options=options, talk=talk)
     found = None
     if pilot is not None and options.pilot and pairs:
         talk.say("assess: a pilot foretells what a tune would gain")
@@ -79,6 +83,7 @@ def assess(
         prompt_lift=_prompt_lift(ledger, qrels, reports["stock"]),
         documents=_documents(data, ledger.hits["stock"], qrels),
         query_ms=ledger.query_ms,
+        reranked=reranked,
         **_expected(reports, found, ceiling=ceiling, pairs=pairs),
         ceiling=ceiling,
         **_words(data, reports, model=model, general=general),

@@ -18,6 +18,7 @@ from lexitune.stages.assess.assessment import assess
 from lexitune.stages.assess.expected import Pilot, table_text
 from lexitune.stages.assess.ledger import SYSTEMS, Ledger
 from lexitune.stages.assess.options import AssessOptions
+from lexitune.stages.assess.reranking import named_reranker
 from lexitune.types import Advice, Silent, Talk
 
 __all__ = ["read_advice", "report_path", "run"]
@@ -51,11 +52,20 @@ def run(
         inputs = {"data": hash_file(workspace.dataset), "model": embedder.fingerprint}
         inputs["pilot"] = hash_text(table_text()) if pilot is not None and options.pilot else ""
         inputs |= {f"model {name}": other.fingerprint for name, other in others.items()}
+        reranker = named_reranker(options, device=str(embedder.network.device))
+        inputs |= {"reranker": reranker.fingerprint} if reranker else {}
         if is_finished(path, stage="assess", inputs=inputs, options=options):
             talk.say("assess: skipped, same data, same model, same options")
             return read_advice(path)
         advice = assess(
-            data, model=embedder, others=others, vectors=workspace.vectors, options=options, talk=talk, pilot=pilot
+            data,
+            model=embedder,
+            others=others,
+            vectors=workspace.vectors,
+            reranker=reranker,
+            options=options,
+            talk=talk,
+            pilot=pilot,
         )
         replace_text(path, json.dumps(asdict(advice), indent=1) + "\n")
         cost_s = time.monotonic() - start

@@ -12,11 +12,30 @@ from lexitune.stages.assess.ledger import SYSTEMS
 from lexitune.stages.assess.stability import Stability
 from lexitune.stages.assess.vocabulary import Vocabulary
 
-__all__ = ["DEEP", "MOST_CHANGES", "NDCG", "RANK", "RECALL", "Figures"]
+__all__ = ["DEEP", "MOST_CHANGES", "NDCG", "RANK", "RECALL", "Figures", "Reranked"]
 
 RECALL, NDCG, DEEP = "R@10", "nDCG@10", "R@100"
 RANK = 10
 MOST_CHANGES = 0.30  # guess of the share of queries that a tune changes, where stock and BM25 differ in more
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """What a cross-encoder makes of the hybrid, all on the same queries.
+
+    Attributes:
+        depth: How many of a query's first passages it puts in order.
+        systems: `stock`, `hybrid` and `reranked`, each measure with its interval.
+        lift: R@10 over stock.
+        over_hybrid: R@10 over the hybrid that it reorders.
+        query_ms: Milliseconds that a query takes here, the hybrid's own included.
+    """
+
+    depth: int
+    systems: Mapping[str, Mapping[str, Interval]]
+    lift: Interval
+    over_hybrid: Interval
+    query_ms: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,7 @@ class Figures:
         documents: The stock model's R@10 of documents, each by the best of its passages; None where a document is a
             passage.
         query_ms: By system, milliseconds a query took here.
+        reranked: What a cross-encoder makes of the hybrid; None: none was given.
         pilot: What linear maps on the stock model's vectors gained; None: none was run.
         expected: What a tune would gain by it.
     """
@@ -69,6 +89,7 @@ class Figures:
     prompt_lift: Interval | None = None
     documents: Interval | None = None
     query_ms: Mapping[str, float] = field(default_factory=dict)
+    reranked: Reranked | None = None
     pilot: Pilot | None = None
     expected: Expected | None = None
 

@@ -32,6 +32,16 @@ class AssessOptions:
     also: str = field(
         default="", metadata={"help": "Other stock models to compare with, separated by commas: names or folders"}
     )
+    reranker: str | None = field(
+        default=None,
+        metadata={"help": "Cross-encoder to measure behind the hybrid: a folder or a cached Hub id"},
+    )
+    rerank_depth: int = field(
+        default=50, metadata={"help": "Passages of a query that the reranker puts in order", "least": 10, "most": 100}
+    )
+    rerank_queries: int = field(
+        default=500, metadata={"help": "Most queries to measure the reranker on, beside the others", "least": 50}
+    )
     language: str = field(
         default="en", metadata={"help": "General language that the corpus's words are compared with, such as de"}
     )

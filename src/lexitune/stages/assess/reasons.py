@@ -19,6 +19,7 @@ __all__ = [
     "niche",
     "power",
     "prompted",
+    "reranked",
     "round_up",
     "with_interval",
 ]
@@ -67,6 +68,25 @@ def headroom(figures: Figures) -> list[str]:
     name, room = best
     can = f"a reranker of its first hundred can gain {100 * room:.0f} points at most"
     return [f"{called(name)} has {DEEP} {with_interval(figures.systems[name][DEEP])}: {can}"]
+
+
+def reranked(figures: Figures) -> list[str]:
+    """What a cross-encoder makes of the hybrid's first passages, and at what cost."""
+    found = figures.reranked
+    if found is None:
+        return []
+    recall, ndcg = (found.systems["reranked"][measure] for measure in (RECALL, NDCG))
+    shown = f"{ndcg.mean:.2f} [{ndcg.low:.2f}, {ndcg.high:.2f}]"
+    return [
+        f"the reranker, given the hybrid's first {found.depth}, reaches {RECALL} {with_interval(recall)}, {NDCG} "
+        f"{shown}: {in_points(found.lift)} to stock, {in_points(found.over_hybrid)} to the hybrid, on the same "
+        f"{found.lift.n:,} queries; a query takes {_milliseconds(found.query_ms)} here, in the hybrid "
+        f"{_milliseconds(figures.query_ms['hybrid'])}"
+    ]
+
+
+def _milliseconds(found: float) -> str:
+    return f"{found:,.0f} ms" if found >= 10 else f"{found:.1f} ms"
 
 
 def prompted(figures: Figures) -> list[str]:

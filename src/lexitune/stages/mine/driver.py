@@ -20,7 +20,7 @@ from lexitune.types import Silent, Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
-    from lexitune.stages.mine.reranker import Reranker
+    from lexitune.models.reranker import Reranker
 
 __all__ = ["MineReport", "examples_path", "negatives_path", "report_path", "run"]
 
@@ -138,7 +138,7 @@ def _in_workspace(workspace: Workspace, model: ModelOptions) -> ModelOptions:
 def _reranker(options: MineOptions, embedder: Embedder) -> Reranker | None:
     if options.reranker is None:
         return None
-    from lexitune.stages.mine.reranker import load_reranker
+    from lexitune.models.reranker import load_reranker
 
     return load_reranker(options.reranker, device=str(embedder.network.device))
 

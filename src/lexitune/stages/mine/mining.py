@@ -158,7 +158,7 @@ def _positives(judged: Mapping[str, int]) -> dict[str, int]:
 def _reranker(options: MineOptions, *, device: str) -> Rescore | None:
     if options.reranker is None:
         return None
-    from lexitune.stages.mine.reranker import load_reranker
+    from lexitune.models.reranker import load_reranker
 
     return load_reranker(options.reranker, device=device)
 

@@ -8,7 +8,7 @@ from sentence_transformers import CrossEncoder
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
 from lexitune.errors import DataError
-from lexitune.stages.mine.reranker import Reranker, load_reranker
+from lexitune.models.reranker import Reranker, load_reranker
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "green", "blue", "apple", "pear"]
 

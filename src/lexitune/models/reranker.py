@@ -54,7 +54,7 @@ class Reranker:
             raise DataError(
                 "E3122",
                 f"the cross-encoder gives a score that is no number, for the query {bad[:60]!r}",
-                fix="take another --reranker, or none: the model's own scores are then compared",
+                fix="take another --reranker, or leave it out",
             )
         return scores
 
