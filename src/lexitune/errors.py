@@ -39,6 +39,8 @@ CODES = {
     "E1204": "too little disk space for a training",
     # E13xx  the stages after training
     "E1301": "a staged index that failed its check",
+    "E1302": "a store that cannot be reached",
+    "E1303": "a store that refuses what it is asked",
     # E20xx  options, names, commands
     "E2001": "unknown option or key",
     "E2002": "a value of the wrong kind",
@@ -51,6 +53,8 @@ CODES = {
     "E2014": "a question that nobody is there to answer",
     "E2015": "nothing serves yet",
     "E2016": "several processes where one is enough",
+    "E2017": "a store's address with a password in it",
+    "E2018": "a name in a store that belongs to something else",
     "E2101": "no model of that name",
     "E2102": "remote code without a revision",
     "E2103": "a maximum length beyond what the model can take",
@@ -67,6 +71,7 @@ CODES = {
     "E2128": "a language without word frequencies",
     "E2141": "no challenger of that name",
     "E2142": "nothing to roll back to",
+    "E2143": "an index that serves",
     # E30xx  reading files
     "E3001": "no such file or folder",
     "E3002": "a file of another kind or encoding",
@@ -99,6 +104,7 @@ CODES = {
     "E3143": "a filter by a field that no document has",
     "E3144": "a filter that cannot be read",
     "E3145": "vectors that the serving model did not make",
+    "E3146": "no index of that name in the store",
     # E32xx  models as input
     "E3201": "a folder that is no model",
     "E3202": "a Hub model that cannot be had",
