@@ -91,3 +91,10 @@ def test_thinning_keeps_the_ends_and_the_peaks() -> None:
     assert len(thinned) <= 400
     assert {(0.0, 0.0), (5_003.0, 9.0), (5_007.0, -9.0), (9_999.0, 0.0)} <= set(thinned)
     assert thinned == sorted(thinned)
+
+
+def test_the_last_value_is_told_unless_it_means_nothing() -> None:
+    for last, told in ((True, ["last 0.500"]), (False, [])):
+        drawing = draw_curves(CurvePlot("loss", [("loss", [(0, 1.0), (1, 0.5)])], last=last), width=800)
+
+        assert [mark.text for mark in drawing.marks if mark.text.startswith("last")] == told

@@ -53,6 +53,14 @@ def test_the_steps_follow_the_sorted_gains() -> None:
     assert lost == "M344 177H344V262H444V177Z"
 
 
+def test_one_small_loss_does_not_hide_the_great_ones_after_it() -> None:
+    # 1,000 queries on 306 units: the loss of a half is a quarter of a unit wide, the 99 of one are 30 units.
+    drawing = draw_deltas(DeltaPlot("gains", [0.0] * 900 + [-0.5] + [-1.0] * 99), width=350)
+
+    lost = next(str(mark.at["d"]) for mark in drawing.marks if mark.tag == "path")
+    assert lost.endswith("V262H350V92Z")  # -1 is at the foot of the plot, 92 + 170
+
+
 def test_a_hundred_thousand_queries_draw_as_small_as_a_thousand() -> None:
     deltas = [position / 100_000 for position in range(100_000)]
     drawing = draw_deltas(DeltaPlot("gains", deltas), width=800)

@@ -8,7 +8,9 @@ from importlib.resources import files
 import pytest
 
 from lexitune.report.blocks import (
+    BarPlot,
     Block,
+    Chapter,
     CurvePlot,
     DeltaPlot,
     Estimate,
@@ -28,13 +30,16 @@ NASTY = "<script>alert('x')</script> & \"quotes\""
 
 BLOCKS: list[Block] = [
     Verdict("BETTER", f"R@10 gained 9.3 points {NASTY}", "good"),
-    Paragraph(f"First.\n\nSecond {NASTY}.", heading=NASTY),
-    Table(["system", NASTY], [[NASTY, Estimate(0.5, 0.4, 0.6)], ["tuned", None]], caption=NASTY),
-    IntervalPlot(NASTY, [(NASTY, 0.5, 0.4, 0.6, True)], NASTY, reference=0.7, reference_label=NASTY),
+    Chapter(NASTY, NASTY),
+    Paragraph(f"First.\n\nSecond {NASTY}.", heading=NASTY, points=[NASTY], more=[NASTY]),
+    Table(["system", NASTY], [[NASTY, Estimate(0.5, 0.4, 0.6)], ["tuned", None]], caption=NASTY, note=NASTY),
+    IntervalPlot(NASTY, [(NASTY, 0.5, 0.4, 0.6, True)], NASTY, reference=0.7, reference_label=NASTY, note=NASTY),
+    BarPlot(NASTY, [(NASTY, 3, NASTY)], NASTY, note=NASTY),
+    Chapter("Second"),
     DeltaPlot(NASTY, [1.0, 0.5, 0.0, -1.0], NASTY),
     CurvePlot(NASTY, [(NASTY, [(0, 1.0), (1, 0.5)])], NASTY, NASTY, Panel([(NASTY, [(1, 0.5)])], NASTY), 1, NASTY),
     Texts(NASTY, [TextItem(NASTY, 1.0, [(NASTY, "    def f():\n        " + NASTY, 34, None)])], NASTY, NASTY, NASTY),
-    Facts(NASTY, [(NASTY, "sha256 https://example.org/model")], [f"lexitune demo {NASTY}"]),
+    Facts(NASTY, [(NASTY, "sha256 https://example.org/model")], [f"lexitune demo {NASTY}"], [(NASTY, NASTY)]),
 ]
 
 VOID = {"meta", "link", "br", "hr", "img"}
@@ -104,7 +109,7 @@ def test_nothing_is_loaded_from_anywhere(page: str) -> None:
     named = {name: value for _, attributes in reader.tags for name, value in attributes.items()}
     assert {name for name in named if name in {"src", "href", "srcset", "action", "style"}} == {"href"}
     assert [attributes["href"] for attributes in reader.all("link")] == ["data:,"]
-    assert reader.all("a") == []
+    assert all(str(attributes["href"]).startswith("#chapter-") for attributes in reader.all("a"))
     assert "url(" not in style
     assert "@import" not in style
     assert not any(name.startswith("on") for name in named)
@@ -121,12 +126,44 @@ def test_every_drawing_says_in_words_what_it_shows(page: str) -> None:
     ids = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
 
     drawings = reader.all("svg")
-    assert len(drawings) == 3 * 2  # three plots, for a desk and for a phone
+    assert len(drawings) == 4 * 2  # four plots, for a desk and for a phone
     assert len(ids) == len(set(ids))
     for drawing in drawings:
         assert drawing["role"] == "img"
         assert set(str(drawing["aria-labelledby"]).split()) <= set(ids)
     assert len(reader.all("desc")) == len(drawings)
+
+
+def test_chapters_are_linked_and_what_stands_in_them_is_one_level_below() -> None:
+    blocks: list[Block] = [
+        Verdict("NO", "n"),
+        Paragraph("p", heading="before"),
+        Chapter("One"),
+        Paragraph("p", heading="in one"),
+    ]
+    reader = Reader(render("t", [*blocks, Chapter("Two"), Table(["a"], [["b"]], caption="in two")]))
+
+    assert [text.strip() for text in reader.text_of("h2")] == ["NO", "before", "One", "Two"]
+    assert [text.strip() for text in reader.text_of("h3")] == ["in one", "in two"]
+    ids = {attributes.get("id") for _, attributes in reader.tags}
+    assert [str(link["href"])[1:] in ids for link in reader.all("a")] == [True, True]
+
+
+def test_a_page_of_one_chapter_needs_no_links() -> None:
+    assert Reader(render("t", [Verdict("NO", "n"), Chapter("One")])).all("nav") == []
+
+
+def test_a_caption_does_not_scroll_away_with_a_wide_table() -> None:
+    page = render("t", [Table(["a"], [["b"]], caption="few words", note="what they mean")])
+
+    assert page.index("few words") < page.index("what they mean") < page.index('class="scroll"')
+
+
+def test_an_option_is_not_broken_at_its_hyphens() -> None:
+    reader = Reader(render("t", [Verdict("NO", "less than 2 points (--least-gain), -0.1 below -- so <b>")]))
+
+    assert reader.text_of("span") == ["--least-gain"]
+    assert "".join(reader.text_of("p")).strip() == "less than 2 points (), -0.1 below -- so <b>"
 
 
 def test_headers_of_a_table_say_what_they_head(page: str) -> None:
@@ -167,12 +204,15 @@ def test_code_keeps_its_lines() -> None:
 
 
 DEGENERATE: list[Block] = [
+    Chapter(""),
     Paragraph(""),
     Table(["system"], []),
     Table(["system", "R@10"], [["stock", math.nan], ["tuned", Estimate(math.nan, -math.inf, math.inf)]]),
     IntervalPlot("none", []),
     IntervalPlot("one, of no width", [("stock", 1.0, 1.0, 1.0, False)]),
     IntervalPlot("unknown", [("stock", math.nan, math.nan, math.nan, False)]),
+    BarPlot("none", []),
+    BarPlot("nothing", [("word", 0.0, "")]),
     DeltaPlot("none", []),
     DeltaPlot("one", [0.0]),
     DeltaPlot("tiny", [1e-12, -1e-12]),

@@ -78,3 +78,15 @@ def test_a_label_that_does_not_fit_ends_in_an_ellipsis() -> None:
 
     assert marks(drawing, "label")[0].text.endswith("x\u2026")
     assert len(marks(drawing, "label")[0].text) < 45
+
+
+def test_words_below_the_axis_are_broken_into_lines_that_stay_on_the_canvas() -> None:
+    label = "points of R@10 over stock; 95 % intervals, foretold: 80 % bands"
+    wide, narrow = (draw_intervals(IntervalPlot("gain", ROWS, label), width=width) for width in (800, 350))
+
+    assert [mark.text for mark in marks(wide, "axis")] == [label]
+    lines = marks(narrow, "axis")
+    assert " ".join(mark.text for mark in lines) == label
+    assert len(lines) == 2
+    assert {mark.at["x"] for mark in lines} == {175.0}
+    assert max(float(mark.at["y"]) for mark in lines) < narrow.height

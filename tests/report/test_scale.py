@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lexitune.report.scale import Scale, format_number, nice_domain, tick_labels, ticks
+from lexitune.report.scale import Scale, format_number, nice_domain, text_width, tick_labels, ticks
 
 
 @pytest.mark.parametrize(
@@ -70,3 +70,8 @@ def test_ticks_are_round_and_labelled_alike(low: float, high: float, labels: lis
 )
 def test_how_a_number_is_written(value: float | None, form: str, text: str) -> None:
     assert format_number(value, form) == text
+
+
+def test_wide_letters_take_more_room() -> None:
+    assert text_width("##ar") > text_width("char")
+    assert text_width("\u4e2d") > text_width("x")

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 __all__ = [
+    "BarPlot",
+    "BarRow",
     "Block",
     "Cell",
+    "Chapter",
     "CurvePlot",
     "DeltaPlot",
     "Estimate",
@@ -41,11 +44,21 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Chapter:
+    """A question that all blocks up to the next chapter answer. The page begins with links to its chapters."""
+
+    title: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Paragraph:
-    """Prose. An empty line in `text` starts a new paragraph."""
+    """Prose. An empty line in `text` starts a new paragraph; `points` follow as a list, `more` as a folded one."""
 
     text: str
     heading: str = ""
+    points: Sequence[str] = ()
+    more: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +87,7 @@ Cell = str | int | float | Number | Estimate | None
 class Table:
     """Rows under named columns. The first cell of a row names the row.
 
+    `caption` is a few words; what explains them stands in `note`, in smaller print.
     `align` has "left" or "right" for each column. Left out: a column that holds no text goes right.
 
     Raises:
@@ -84,6 +98,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
     align: Sequence[str] = ()
+    note: str = ""
 
     def __post_init__(self) -> None:
         for row in [*self.rows, *([self.align] if self.align else [])]:
@@ -108,6 +123,31 @@ class IntervalPlot:
     reference: float | None = None
     reference_label: str = ""
     form: str = ".3f"
+    note: str = ""
+
+
+BarRow = tuple[str, float, str]
+"""label, value from 0 up, and words that stand beside the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class BarPlot:
+    """A bar for each row, from zero, in the order given; no more rows than can be read.
+
+    Raises:
+        ValueError: A value is below 0 or not finite, so it has no bar.
+    """
+
+    title: str
+    rows: Sequence[BarRow]
+    label: str = ""
+    form: str = ",.0f"
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for label, value, _ in self.rows:
+            if not 0 <= value < math.inf:
+                raise ValueError(f"no bar of {value} for {label!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +184,8 @@ class Panel:
 class CurvePlot:
     """Lines over steps: training loss, and in the `second` panel held-out recall over the same steps.
 
-    `mark` is the x of the state that was kept; it gets a dashed line named `mark_label` in every panel.
+    `mark` is the x of the state that was kept; it gets a dashed line named `mark_label` in every panel. A panel of one
+    line also tells its last value, unless `last` is False.
     """
 
     title: str
@@ -154,6 +195,8 @@ class CurvePlot:
     second: Panel | None = None
     mark: float | None = None
     mark_label: str = "kept"
+    last: bool = True
+    note: str = ""
 
 
 TextRow = tuple[str, str, int | None, int | None]
@@ -182,11 +225,15 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Names and values (versions, hashes, options), and the commands that make the same thing again."""
+    """Names and values (versions, hashes, options), and the commands that make the same thing again.
+
+    `more` is folded: what is needed to make the same thing again, and by nobody who only reads.
+    """
 
     title: str
     rows: Sequence[tuple[str, str]]
     commands: Sequence[str] = ()
+    more: Sequence[tuple[str, str]] = ()
 
 
-Block = Verdict | Paragraph | Table | IntervalPlot | DeltaPlot | CurvePlot | Texts | Facts
+Block = Verdict | Chapter | Paragraph | Table | IntervalPlot | BarPlot | DeltaPlot | CurvePlot | Texts | Facts

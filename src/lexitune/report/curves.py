@@ -69,7 +69,7 @@ def _panel(panel: Panel, block: CurvePlot, x: Scale, *, left: float, top: float)
         marks += _curve(points, x, y, css=f"line{position % 4}")
     if len(panel.series) > 1:
         marks += _legend(panel.series, start=left + text_width(panel.y_label) + 16, end=x.end, y=top + 13)
-    elif panel.series:
+    elif panel.series and block.last:
         marks += _last(panel.series[0][1], x, y=top + 13)
     return marks
 

@@ -85,8 +85,9 @@ def _outline(values: Sequence[float], first: int, scale: Scale, gain: Scale) -> 
     outline: list[tuple[str, tuple[float, ...]]] = [("M", (scale(first), gain(0)))]
     drawn, position = scale(first) - FINEST, first
     for value, group in groupby(values):
-        if scale(position) - drawn >= FINEST:
-            drawn = scale(position)
+        start, position = scale(position), position + len(list(group))
+        # A step that is wide itself is drawn however near the last one stands: all losses may hang on it.
+        if max(start - drawn, scale(position) - start) >= FINEST:
+            drawn = start
             outline += [("H", (drawn,)), ("V", (gain(value),))]
-        position += len(list(group))
     return [*outline, ("H", (scale(position),)), ("V", (gain(0),)), ("Z", ())]

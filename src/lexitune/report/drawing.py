@@ -71,7 +71,9 @@ def fit_text(words: str, width: float, *, size: float = 14.0) -> str:
     """The words, or as many letters as fit into `width`, and an ellipsis."""
     if text_width(words, size=size) <= width:
         return words
-    letters = max(1, int(width / text_width("x", size=size)) - 1)
+    letters = len(words) - 1
+    while letters > 1 and text_width(words[:letters] + "x", size=size) > width:
+        letters -= 1
     return words[:letters].rstrip() + "\u2026"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -11,9 +11,12 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
+from lexitune.report.bars import draw_bars
 from lexitune.report.blocks import (
+    BarPlot,
     Block,
     Cell,
+    Chapter,
     CurvePlot,
     DeltaPlot,
     Estimate,
@@ -47,10 +50,20 @@ def render(title: str, blocks: Sequence[Block], *, subtitle: str = "") -> str:
     Args:
         subtitle: One line under the title: the corpus, the model, the date.
     """
-    views = [(KINDS[type(block)], VIEWS.get(type(block), _as_it_is)(block)) for block in blocks]
-    page = _environment().get_template("page.html").render(title=title, subtitle=subtitle, views=views)
+    views = [(KINDS[type(block)], VIEWS.get(type(block), _as_it_is)(block), level) for block, level in _levels(blocks)]
+    chapters = [(number, block.title) for number, block in enumerate(blocks, start=1) if isinstance(block, Chapter)]
+    template = _environment().get_template("page.html")
+    page = template.render(title=title, subtitle=subtitle, views=views, chapters=chapters)
     # JSON can smuggle half a surrogate pair into a passage, and no file in UTF-8 can hold that.
     return page.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _levels(blocks: Sequence[Block]) -> Iterator[tuple[Block, int]]:
+    """Each block with the level of its heading: one below its chapter's, where it stands in one."""
+    inside = False
+    for block in blocks:
+        yield block, 3 if inside and not isinstance(block, Chapter) else 2
+        inside = inside or isinstance(block, Chapter)
 
 
 @cache
@@ -63,8 +76,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["by_option"] = _by_option
     environment.globals["style"] = folder.joinpath("page.css").read_text(encoding="utf-8")
     return environment
+
+
+def _by_option(text: str) -> list[str]:
+    """The text cut at options such as --least-gain: every second part is one, which no browser shall break in two."""
+    return re.split(r"(--[a-z][a-z-]*[a-z])", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +104,15 @@ def _as_it_is(block: Any) -> Any:
 
 
 def _paragraph(block: Paragraph) -> Mapping[str, Any]:
-    return {"heading": block.heading, "parts": [part for part in re.split(r"\n\s*\n", block.text.strip()) if part]}
+    parts = [part for part in re.split(r"\n\s*\n", block.text.strip()) if part]
+    return {"heading": block.heading, "parts": parts, "points": block.points, "more": block.more}
 
 
 def _table(block: Table) -> Mapping[str, Any]:
     columns = range(len(block.columns))
     align = list(block.align) or [_side([row[column] for row in block.rows]) for column in columns]
     rows = [[_cell(cell) for cell in row] for row in block.rows]
-    return {"columns": block.columns, "rows": rows, "align": align, "caption": block.caption}
+    return {"columns": block.columns, "rows": rows, "align": align, "caption": block.caption, "note": block.note}
 
 
 def _side(cells: Sequence[Cell]) -> str:
@@ -112,7 +132,8 @@ def _cell(cell: Cell) -> ShownCell:
 
 def _plot(draw: Callable[..., Drawing]) -> Callable[[Any], Mapping[str, Any]]:
     def view(block: Any) -> Mapping[str, Any]:
-        return {"title": block.title, "drawings": {name: draw(block, width=size) for name, size in WIDTHS.items()}}
+        drawings = {name: draw(block, width=size) for name, size in WIDTHS.items()}
+        return {"title": block.title, "drawings": drawings, "note": getattr(block, "note", "")}
 
     return view
 
@@ -142,9 +163,11 @@ def _tone(change: float) -> str:
 
 KINDS: Mapping[type, str] = {
     Verdict: "verdict",
+    Chapter: "chapter",
     Paragraph: "paragraph",
     Table: "table",
     IntervalPlot: "plot",
+    BarPlot: "plot",
     DeltaPlot: "plot",
     CurvePlot: "plot",
     Texts: "texts",
@@ -156,6 +179,7 @@ VIEWS: Mapping[type, Callable[[Any], Any]] = {
     Paragraph: _paragraph,
     Table: _table,
     IntervalPlot: _plot(draw_intervals),
+    BarPlot: _plot(draw_bars),
     DeltaPlot: _plot(draw_deltas),
     CurvePlot: _plot(draw_curves),
     Texts: _texts,

@@ -6,12 +6,13 @@ import math
 
 from lexitune.report.blocks import IntervalPlot, IntervalRow
 from lexitune.report.drawing import Drawing, Mark, axis, circle, fit_text, line, write
-from lexitune.report.scale import Scale, format_number, nice_domain, text_width
+from lexitune.report.scale import Scale, format_number, nice_domain, text_width, wrap_text
 
 __all__ = ["draw_intervals"]
 
 NARROW = 480  # below this width a row's words stand above its whisker
 
+AXIS, LINE = 12.5, 16.0  # letters below the axis, and the height of a line of them
 LARGE, SMALL = 14.0, 12.5  # letters on a wide and on a narrow canvas, as in the style sheet
 
 
@@ -32,11 +33,15 @@ def draw_intervals(block: IntervalPlot, *, width: float) -> Drawing:
         marks += _reference(block, scale(block.reference), (top, bottom), width)
     for position, (row, value) in enumerate(zip(block.rows, values, strict=True)):
         marks += _row(row, value, scale, y=top + row_height * position, width=width, narrow=narrow)
-    if block.label:
-        marks.append(write("axis", block.label, x=(left + right) / 2, y=bottom + 37, anchor="middle"))
+    below = wrap_text(block.label, width, size=AXIS)
+    for number, words in enumerate(below):
+        centre = (left + right) / 2 if len(below) == 1 else width / 2
+        half = min(text_width(words, size=AXIS), width) / 2
+        place = min(max(centre, half), width - half)
+        marks.append(write("axis", words, x=place, y=bottom + 37 + LINE * number, anchor="middle"))
     words = "; ".join(f"{row[0]} {value}" for row, value in zip(block.rows, values, strict=True))
     described = f"{block.label or block.title}: {words or 'nothing was measured'}"
-    return Drawing(width, bottom + (46 if block.label else 26), block.title, described, marks)
+    return Drawing(width, bottom + (30 + LINE * len(below) if below else 26), block.title, described, marks)
 
 
 def _columns(block: IntervalPlot, values: list[str], width: float) -> tuple[float, float]:

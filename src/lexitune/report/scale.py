@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-__all__ = ["Scale", "format_number", "nice_domain", "text_width", "tick_labels", "ticks"]
+__all__ = ["MINUS", "Scale", "format_number", "nice_domain", "text_width", "tick_labels", "ticks", "wrap_text"]
 
+WIDE = frozenset("#%@mwMW+=")  # letters that take more than half as much again as others
+WESTERN = "\u2e7f"  # beyond it writing is mostly square
 DASH = "\u2013"
 MINUS = "\u2212"
 
@@ -107,4 +110,15 @@ def format_number(value: float | None, form: str = ".3f") -> str:
 
 def text_width(text: str, *, size: float = 14.0) -> float:
     """A generous guess at the width of a text: SVG lays nothing out, and the reader's font is not known."""
-    return len(text) * size * 0.54
+    wide = sum(letter in WIDE or letter > WESTERN for letter in text)
+    return (len(text) + 0.6 * wide) * size * 0.54
+
+
+def wrap_text(text: str, width: float, *, size: float = 14.0) -> list[str]:
+    """The text in lines that fit into a width; a word that is wider has a line of its own.
+
+    Example:
+        >>> wrap_text("R@10, with 95 % intervals", 90)
+        ['R@10, with', '95 %', 'intervals']
+    """
+    return textwrap.wrap(text, max(1, int(width / text_width("x", size=size))), break_long_words=False)
