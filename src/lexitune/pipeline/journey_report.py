@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ from lexitune.io.trec import read_run
 from lexitune.io.workspace import Meta, Workspace, installed_versions, read_meta
 from lexitune.metrics.comparison import Comparison
 from lexitune.metrics.report import Report
+from lexitune.metrics.statistics import t_interval
+from lexitune.pipeline.assessment_blocks import assessment_blocks, sentence
+from lexitune.pipeline.labels import LABELS, points
 from lexitune.pipeline.outcome import gain_text, verdict
 from lexitune.report.blocks import (
     Block,
     Cell,
+    Chapter,
     CurvePlot,
     DeltaPlot,
     Estimate,
@@ -33,30 +38,31 @@ from lexitune.report.blocks import (
     Tone,
     Verdict,
 )
+from lexitune.report.scale import format_number
 from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation
 from lexitune.types import Advice, Dataset, GateResult
 
 __all__ = ["write_advice_report", "write_report"]
 
-LABELS = {
-    "stock": "stock",
-    "bm25": "BM25",
-    "hybrid_stock": "stock + BM25",
-    "tuned": "tuned",
-    "hybrid_tuned": "tuned + BM25",
-    "hybrid": "stock + BM25",
-    "known": "stock + known",
-}
 TONES: Mapping[str, Tone] = {"BETTER": "good", "WORSE": "bad", "NOT SHOWN": "neutral"}
+ADVISED: Mapping[str, tuple[str, Tone]] = {
+    "NO": ("NOT WORTH IT", "neutral"),
+    "CANNOT TELL": ("CANNOT TELL YET", "neutral"),
+    "TUNE": ("WORTH A TUNE", "good"),
+}
+MEANINGS = {
+    "R@10": "R@10 is the share of a query's relevant passages among the first ten found; a point is a hundredth.",
+}
+CHALLENGERS, RIVALS = ("tuned", "hybrid_tuned"), ("stock", "bm25", "hybrid_stock")
+FORETOLD = "R@10"
 SHOWN_CHANGES = 5
-SHOWN_TERMS = 20
 
 
 def write_report(
     workspace: Workspace,
     data: Dataset,
     *,
-    advice: Advice,
+    advice: Advice | None,
     evaluation: Evaluation,
     gate: GateResult,
     remarks: Sequence[Block] = (),
@@ -64,46 +70,71 @@ def write_report(
     """Write `report.html` of a finished journey, and say where.
 
     Args:
+        advice: None: nothing was assessed.
         remarks: Further blocks after the figures, such as what only the demo measures.
     """
     meta = read_meta(workspace.models / evaluation.model_id)
+    tests = evaluation.comparison.delta(evaluation.primary).n
     blocks = [
         _verdict(evaluation, gate),
+        Chapter("What was gained", f"Measured on {tests:,} test queries that no decision before had seen."),
         *_figures(evaluation),
+        _gate(gate),
         *remarks,
+        Chapter("Query by query"),
         *_queries(workspace, evaluation, data),
         *(_training(meta) if meta else []),
-        _reasons("Why the gate said so", f"Gate: {gate.answer}", gate.reasons),
-        *_assessment(advice),
+        *(assessment_blocks(advice, "Was it worth trying?", measured=_measured(evaluation)) if advice else []),
+        Chapter("How this was made"),
         _facts(workspace, data, evaluation, meta),
     ]
-    return _write(workspace, blocks, subtitle=f"{evaluation.model_id} against its stock model")
+    stock = evaluation.sides["stock"].model if "stock" in evaluation.sides else "its stock model"
+    subtitle = f"lexitune: {evaluation.model_id} beside {Path(stock).name}, {len(data.docs):,} passages"
+    return _write(workspace, "Did the tune help?", blocks, subtitle=subtitle)
 
 
 def write_advice_report(workspace: Workspace, advice: Advice) -> Path:
-    """Write `report.html` of a journey that the advice stopped before training."""
-    word = {"NO": "NOT WORTH IT", "CANNOT TELL": "CANNOT TELL YET", "TUNE": "WORTH A TUNE"}[advice.answer]
-    blocks = [Verdict(word, advice.reasons[0] if advice.reasons else ""), *_assessment(advice)]
-    facts = Facts("How this was made", _versions(), [f"lexitune -C {workspace.root.name} assess"])
-    return _write(workspace, [*blocks, facts], subtitle="Is fine-tuning worth it here?")
+    """Write `report.html` of a workspace in which nothing was tuned yet, and say where."""
+    word, tone = ADVISED[advice.answer]
+    said = sentence(advice.reasons[0]) if advice.reasons else ""
+    if advice.also:
+        said += f" Worth it without training: {', '.join(advice.also)}."
+    blocks = [Verdict(word, said, tone), *assessment_blocks(advice, "Why this advice?"), Chapter("How this was made")]
+    options = advice.evidence.get("options") or {}
+    more = [(f"assess {name}", _value(value)) for name, value in options.items()]
+    rows = [
+        (name, f"{advice.evidence[key]:,}")
+        for name, key in (("training pairs", "pairs"), ("test queries", "test_queries"))
+        if advice.evidence.get(key) is not None
+    ]
+    in_folder = f"lexitune -C {workspace.root.name}"
+    commands = [f"{in_folder} assess", advice.next_command.replace("lexitune", in_folder, 1)]
+    facts = Facts("Data", rows, [one for one in commands if one], [*more, *_versions()])
+    subtitle = f"lexitune: the stock model {Path(str(advice.evidence.get('model') or 'that was chosen')).name}"
+    return _write(workspace, "Is a tune worth it here?", [*blocks, facts], subtitle=subtitle)
 
 
-def _write(workspace: Workspace, blocks: Sequence[Block], *, subtitle: str) -> Path:
+def _write(workspace: Workspace, title: str, blocks: Sequence[Block], *, subtitle: str) -> Path:
     from lexitune.report.html import render
 
     path = workspace.root / "report.html"
-    replace_text(path, render("lexitune report", blocks, subtitle=subtitle))
+    replace_text(path, render(title, blocks, subtitle=subtitle))
     return path
 
 
 def _verdict(evaluation: Evaluation, gate: GateResult) -> Verdict:
     delta = evaluation.comparison.delta(evaluation.primary)
     word = verdict(delta)
-    sentence = (
+    told = (
         f"{evaluation.primary} gains {gain_text(delta)} over the stock model on {delta.n:,} test queries: "
-        f"{delta.won:,} won, {delta.lost:,} lost, {delta.tied:,} unchanged. The gate says {gate.answer}."
+        f"{delta.won:,} won, {delta.lost:,} lost, {delta.tied:,} unchanged. "
     )
-    return Verdict(word, sentence, TONES[word])
+    if {"hybrid_stock", "tuned"} <= evaluation.systems.keys():
+        best = max(CHALLENGERS, key=lambda name: evaluation.systems[name].mean(evaluation.primary))
+        over = _told(_difference(evaluation, best, "hybrid_stock"))
+        told += f"Beside stock + BM25, which needs no training, {LABELS[best]} gains {over} points. "
+    told += f"The gate says {gate.answer}."
+    return Verdict(word, told, TONES[word])
 
 
 def _figures(evaluation: Evaluation) -> list[Block]:
@@ -113,13 +144,45 @@ def _figures(evaluation: Evaluation) -> list[Block]:
         (LABELS[system], found.mean, found.low, found.high, system == "tuned") for system, found in bounds
     ]
     blocks: list[Block] = [
-        IntervalPlot(f"{name} by system", rows, label=f"{name}, with 95 % intervals, n={bounds[0][1].n:,}"),
-        _measures_table(evaluation.systems),
+        IntervalPlot(
+            f"{name} by system",
+            rows,
+            label=f"{name}, with 95 % intervals, n={bounds[0][1].n:,}",
+            note=MEANINGS.get(name, ""),
+        ),
+        _rivals_table(evaluation),
         _gains_table(evaluation.comparison),
+        _measures_table(evaluation.systems),
     ]
     if evaluation.comparison.slices:
         blocks.append(_slices_table(evaluation.comparison, name))
     return blocks
+
+
+def _rivals_table(evaluation: Evaluation) -> Table:
+    rows: list[list[Cell]] = [
+        [LABELS[rival], *(Estimate(*_difference(evaluation, name, rival), "+.1f") for name in CHALLENGERS)]
+        for rival in RIVALS
+    ]
+    return Table(
+        ["beside", *(LABELS[name] for name in CHALLENGERS)],
+        rows,
+        caption="What serves after a tune, beside what serves without",
+        note=f"Points of {evaluation.primary} gained on the same queries, with paired 95 % intervals (Student's t).",
+        align=["left", *["right"] * len(CHALLENGERS)],
+    )
+
+
+def _difference(evaluation: Evaluation, name: str, rival: str) -> tuple[float, float, float]:
+    """What a system gains over another on the same queries, in points."""
+    both = (evaluation.systems[one].values(evaluation.primary) for one in (name, rival))
+    found = t_interval(next(both) - next(both))
+    return 100 * found.mean, 100 * found.low, 100 * found.high
+
+
+def _told(found: tuple[float, float, float]) -> str:
+    mean, low, high = (format_number(bound, "+.1f") for bound in found)
+    return f"{mean} [{low}, {high}]"
 
 
 def _measures_table(systems: Mapping[str, Report]) -> Table:
@@ -129,10 +192,10 @@ def _measures_table(systems: Mapping[str, Report]) -> Table:
         found = [systems[system].interval(measure) for measure in measures]
         rows.append([LABELS[system], *(Estimate(one.mean, one.low, one.high) for one in found)])
     ties = max(report.ties for report in systems.values())
-    caption = "Every measure over the test queries, with 95 % intervals; unjudged passages count as wrong"
+    note = "With 95 % intervals. A passage that nobody judged counts as wrong."
     if ties > 0:
-        caption += f"; up to {100 * ties:.1f} % of queries tie across rank 10"
-    return Table(["system", *measures], rows, caption=caption)
+        note += f" For up to {100 * ties:.1f} % of queries ranks 10 and 11 score the same."
+    return Table(["system", *measures], rows, caption="Every measure by system", note=note)
 
 
 def _gains_table(comparison: Comparison) -> Table:
@@ -145,7 +208,10 @@ def _gains_table(comparison: Comparison) -> Table:
     return Table(
         ["measure", "gain in points", "relative", "clustered bootstrap", "randomisation p", "won", "lost"],
         rows,
-        caption="Tuned minus stock on the same queries: the paired t interval, and two checks of it",
+        caption="Tuned minus stock, in every measure",
+        note="A point is a hundredth. The gain has its paired t interval; beside it stand two checks: a bootstrap that "
+        "draws families of queries together, and the chance of such a gain if signs are flipped at random. The gate "
+        "goes by the wider of both intervals.",
         align=["left", *["right"] * 6],
     )
 
@@ -154,13 +220,18 @@ def _slices_table(comparison: Comparison, name: str) -> Table:
     rows: list[list[Cell]] = []
     for label, part in comparison.slices.items():
         delta = part.deltas.get(name)
-        points = None if delta is None else Estimate(100 * delta.mean, 100 * delta.low, 100 * delta.high, "+.1f")
-        rows.append([label, part.n, points, "too few to conclude from" if part.too_small else ""])
-    caption = (
-        f"Gain in {name} by slice; seen document: a relevant passage of the query also stood in training; "
-        "seen query: a train or dev query asks the same"
+        gain: Cell = None if delta is None else Estimate(100 * delta.mean, 100 * delta.low, 100 * delta.high, "+.1f")
+        if delta is not None and part.n < 2:
+            gain = Number(100 * delta.mean, "+.1f")  # one query has no interval, whatever its width
+        rows.append([label, part.n, gain, "too few to conclude from" if part.too_small else ""])
+    return Table(
+        ["slice", "queries", "gain in points", ""],
+        rows,
+        caption=f"Gain in {name} by slice",
+        note="Seen document: a relevant passage of the query also stood in training. Seen query: a train or dev query "
+        "asks the same.",
+        align=["left", "right", "right", "left"],
     )
-    return Table(["slice", "queries", "gain in points", ""], rows, caption=caption)
 
 
 def _queries(workspace: Workspace, evaluation: Evaluation, data: Dataset) -> list[Block]:
@@ -212,109 +283,34 @@ def _training(meta: Meta) -> list[Block]:
     second = Panel([(label, dev)], label) if dev else None
     best = meta.outputs.get("best_step")
     pool = meta.outputs.get("dev_docs")
-    plot = CurvePlot("Training", [("loss", losses)], y_label="loss", second=second, mark=best)
-    words = f"{meta.outputs['pairs']:,} pairs, {meta.outputs['steps']:,} steps, {meta.cost_s:.0f} s."
+    words = f"{meta.outputs['pairs']:,} pairs, {meta.outputs['steps']:,} steps, {meta.cost_s:,.0f} s."
     if pool:
         words += (
             f" {label[:1].upper()}{label[1:]} is over {meta.outputs['dev_queries']:,} dev queries and a fixed pool of "
             f"{pool:,} passages, at the depth that is the same share of the pool as ten is of the corpus."
         )
-    return [plot, Paragraph(words)]
+    plot = CurvePlot(
+        "Loss and dev recall" if dev else "Loss",
+        [("loss", losses)],
+        y_label="loss",
+        second=second,
+        mark=best,
+        note=words,
+    )
+    return [Chapter("Training"), plot]
 
 
-def _assessment(advice: Advice) -> list[Block]:
-    systems = advice.evidence.get("systems", {})
-    threshold = float(advice.evidence.get("options", {}).get("threshold", 0.7))
-    blocks: list[Block] = []
-    if systems:
-        rows: list[IntervalRow] = []
-        for name, found in systems.items():
-            rows.append((LABELS.get(name, name), *_bounds(found["R@10"]), name == "stock"))
-        blocks.append(
-            IntervalPlot(
-                "Before training: R@10 on train and dev queries",
-                rows,
-                label="R@10, with 95 % intervals",
-                reference=threshold,
-                reference_label=f"{threshold:.2f}: good enough",
-            )
-        )
-    blocks += _expected(advice.evidence)
-    blocks += _vocabulary(advice.evidence)
-    also = [f"worth it without training: {', '.join(advice.also)}"] if advice.also else []
-    return [_reasons("Was it worth trying?", f"Advice: {advice.answer}", [*advice.reasons, *also]), *blocks]
-
-
-def _expected(evidence: Mapping[str, Any]) -> list[Block]:
-    """What the pilot gained by its number of pairs, and what a tune is expected to gain by that."""
-    pilot, expected = evidence.get("pilot"), evidence.get("expected")
-    if not pilot or not expected:
+def _measured(evaluation: Evaluation) -> list[IntervalRow]:
+    """What was gained on test, in points, where that can stand beside what was foretold."""
+    if evaluation.primary != FORETOLD:
         return []
-    rows: list[IntervalRow] = [
-        (f"map, {pairs:,} pairs", *_bounds(lift), False)
-        for pairs, lift in zip(pilot["pairs"], pilot["lifts"], strict=True)
-    ]
-    rows += [("tuned", *_bounds(expected["alone"]), True), ("tuned + BM25", *_bounds(expected["hybrid"]), True)]
-    return [
-        IntervalPlot(
-            "What a tune is expected to gain",
-            rows,
-            label="R@10 above stock, or stock + BM25: maps with 95 % intervals, tuned with a band of 80 %",
-            reference=0.0,
-            reference_label="nothing gained",
-            form="+.3f",
-        )
-    ]
+    named = {"tune, measured": evaluation.comparison, "tune + BM25, measured": evaluation.hybrid}
+    return [(label, *points(asdict(found.delta(FORETOLD))), True) for label, found in named.items()]
 
 
-def _vocabulary(evidence: Mapping[str, Any]) -> list[Block]:
-    """The field's own words: those that the tokenizer breaks, and recall on queries that hold one."""
-    found, gaps = evidence.get("vocabulary"), evidence.get("vocabulary_gaps", {})
-    blocks: list[Block] = []
-    if gaps:
-        sides = {"chosen": "with", "others": "without"}  # longer labels are cut on a phone
-        rows: list[IntervalRow] = [
-            (f"{LABELS.get(name, name)}, {words}, n={gap[side]['n']:,}", *_bounds(gap[side]), name == "stock")
-            for name, gap in gaps.items()
-            for side, words in sides.items()
-        ]
-        blocks.append(
-            IntervalPlot(
-                "R@10 on queries with and without a term that the tokenizer breaks",
-                rows,
-                label="R@10, with 95 % intervals",
-            )
-        )
-    if found and found["terms"]:
-        shown = found["terms"][:SHOWN_TERMS]
-        cells: list[list[Cell]] = [
-            [
-                term["text"],
-                " ".join(term["pieces"]),
-                term["docs"],
-                term["queries"],
-                None if term["general"] is None else Number(term["general"], ".1f"),
-                term["example"],
-            ]
-            for term in shown
-        ]
-        caption = (
-            f"{len(shown)} of {found['shattered']:,} terms that are rare in general language and broken by the "
-            "tokenizer: first those with the most pieces in the most passages. Zipf: 3 is one use in a million words, "
-            "- none known"
-        )
-        columns = ["term", "pieces", "passages", "queries", "Zipf", "asked for in"]
-        align = ["left", "left", "right", "right", "right", "left"]
-        blocks.append(Table(columns, cells, caption=caption, align=align))
-    return blocks
-
-
-def _bounds(found: Mapping[str, float]) -> tuple[float, float, float]:
-    return found["mean"], found["low"], found["high"]
-
-
-def _reasons(heading: str, first: str, reasons: Sequence[str]) -> Paragraph:
-    return Paragraph("\n\n".join([first + ".", *(f"{one[:1].upper()}{one[1:]}." for one in reasons)]), heading=heading)
+def _gate(gate: GateResult) -> Paragraph:
+    first, *rest = map(sentence, gate.reasons or ("no reason was given",))
+    return Paragraph(first, heading=f"Gate: {gate.answer}", points=rest)
 
 
 def _facts(workspace: Workspace, data: Dataset, evaluation: Evaluation, meta: Meta | None) -> Facts:
@@ -323,14 +319,24 @@ def _facts(workspace: Workspace, data: Dataset, evaluation: Evaluation, meta: Me
         ("queries", ", ".join(f"{split} {len(qrels):,}" for split, qrels in data.qrels.items())),
         ("test queries", f"{data.test.query_count:,}" if data.test else "none"),
         *((f"{name} model", f"{side.model} ({side.fingerprint[:12]})") for name, side in evaluation.sides.items()),
-        *((f"{name} vectors", side.vectors) for name, side in evaluation.sides.items()),
-        *((f"hash of {name}", value[:12]) for name, value in (meta.inputs.items() if meta else ())),
-        *((f"train {name}", str(value)) for name, value in (meta.options.items() if meta else ())),
-        *_versions(),
         *(("note", note) for note in (*data.notes, *evaluation.notes)),
     ]
-    commands = [f"lexitune -C {workspace.root.name} {stage}" for stage in ("assess", "train", "reembed", "evaluate")]
-    return Facts("How this was made", rows, commands)
+    more = [
+        *((f"{name} vectors", side.vectors) for name, side in evaluation.sides.items()),
+        *((f"hash of {name}", value[:12]) for name, value in (meta.inputs.items() if meta else ())),
+        *((f"train {name}", _value(value)) for name, value in (meta.options.items() if meta else ())),
+        *_versions(),
+    ]
+    stages = ("assess", "train", "reembed", "evaluate", "promote")
+    commands = [f"lexitune -C {workspace.root.name} {stage}" for stage in stages]
+    return Facts("Data and models", rows, commands, more)
+
+
+def _value(value: object) -> str:
+    """An option as a person writes it."""
+    if value is None or value == "" or value == []:
+        return "not set"
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
 def _versions() -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ import regex
 
 from lexitune.text.frequency import GeneralLanguage
 
-__all__ = ["RARE", "SHATTERED", "Term", "Vocabulary", "survey"]
+__all__ = ["LOST", "RARE", "SHATTERED", "Term", "Vocabulary", "survey"]
 
 # Letters, marks and digits, a letter among them: tokenizers cut at everything else too.
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]*\p{L}[\p{L}\p{M}\p{N}]*")
