@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ from lexitune.types import Advice
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """One whose assessment says TUNE, and notes the options that it got."""
-    monkeypatch.setattr(driver, "run", lambda workspace, **given: Advice("TUNE", ("it gains",), given))
+    monkeypatch.setattr(
+        driver,
+        "run",
+        lambda workspace, options, **_: Advice("TUNE", ("it gains",), {"options": asdict(options)}),
+    )
     return Workspace(tmp_path / "work")
 
 
@@ -36,7 +41,7 @@ def test_options_that_are_not_given_are_those_of_the_file(
     advice = deciding.assess_workspace(workspace, sections={})
 
     assert (seen["train"].recipe, seen["assess"].min_pairs) == ("adapter", 7)
-    assert advice.evidence["options"].min_pairs == 7
+    assert advice.evidence["options"]["min_pairs"] == 7
     # A device that the table does not know stops no advice.
     assert (advice.answer, advice.reasons[-1]) == (
         "TUNE",
@@ -48,3 +53,15 @@ def test_only_a_tune_is_priced(workspace: Workspace, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(driver, "run", lambda workspace, **given: Advice("NO", ("it is good",)))
 
     assert deciding.assess_workspace(workspace, sections={}).reasons == ("it is good",)
+
+
+def test_an_assessment_leaves_its_report_with_what_a_tune_takes(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "_cost", lambda *_: "a tune takes a minute")
+
+    deciding.assess_workspace(workspace, sections={})
+
+    text = (workspace.root / "report.html").read_text(encoding="utf-8")
+    assert "WORTH A TUNE" in text
+    assert "A tune takes a minute." in text

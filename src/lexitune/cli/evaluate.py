@@ -24,7 +24,8 @@ def run(call: Call) -> Result:
     """
     workspace = call.workspace()
     options = call.sections(workspace)
-    from lexitune.pipeline.outcome import table_lines
+    from lexitune.pipeline.outcome import shown_path, table_lines
+    from lexitune.pipeline.refresh import refresh_report
     from lexitune.stages.evaluate.driver import run as evaluate
 
     found = evaluate(
@@ -34,6 +35,8 @@ def run(call: Call) -> Result:
         options=options["evaluate"],
         talk=call.talk,
     )
+    if report := refresh_report(workspace):
+        call.talk.say(f"evaluate: plots and tables in {shown_path(report)}")
     return Result([*table_lines(found), *found.notes], to_json(found), "lexitune promote")
 
 

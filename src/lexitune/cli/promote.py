@@ -22,6 +22,7 @@ def run(call: Call) -> Result:
     workspace = call.workspace()
     options = call.sections(workspace)["promote"]
     from lexitune.io.staged import require_staged
+    from lexitune.pipeline.refresh import refresh_report
     from lexitune.stages.promote.driver import recover
     from lexitune.stages.promote.driver import run as promote
     from lexitune.stages.promote.gate import PROMOTE, exit_code
@@ -35,6 +36,7 @@ def run(call: Call) -> Result:
     if not ask("Let the challenger serve, if the gate agrees?", yes=call.params["yes"], command="promote"):
         return Result(["nothing was changed"], {"gate": None}, "lexitune status")
     result = promote(workspace, model_id=staged.model_id, options=options, talk=call.talk)
+    refresh_report(workspace)
     lines = [f"{result.answer}: {result.reasons[0]}", *(f"  {reason}" for reason in result.reasons[1:])]
     after = read_serving(workspace)
     if result.answer == PROMOTE and after != before:

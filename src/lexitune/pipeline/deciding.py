@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lexitune.errors import LexituneError
 from lexitune.io.workspace import Workspace
+from lexitune.pipeline.outcome import shown_path
 from lexitune.pipeline.sections import SECTIONS
 from lexitune.settings import build, read_toml
 from lexitune.stages.assess import assessment, driver
@@ -66,7 +67,7 @@ def assess(
 
 
 def assess_workspace(workspace: Workspace, *, sections: Mapping[str, Any], talk: Talk | None = None) -> Advice:
-    """Assess the workspace's data, and say what a tune would take here, where one is advised.
+    """Assess the workspace's data, say what a tune would take here, where one is advised, and write `report.html`.
 
     Args:
         sections: Section name -> options record; those that are missing are as `lexitune.toml` has them.
@@ -76,15 +77,17 @@ def assess_workspace(workspace: Workspace, *, sections: Mapping[str, Any], talk:
         UsageError: An unknown model, or a `lexitune.toml` that cannot be read.
     """
     from lexitune.pipeline.pilot import run_pilot
+    from lexitune.pipeline.refresh import refresh_report
 
+    talk = talk or Silent()
     written = read_toml(workspace.config, SECTIONS)
     sections = {name: build(kind, written.get(name, {})) for name, kind in SECTIONS.items()} | dict(sections)
-    advice = driver.run(
-        workspace, model=sections["model"], options=sections["assess"], talk=talk or Silent(), pilot=run_pilot
-    )
-    if advice.answer != TUNE:
-        return advice
-    return replace(advice, reasons=(*advice.reasons, _cost(workspace, sections)))
+    advice = driver.run(workspace, model=sections["model"], options=sections["assess"], talk=talk, pilot=run_pilot)
+    if advice.answer == TUNE:
+        advice = replace(advice, reasons=(*advice.reasons, _cost(workspace, sections)))
+    if report := refresh_report(workspace, advice=advice):
+        talk.say(f"assess: plots and tables in {shown_path(report)}")
+    return advice
 
 
 def _cost(workspace: Workspace, sections: Mapping[str, Any]) -> str:

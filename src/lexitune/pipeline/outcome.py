@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lexitune.metrics.statistics import Interval
     from lexitune.stages.evaluate.evaluation import Evaluation
 
-__all__ = ["TuneOutcome", "fold", "gain_text", "interval_text", "table_lines", "verdict"]
+__all__ = ["TuneOutcome", "fold", "gain_text", "interval_text", "shown_path", "table_lines", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,12 @@ def gain_text(delta: Delta) -> str:
 def fold(line: str) -> str:
     """A line in at most 79 columns, wrapped where it is longer."""
     return textwrap.fill(line, 79, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def shown_path(path: Path) -> str:
+    """A path as one would type it: from here, where it lies below."""
+    here = Path.cwd()
+    return str(path.resolve().relative_to(here)) if path.resolve().is_relative_to(here) else str(path)
 
 
 def table_lines(found: Evaluation) -> list[str]:

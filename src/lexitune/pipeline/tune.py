@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from lexitune.io.workspace import NEW_WORKSPACE, Workspace, read_meta
 from lexitune.pipeline.data import import_data, open_data
-from lexitune.pipeline.outcome import TuneOutcome, fold, table_lines
+from lexitune.pipeline.outcome import TuneOutcome, fold, shown_path, table_lines
 from lexitune.pipeline.sections import SECTIONS
 from lexitune.settings import section_of, write_toml
 from lexitune.types import Advice, Dataset, GateResult, Silent, Talk
@@ -112,7 +112,7 @@ def _stopped(workspace: Workspace, advice: Advice, seconds: Mapping[str, float])
 
     report = write_advice_report(workspace, advice)
     said = {"NO": "Not worth it", "CANNOT TELL": "Cannot tell yet whether it is worth it"}[advice.answer]
-    lines = [fold(f"{said}: {advice.reasons[0]}"), f"No training was done. Report: {_shown(report)}"]
+    lines = [fold(f"{said}: {advice.reasons[0]}"), f"No training was done. Report: {shown_path(report)}"]
     if advice.also:
         lines.append(fold(f"Worth it without training: {', '.join(advice.also)}"))
     return TuneOutcome(
@@ -125,7 +125,7 @@ def _stopped(workspace: Workspace, advice: Advice, seconds: Mapping[str, float])
         peak_rss_mb=peak_rss_mb(),
         lines=lines,
         exit_code=0,
-        next_command=f"lexitune -C {_shown(workspace.root)} tune --anyway",
+        next_command=f"lexitune -C {shown_path(workspace.root)} tune --anyway",
     )
 
 
@@ -137,7 +137,7 @@ def _arrived(
 
     folder = workspace.models / found.model_id
     report = write_report(workspace, open_data(workspace), advice=advice, evaluation=found, gate=gate)
-    lines = [*table_lines(found), fold(f"Gate: {gate.answer}. {gate.reasons[1]}."), f"Report: {_shown(report)}"]
+    lines = [*table_lines(found), fold(f"Gate: {gate.answer}. {gate.reasons[1]}."), f"Report: {shown_path(report)}"]
     return TuneOutcome(
         advice=advice,
         gate=gate,
@@ -156,8 +156,3 @@ def peak_rss_mb() -> float:
     """The most memory this process has held, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1024 / (1024 if sys.platform == "darwin" else 1)  # bytes there, KiB elsewhere
-
-
-def _shown(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.resolve().relative_to(here)) if path.resolve().is_relative_to(here) else str(path)
