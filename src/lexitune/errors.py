@@ -105,6 +105,7 @@ CODES = {
     "E3144": "a filter that cannot be read",
     "E3145": "vectors that the serving model did not make",
     "E3146": "no index of that name in the store",
+    "E3147": "an id without a vector",
     # E32xx  models as input
     "E3201": "a folder that is no model",
     "E3202": "a Hub model that cannot be had",

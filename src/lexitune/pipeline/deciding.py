@@ -20,6 +20,7 @@ from lexitune.types import Advice, Dataset, Silent, Talk
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
     from lexitune.stages.assess.reranking import Rescore
+    from lexitune.stages.assess.rivals import Rival
 
 __all__ = ["assess", "assess_workspace"]
 
@@ -30,7 +31,7 @@ def assess(
     data: Dataset,
     *,
     model: Embedder,
-    others: Mapping[str, Embedder] | None = None,
+    others: Mapping[str, Embedder | Rival] | None = None,
     vectors: Path | None = None,
     reranker: Rescore | None = None,
     options: AssessOptions | None = None,
@@ -43,7 +44,7 @@ def assess(
     Args:
         data: Train and dev judgements; of the test judgements only their number is used.
         model: The stock model.
-        others: Further stock models that could serve in its place, by name.
+        others: Further stock models that could serve in its place, by name, or their vectors: `io.given.open_given`.
         vectors: Folder of the encode cache: later stages find the corpus encoded there. None: nothing is kept.
         reranker: Scores of (query, passage) pairs, in place of the cross-encoder that `options` names.
 

@@ -1,5 +1,6 @@
 """The ledger: what known queries answer, whose answers they may not give, and other stock models."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import numpy as np
 import pytest
 
 from lexitune.errors import UsageError
+from lexitune.io.given import open_given
 from lexitune.io.workspace import Workspace
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.search.filters import Allowed
+from lexitune.stages.assess.also import named_rivals
 from lexitune.stages.assess.driver import run
 from lexitune.stages.assess.ledger import Ledger, Stock, keep_ledger, nearest_answers
 from lexitune.stages.assess.options import AssessOptions
@@ -126,6 +129,79 @@ def test_other_stock_models_stand_beside_it(toy_workspace: Workspace, tiny_model
     systems = advice.evidence["systems"]
     assert systems[str(tiny_model_folder)] == systems["stock"]
     assert f"USE {tiny_model_folder}" not in advice.also  # it is the same model
+
+
+@pytest.fixture
+def given(toy_data: Dataset, good_model_folder: Path, tmp_path: Path) -> Path:
+    """What a better model makes of the toy, as files of its own."""
+    folder, model = tmp_path / "ada", load(str(good_model_folder), options=FP32)
+    folder.mkdir()
+    docs = list(reversed(toy_data.docs))
+    texts = {query_id: query.text for query_id, query in toy_data.queries.items()}
+    np.save(folder / "docs.npy", model.encode_docs([doc.full_text for doc in docs]))
+    np.save(folder / "queries.npy", model.encode_queries(list(texts.values())).astype(np.float16))
+    (folder / "docs.ids.txt").write_text("\n".join(doc.doc_id for doc in docs), encoding="utf-8")
+    (folder / "queries.ids.txt").write_text("\n".join(texts), encoding="utf-8")
+    return folder
+
+
+def test_vectors_of_a_strange_model_stand_beside_it(
+    toy_workspace: Workspace, tiny_model_folder: Path, good_model_folder: Path, given: Path
+) -> None:
+    options = AssessOptions(min_pairs=50, also=f"{good_model_folder},vectors:{given}")
+
+    advice = run(toy_workspace, model=ModelOptions(model=str(tiny_model_folder), precision="fp32"), options=options)
+
+    systems = advice.evidence["systems"]
+    assert systems["ada"]["R@10"] == systems[str(good_model_folder)]["R@10"]
+    assert "USE ada" in advice.also
+    # Its queries were encoded elsewhere: what that takes is not known.
+    assert {"ada", str(good_model_folder)} & advice.evidence["query_ms"].keys() == {str(good_model_folder)}
+
+
+def test_other_vectors_are_assessed_anew(toy_workspace: Workspace, tiny_model_folder: Path, given: Path) -> None:
+    model = ModelOptions(model=str(tiny_model_folder), precision="fp32")
+    options = AssessOptions(min_pairs=50, also=f"vectors:{given}")
+    first = run(toy_workspace, model=model, options=options)
+    rng = np.random.default_rng(1)
+    np.save(given / "docs.npy", rng.normal(size=np.load(given / "docs.npy").shape))
+
+    second = run(toy_workspace, model=model, options=options)
+
+    assert second.evidence["systems"]["ada"] != first.evidence["systems"]["ada"]
+
+
+def test_a_filter_holds_for_vectors_in_any_order(toy_data: Dataset, tiny_model_folder: Path, given: Path) -> None:
+    query_id, tenant = next(iter(toy_data.qrels["train"])), {"filter": {"tenant": "a"}}
+    query = replace(toy_data.queries[query_id], metadata=tenant)
+    data = replace(toy_data, queries={**toy_data.queries, query_id: query})
+    train, model = toy_data.qrels["train"], load(str(tiny_model_folder), options=FP32)
+
+    ledger = keep_ledger(
+        data, train, model=model, others={"ada": open_given(given)}, vectors=None, seed=1, talk=Silent()
+    )
+
+    own = {doc.doc_id for doc in data.docs if doc.metadata["tenant"] == "a"}
+    assert {doc_id for doc_id, _ in ledger.hits["ada"].run(query_id)} == own
+
+
+@pytest.mark.parametrize(
+    ("also", "told"),
+    [
+        ("vectors:", "names no folder"),
+        ("vectors:a/known", "'known' is measured anyway"),
+        ("vectors:a/ada,vectors:b/ada", "another is called 'ada' already"),
+    ],
+)
+def test_vectors_without_a_name_of_their_own_are_refused(
+    also: str, told: str, given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for parent in ("a", "b"):
+        shutil.copytree(given, tmp_path / parent / "ada")
+
+    with pytest.raises(UsageError, match=told):
+        named_rivals(also, load=lambda name: pytest.fail(name))
 
 
 def test_a_model_with_the_name_of_a_system_is_refused(toy_workspace: Workspace, tiny_model_folder: Path) -> None:

@@ -23,6 +23,7 @@ from lexitune.stages.assess.gap import recall_gap
 from lexitune.stages.assess.ledger import Ledger, keep_ledger
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.reranking import Rescore, measure_reranked, named_reranker
+from lexitune.stages.assess.rivals import Rival
 from lexitune.stages.assess.stability import measure_stability, number_of
 from lexitune.stages.assess.vocabulary import survey
 from lexitune.text.frequency import GeneralLanguage, general_language
@@ -40,7 +41,7 @@ def assess(
     data: Dataset,
     *,
     model: Embedder,
-    others: Mapping[str, Embedder] | None = None,
+    others: Mapping[str, Embedder | Rival] | None = None,
     vectors: Path | None = None,
     reranker: Rescore | None = None,
     options: AssessOptions = DEFAULT,

@@ -8,15 +8,16 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from lexitune.errors import DataError, UsageError
+from lexitune.errors import DataError
 from lexitune.fingerprint import hash_file, hash_text
 from lexitune.io.atomic import replace_text
 from lexitune.io.dataset import open_data
 from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
+from lexitune.stages.assess.also import named_rivals
 from lexitune.stages.assess.assessment import assess
 from lexitune.stages.assess.expected import Pilot, table_text
-from lexitune.stages.assess.ledger import SYSTEMS, Ledger
+from lexitune.stages.assess.ledger import Ledger
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.reranking import named_reranker
 from lexitune.types import Advice, Silent, Talk
@@ -48,7 +49,7 @@ def run(
     with workspace.lock():
         data = open_data(workspace)
         embedder = load(options=model, talk=talk)
-        others = {name: load(options=_alone(model, name), talk=talk) for name in _names(options.also)}
+        others = named_rivals(options.also, load=lambda name: load(options=_alone(model, name), talk=talk))
         inputs = {"data": hash_file(workspace.dataset), "model": embedder.fingerprint}
         inputs["pilot"] = hash_text(table_text()) if pilot is not None and options.pilot else ""
         inputs |= {f"model {name}": other.fingerprint for name, other in others.items()}
@@ -71,19 +72,6 @@ def run(
         cost_s = time.monotonic() - start
         write_meta(path, Meta("assess", asdict(options), inputs, seed=options.seed, cost_s=cost_s))
     return advice
-
-
-def _names(also: str) -> list[str]:
-    """The other stock models.
-
-    Raises:
-        UsageError: One has the name of a system that is measured anyway.
-    """
-    names = [name.strip() for name in also.split(",") if name.strip()]
-    for name in names:
-        if name in SYSTEMS:
-            raise UsageError("E2002", f"--also {name}: '{name}' is measured anyway", fix="give a folder as ./NAME")
-    return names
 
 
 def _alone(options: ModelOptions, name: str) -> ModelOptions:

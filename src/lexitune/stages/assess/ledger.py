@@ -20,6 +20,7 @@ from lexitune.search.exact import exact_search
 from lexitune.search.filters import Allowed, allowed_docs
 from lexitune.search.hybrid import cross_fuse
 from lexitune.splits.grouped import groups_of
+from lexitune.stages.assess.rivals import LocalModel, Rival, as_rival
 from lexitune.types import Dataset, Qrels, Talk
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Ledger:
     Attributes:
         hits: `stock`, `bm25`, `hybrid` (of these two), `known` (stock with the answers of known queries), and other
             stock models by their names.
-        query_ms: Milliseconds a query here, encoded and searched in batches.
+        query_ms: Milliseconds a query here, encoded and searched in batches; none where it is encoded elsewhere.
         bare: The stock model's ranking without its prompt before the queries; None where it has none.
         stock: The stock model's vectors.
     """
@@ -91,7 +92,7 @@ def keep_ledger(
     qrels: Qrels,
     *,
     model: Embedder,
-    others: Mapping[str, Embedder],
+    others: Mapping[str, Embedder | Rival],
     vectors: Path | None,
     seed: int,
     talk: Talk,
@@ -102,7 +103,7 @@ def keep_ledger(
     the answers of known queries, weigh, for each half of the queries from the other half.
 
     Args:
-        others: Further stock models by name.
+        others: Further stock models by name, or whoever else has vectors of these passages and queries.
         vectors: Folder of the encode cache; None: nothing is kept.
 
     Raises:
@@ -113,26 +114,33 @@ def keep_ledger(
     queries = [data.queries[query_id] for query_id in qrels]
     ids, allowed = tuple(qrels), allowed_docs(queries, data.docs)
     groups, strict = (_group_numbers(data, qrels, strict=strict) for strict in (False, True))
+    own = LocalModel(model, vectors=vectors)
+    corpus = own.doc_vectors(data.docs, talk=talk)
     hits: dict[str, Hits] = {}
     seconds: dict[str, float] = {}
-    for name, one in {"stock": model, **others}.items():
-        corpus = _encode(one, data, vectors, talk)
+    with _timed("stock", seconds):
+        encoded = own.query_vectors(queries, talk=talk)
+        hits["stock"] = exact_search(encoded, corpus, DEPTH, query_ids=ids, allowed=allowed)
+    stock = Stock(qrels, ids, encoded, corpus, groups, strict, allowed, model.network.normalise)
+    for name, other in others.items():
+        rival = as_rival(other, vectors=vectors)
+        passages = rival.doc_vectors(data.docs, talk=talk)
         with _timed(name, seconds):
-            encoded = one.encode_queries([query.text for query in queries])
-            hits[name] = exact_search(encoded, corpus, DEPTH, query_ids=ids, allowed=allowed)
-        if name == "stock":
-            stock = Stock(qrels, ids, encoded, corpus, groups, strict, allowed, model.network.normalise)
+            asked = rival.query_vectors(queries, talk=talk)
+            hits[name] = exact_search(asked, passages, DEPTH, query_ids=ids, allowed=allowed)
+        if not rival.encodes_here:
+            del seconds[name]  # what it took to encode a query is not in it
     bare = None
     if model.spec.query_prompt:
         encoded = model.encode_queries([query.text for query in queries], bare=True)
-        bare = exact_search(encoded, stock.corpus, DEPTH, query_ids=ids, allowed=allowed)
+        bare = exact_search(encoded, corpus, DEPTH, query_ids=ids, allowed=allowed)
     lexical = BM25.build(data.docs)
     with _timed("bm25", seconds):
         hits["bm25"] = lexical.search([query.text for query in queries], query_ids=ids, k=DEPTH, allowed=allowed)
     with _timed("known", seconds):
         known = nearest_answers(stock)
-    for name, other in (("hybrid", hits["bm25"]), ("known", known)):
-        hits[name], _ = cross_fuse(hits["stock"], other, qrels, DEPTH, measure=RECALL, seed=seed)
+    for name, ranking in (("hybrid", hits["bm25"]), ("known", known)):
+        hits[name], _ = cross_fuse(hits["stock"], ranking, qrels, DEPTH, measure=RECALL, seed=seed)
     seconds["known"] += seconds["stock"]
     seconds["hybrid"] = seconds["stock"] + seconds["bm25"]
     return Ledger(hits, {name: 1000 * spent / len(ids) for name, spent in seconds.items()}, bare, stock)
@@ -183,15 +191,6 @@ def _group_numbers(data: Dataset, qrels: Qrels, *, strict: bool) -> NDArray[np.i
     for number, group in enumerate(groups_of(qrels, data.queries, docs=data.docs, strict=strict)):
         numbers[[row[query_id] for query_id in group]] = number
     return numbers
-
-
-def _encode(model: Embedder, data: Dataset, vectors: Path | None, talk: Talk) -> Vectors | tuple[Matrix, list[str]]:
-    from lexitune.models.corpus import encode_corpus
-
-    if vectors is not None:
-        return encode_corpus(model, data.docs, vectors, talk=talk, stage="assess")
-    matrix = model.encode_docs([doc.full_text for doc in data.docs], talk=talk, stage="assess")
-    return matrix, [doc.doc_id for doc in data.docs]
 
 
 @contextmanager

@@ -30,7 +30,8 @@ class AssessOptions:
         default=50, metadata={"help": "Fewest test queries that can carry a verdict", "least": 1}
     )
     also: str = field(
-        default="", metadata={"help": "Other stock models to compare with, separated by commas: names or folders"}
+        default="",
+        metadata={"help": "Other stock models to compare with, separated by commas: names, folders, vectors:FOLDER"},
     )
     reranker: str | None = field(
         default=None,
