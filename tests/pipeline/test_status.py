@@ -120,6 +120,14 @@ def test_everything_is_shown(workspace: Workspace) -> None:
     ]
 
 
+def test_the_report_is_named_where_there_is_one(workspace: Workspace) -> None:
+    assert status(workspace).report == ""
+
+    replace_text(workspace.root / "report.html", "<!doctype html>")
+
+    assert "report      report.html" in status(workspace).lines()
+
+
 def test_it_can_be_written_as_json(workspace: Workspace) -> None:
     walk(workspace, "PROMOTE")
 

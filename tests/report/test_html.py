@@ -159,6 +159,14 @@ def test_a_caption_does_not_scroll_away_with_a_wide_table() -> None:
     assert page.index("few words") < page.index("what they mean") < page.index('class="scroll"')
 
 
+def test_lines_between_rows_stand_above_what_stays_in_sight_on_a_phone() -> None:
+    # A sticky cell paints its ground over the line below the row before it.
+    style = files("lexitune.report").joinpath("page.css").read_text(encoding="utf-8")
+
+    assert "position: sticky" in style
+    assert re.search(r"tbody tr \+ tr > \* \{ border-top:", style)
+
+
 def test_an_option_is_not_broken_at_its_hyphens() -> None:
     reader = Reader(render("t", [Verdict("NO", "less than 2 points (--least-gain), -0.1 below -- so <b>")]))
 

@@ -53,6 +53,7 @@ class Status:
         serving: The model that serves, or empty; `before` is what a rollback goes back to.
         unfinished: Work that was cut off and goes on when its command is called again.
         stale: What was made of something that changed since.
+        report: The file for people, relative to the root, or empty.
     """
 
     root: str
@@ -65,6 +66,7 @@ class Status:
     unfinished: Sequence[str]
     stale: Sequence[str]
     next_command: str
+    report: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict that `json.dumps` takes."""
@@ -79,6 +81,8 @@ class Status:
         lines.append(
             f"serving     {self.serving or 'nothing yet'}" + (f" (before it: {self.before})" * bool(self.before))
         )
+        if self.report:
+            lines.append(f"report      {self.report}")
         lines += [f"unfinished  {line}" for line in self.unfinished]
         return lines + [f"stale       {line}" for line in self.stale]
 
@@ -126,6 +130,7 @@ def status(workspace: Workspace) -> Status:
         unfinished=_unfinished(workspace),
         stale=[line for line, _ in stale],
         next_command="",
+        report="report.html" if (workspace.root / "report.html").exists() else "",
     )
     mend = next((command for _, command in stale), "")
     next_command = mend or _next(found, newest_model(workspace), str(advice.get("next_command", "")))

@@ -91,7 +91,7 @@ def _terms(terms: Sequence[Mapping[str, Any]], shattered: int) -> Table:
             _pieces(term),
             term["docs"],
             term["queries"],
-            None if term["general"] is None else Number(10 ** (term["general"] - 3), ".2f"),
+            None if term["general"] is None else Number(10 ** (term["general"] - 3), ".3f"),
             _around(term["example"], term["text"]),
         ]
         for term in terms
