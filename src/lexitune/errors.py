@@ -32,6 +32,8 @@ CODES = {
     "E1005": "too little memory",
     # E11xx  models and encoding
     "E1101": "a text that encodes to a vector that is not a number",
+    "E1102": "a service that gives no vectors",
+    "E1103": "a service's answer that is no vector for each text",
     # E12xx  training
     "E1201": "a loss, gradient or weight that is not a number",
     "E1202": "a model that collapsed in training",
@@ -55,12 +57,15 @@ CODES = {
     "E2016": "several processes where one is enough",
     "E2017": "a store's address with a password in it",
     "E2018": "a name in a store that belongs to something else",
+    "E2019": "texts that may not leave this machine",
     "E2101": "no model of that name",
     "E2102": "remote code without a revision",
     "E2103": "a maximum length beyond what the model can take",
     "E2104": "a device that is not there",
     "E2105": "a number format that this device cannot compute in",
     "E2106": "a memory limit below what the model needs",
+    "E2107": "an address or key of a service that can be none",
+    "E2108": "a service that knows no such key or model",
     "E2121": "training in several processes",
     "E2122": "an output folder that exists already",
     "E2123": "an option that the recipe cannot honour",
@@ -113,6 +118,7 @@ CODES = {
     "E3204": "weights as pickle only",
     "E3205": "weights that are not the published ones",
     "E3206": "a model folder whose records disagree",
+    "E3207": "a text that a service cannot take",
     # E33xx  what a stage needs from another
     "E3301": "no test queries",
     "E3302": "nothing staged, or another challenger",

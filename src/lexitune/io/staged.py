@@ -25,6 +25,8 @@ class Staged:
         corpus: Hash of the corpus file they were made of.
         doc_fingerprint: What the vectors bear. The model's own, unless its query side alone was tuned: then they are
             the stock model's, and the fingerprint tells the two apart.
+        store: Spec of the store that the vectors were loaded into; empty: the folder of vectors will serve.
+        index: Its index there.
     """
 
     model_id: str
@@ -32,6 +34,8 @@ class Staged:
     fingerprint: str
     corpus: str
     doc_fingerprint: str
+    store: str = ""
+    index: str = ""
 
 
 def staged_path(workspace: Workspace) -> Path:

@@ -13,9 +13,10 @@ from lexitune.io.vectors import Vectors, open_vectors
 from lexitune.io.workspace import Workspace
 from lexitune.models.options import ModelOptions
 from lexitune.search.exact import exact_search
-from lexitune.search.filters import allowed_docs
+from lexitune.search.filters import allowed_docs, read_filter
 from lexitune.stages.promote.driver import recover
 from lexitune.stages.promote.serving import Serving, locate, read_serving
+from lexitune.stores.store import opened
 from lexitune.types import Doc, Query, Silent, Talk
 
 if TYPE_CHECKING:
@@ -71,13 +72,17 @@ def search_serving(
     embedder = _load(workspace, serving, vectors, model, talk)
     docs = read_docs(workspace.corpus, Quarantine(max_share=0.0))
     query = Query("query", text, {"filter": dict(filters)} if filters else {})
-    hits = exact_search(
-        embedder.encode_queries([text]),
-        vectors,
-        min(k, len(vectors)),
-        query_ids=[query.query_id],
-        allowed=allowed_docs([query], docs),
-    )
+    encoded, ids = embedder.encode_queries([text]), [query.query_id]
+    # Also where a store answers: a filter by a field that no passage has is an error, not an empty answer.
+    allowed = allowed_docs([query], docs)
+    if serving.store:
+        own = [read_filter(query)]
+        with opened(serving.store) as store:
+            hits = store.search(
+                serving.index, encoded, query_ids=ids, k=k, fingerprint=embedder.doc_fingerprint, filters=own
+            )
+    else:
+        hits = exact_search(encoded, vectors, min(k, len(vectors)), query_ids=ids, allowed=allowed)
     by_id = {doc.doc_id: doc for doc in docs}
     return [_found(rank, hit, by_id) for rank, hit in enumerate(hits.run(query.query_id), start=1)]
 

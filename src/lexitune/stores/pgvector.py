@@ -29,6 +29,7 @@ from lexitune.types import Doc
 __all__ = ["PgvectorStore"]
 
 STAMPS = "lexitune_indexes"
+LONGEST = 40  # of the view; with what indexes add it must stay below the 63 at which PostgreSQL cuts names
 WIDEST = 2000  # dimensions that HNSW takes of a `vector`; of a `halfvec` twice as many
 FETCH = 20_000  # rows a round trip
 COLUMNS = ("doc_id", "title", "text", "metadata", "facets", "text_hash", "embedding")
@@ -46,7 +47,7 @@ class PgvectorStore:
         UsageError: The address holds a password, or cannot be read.
     """
 
-    efforts = (40, 80, 160, 320, 640, 1000)  # hnsw.ef_search; 1,000 is pgvector's own limit
+    efforts: tuple[int, ...] = (40, 80, 160, 320, 640, 1000)  # hnsw.ef_search; 1,000 is pgvector's own limit
 
     def __init__(self, target: str = "", *, table: str = "docs", hnsw_from: int = 50_000) -> None:
         try:
@@ -62,6 +63,8 @@ class PgvectorStore:
             )
         self.target, self.hnsw_from = target, hnsw_from
         schema, _, self.alias = table.rpartition(".")
+        if not 0 < len(self.alias) <= LONGEST:
+            raise UsageError("E2002", f"table '{table}' is no name of 1 to {LONGEST} characters", fix="table=docs")
         self.schema = schema or "public"
         self._open: psycopg.Connection[Any] | None = None
 
@@ -180,17 +183,17 @@ class PgvectorStore:
             db.execute("SELECT set_config('hnsw.ef_search', %s, true)", (str(effort),))
             # Without it a filter is applied to the first ef_search rows, and fewer than k may be left.
             db.execute("SET LOCAL hnsw.iterative_scan = strict_order")
-            if stamp.effort == 0:
-                db.execute("SET LOCAL enable_indexscan = off")
             vector = np.asarray if stamp.dim <= WIDEST else HalfVector
             with db.pipeline():
                 cursors = []
                 for place, row in enumerate(queries):
                     where, values = _condition(filters[place] if filters else {})
-                    statement = SQL("SELECT doc_id, -(embedding <#> %s) FROM {}{} ORDER BY embedding <#> %s LIMIT %s")
-                    text = statement.format(self._name(index), where)
+                    statement = SQL("SELECT doc_id, -(embedding <#> %s) AS score FROM {}{} ORDER BY {} LIMIT %s")
                     one = vector(np.asarray(row, dtype=np.float32))
-                    cursors.append(db.execute(text, (one, *values, one, k), binary=True))
+                    # HNSW serves an order by the operator itself; an order by what is made of it reads every row.
+                    order, last = ("embedding <#> %s", [one]) if stamp.effort else ("score DESC", [])
+                    text = statement.format(self._name(index), where, SQL(order))
+                    cursors.append(db.execute(text, (one, *values, *last, k), binary=True))
             for query_id, cursor in zip(query_ids, cursors, strict=True):
                 run[query_id] = dict(cursor.fetchall())
         return Hits.from_run(run)

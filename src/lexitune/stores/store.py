@@ -7,7 +7,8 @@ application reads through the alias and never meets two models.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +32,7 @@ __all__ = [
     "no_index",
     "not_dropped",
     "open_store",
+    "opened",
     "same_stamp",
 ]
 
@@ -189,6 +191,20 @@ def open_store(spec: str) -> Store:
             "E2005", f"store '{name}' needs the package '{error.name}'", fix=f"pip install 'lexitune[{extra}]'"
         ) from error
     return store
+
+
+@contextmanager
+def opened(spec: str) -> Iterator[Store]:
+    """The store that a spec names, closed at the end.
+
+    Raises:
+        UsageError: As `open_store`.
+    """
+    store = open_store(spec)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 def facets_of(doc: Doc) -> list[str]:

@@ -5,30 +5,37 @@ from __future__ import annotations
 import csv
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_file
 from lexitune.io.atomic import replace_text, replacing
 from lexitune.io.dataset import open_data, read_record
+from lexitune.io.hits import Hits
 from lexitune.io.staged import Staged, require_staged
 from lexitune.io.trec import write_run
 from lexitune.io.vectors import open_vectors
 from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
+from lexitune.search.filters import read_filter
 from lexitune.splits.sealing import open_test
 from lexitune.stages.evaluate.evaluation import Evaluation
 from lexitune.stages.evaluate.measuring import evaluate
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.evaluate.seen import seen_documents
-from lexitune.types import Dataset, Qrels, Silent, Talk
+from lexitune.stages.evaluate.systems import Search
+from lexitune.types import Dataset, Qrels, Query, Silent, Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
 
-__all__ = ["read_evaluation", "report_path", "run"]
+__all__ = ["read_evaluation", "report_path", "run", "staged_search"]
 
 
 def run(
@@ -65,6 +72,7 @@ def run(
         _refuse_stale(staged, tuned)
         inputs = {"stock": stock.fingerprint, "tuned": tuned.fingerprint}
         inputs |= {"data": hash_file(workspace.dataset), "vectors": staged.vectors}
+        inputs |= {"store": staged.store, "index": staged.index} if staged.store else {}
         path = report_path(workspace, staged.model_id)
         if is_finished(path, stage="evaluate", inputs=inputs, options=options):
             talk.say("evaluate: skipped, same data, same models, same options")
@@ -80,10 +88,11 @@ def run(
             stock_vectors=stock_vectors,
             tuned_vectors=tuned_vectors,
             model_id=staged.model_id,
+            tuned_search=staged_search(staged) if staged.store else None,
             options=options,
             talk=talk,
         )
-        found = _named(workspace, found, stock=stock, tuned=tuned)
+        found = _named(workspace, found, staged, stock=stock, tuned=tuned)
         _write(workspace, found, data, test)
         meta = Meta("evaluate", asdict(options), inputs, seed=options.seed, cost_s=time.monotonic() - start)
         write_meta(path, meta)
@@ -108,6 +117,29 @@ def read_evaluation(path: Path) -> Evaluation:
     return Evaluation.from_json(found)
 
 
+def staged_search(staged: Staged) -> Search:
+    """Search through the staged index of a store, each query behind its filter.
+
+    Raises:
+        UsageError: The store's package is missing.
+    """
+    from lexitune.stores.store import open_store
+
+    store = open_store(staged.store)
+
+    def search(encoded: NDArray[np.float32], queries: Sequence[Query], depth: int) -> Hits:
+        return store.search(
+            staged.index,
+            encoded,
+            query_ids=[query.query_id for query in queries],
+            k=depth,
+            fingerprint=staged.doc_fingerprint,
+            filters=[read_filter(query) for query in queries],
+        )
+
+    return search
+
+
 def _refuse_stale(staged: Staged, tuned: Embedder) -> None:
     if staged.fingerprint != tuned.fingerprint:
         raise DataError(
@@ -125,7 +157,7 @@ def _open(workspace: Workspace, data: Dataset, *, purpose: str) -> Qrels:
     return open_test(data.test, openings=workspace.openings, purpose=purpose, expected_sha256=sealed)
 
 
-def _named(workspace: Workspace, found: Evaluation, *, stock: Embedder, tuned: Embedder) -> Evaluation:
+def _named(workspace: Workspace, found: Evaluation, staged: Staged, *, stock: Embedder, tuned: Embedder) -> Evaluation:
     """Name both sides so that the workspace may be moved and `lexitune.load` finds either; note a foreign base."""
     source = Path(stock.spec.source)
     names = {
@@ -136,6 +168,7 @@ def _named(workspace: Workspace, found: Evaluation, *, stock: Embedder, tuned: E
         name: replace(side, model=names[name], vectors=Path(side.vectors).relative_to(workspace.root).as_posix())
         for name, side in found.sides.items()
     }
+    sides["tuned"] = replace(sides["tuned"], store=staged.store, index=staged.index)
     if tuned.base.get("weights") == stock.base.get("weights"):
         return replace(found, sides=sides)
     trained_from, measured = tuned.base.get("name"), stock.base.get("name")

@@ -48,12 +48,16 @@ class Side:
         thresholds: `relevant_p05`: 19 of 20 relevant passages of the dev queries score above it under this model.
             A user may cut result lists there. `bm25_weight`: how much BM25 decides in its hybrid. Empty where there
             are no dev queries.
+        store: Spec of the store that serves the vectors; empty: the folder of vectors serves.
+        index: Its index there.
     """
 
     model: str
     vectors: str
     fingerprint: str
     thresholds: Mapping[str, float]
+    store: str = ""
+    index: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lexitune.errors import DataError
 from lexitune.io.hits import Hits
 from lexitune.io.vectors import Vectors
@@ -17,7 +19,7 @@ from lexitune.splits.audit import tell
 from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation, Side
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.evaluate.seen import cells, seen_documents, seen_queries
-from lexitune.stages.evaluate.systems import Clock, rank, refuse_other_vectors, relevant_scores
+from lexitune.stages.evaluate.systems import EXACT, Clock, Search, rank, refuse_other_vectors, relevant_scores
 from lexitune.text.normalise import normalise
 from lexitune.types import Dataset, Qrels, Silent, Talk
 
@@ -39,6 +41,7 @@ def evaluate(
     stock_vectors: Vectors,
     tuned_vectors: Vectors,
     model_id: str = "tuned",
+    tuned_search: Search | None = None,
     options: EvaluateOptions = DEFAULT,
     talk: Talk | None = None,
 ) -> Evaluation:
@@ -48,6 +51,8 @@ def evaluate(
         data: The corpus, all queries, and the train and dev judgements (for slices and thresholds).
         test: The test judgements, opened.
         stock_vectors: `data.docs` under `stock`, in their order; `tuned_vectors` likewise.
+        tuned_search: The index that would serve the challenger; None: exact search over its vectors. Its ranking is
+            what is judged, and the exact one is told beside it.
 
     Raises:
         DataError: No test query with a relevant doc, vectors of another model or corpus, a collapsed model.
@@ -59,13 +64,14 @@ def evaluate(
         raise DataError("E3301", "no test query has a relevant passage", fix="lexitune tune DATA --test-share 0.2")
     refuse_other_vectors(stock_vectors, data.docs, model=stock)
     refuse_other_vectors(tuned_vectors, data.docs, model=tuned)
+    searches = {} if tuned_search is None else {"tuned": tuned_search}
     models = {"stock": (stock, stock_vectors), "tuned": (tuned, tuned_vectors)}
     queries = [data.queries[query_id] for query_id in sorted(judged)]
     measures = parse_measures(options.measures)
     primary = str(measures[0])
     # A measure beyond the depth would count docs as missed that nobody looked for.
     depth = max(options.depth, *(measure.cutoff for measure in measures))
-    hits, weights = rank(data, queries, models=models, depth=depth, clock=clock, talk=talk)
+    hits, weights = rank(data, queries, models=models, searches=searches, depth=depth, clock=clock, talk=talk)
     sides = _sides(data, models, weights)
     clock.stop("thresholds")
     reports = _measure_all(hits, test, measures, sides)
@@ -85,10 +91,24 @@ def evaluate(
         lost=lost,
         sides=sides,
         seconds=clock.seconds,
-        notes=(*_notes(reports, weights), *tell(list(seen.values()), len(judged))),
+        notes=(*_notes(reports, weights), *_beside(hits, test, measures[0]), *tell(list(seen.values()), len(judged))),
         hits=hits,
         seen=seen,
     )
+
+
+def _beside(hits: Mapping[str, Hits], test: Qrels, primary: Measure) -> list[str]:
+    """What exact search over the challenger's vectors finds, where an index of a store was judged."""
+    if (exact := hits.get("tuned" + EXACT)) is None:
+        return []
+    found = hits["tuned"]
+    through, truth = (float(measure_hits(one, test, [primary]).values(primary).mean()) for one in (found, exact))
+    tens = [[{doc for doc, _ in one.run(query_id)[:10]} for one in (found, exact)] for query_id in exact.query_ids]
+    same = np.mean([len(mine & true) / max(1, len(true)) for mine, true in tens])
+    return [
+        f"tuned was judged through the store's index: {primary} {through:.3f}; exact search over the same vectors "
+        f"{truth:.3f}; {100 * same:.1f} % of the first ten are the same"
+    ]
 
 
 def _sides(

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lexitune.errors import DataError
 from lexitune.io.hits import Hits
@@ -23,8 +24,12 @@ from lexitune.types import Dataset, Doc, Qrels, Query, Talk
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
 
-__all__ = ["Clock", "rank", "refuse_other_vectors", "relevant_scores"]
+__all__ = ["EXACT", "Clock", "Search", "rank", "refuse_other_vectors", "relevant_scores"]
 
+Search = Callable[[NDArray[np.float32], Sequence[Query], int], Hits]
+"""Vectors of queries, the queries, and a depth, to a ranking: an index that is not searched exactly here."""
+
+EXACT = "_exact"  # after a system's name: the ranking of exact search over the same vectors
 RECALL = Measure("R", 10)
 LEARNT_FROM = 1000  # dev queries at most
 
@@ -48,11 +53,15 @@ def rank(
     queries: Sequence[Query],
     *,
     models: Mapping[str, tuple[Embedder, Vectors]],
+    searches: Mapping[str, Search],
     depth: int,
     clock: Clock,
     talk: Talk,
 ) -> tuple[dict[str, Hits], dict[str, float]]:
     """Rankings of BM25, of each model, and of its hybrid with BM25; candidates obey each query's filter.
+
+    Args:
+        searches: A model's name -> the index that serves it; its exact ranking stands beside, as `<name>_exact`.
 
     Returns:
         The rankings, and how much BM25 weighs beside each model, as dev taught it. Without dev queries that is empty,
@@ -62,7 +71,9 @@ def rank(
         DataError: A model scores everything alike, or a vector is not a number.
     """
     index = BM25.build(data.docs)
-    retrieve = partial(_retrieve, data, index=index, models=models, depth=depth, clock=clock, talk=talk)
+    retrieve = partial(
+        _retrieve, data, index=index, models=models, searches=searches, depth=depth, clock=clock, talk=talk
+    )
     weights = _learn_weights(data, retrieve, models=models)
     hits = retrieve(queries)
     for name in models:
@@ -77,6 +88,7 @@ def _retrieve(
     *,
     index: BM25,
     models: Mapping[str, tuple[Embedder, Vectors]],
+    searches: Mapping[str, Search],
     depth: int,
     clock: Clock,
     talk: Talk,
@@ -92,6 +104,9 @@ def _retrieve(
         hits[name] = exact_search(encoded, vectors, depth, query_ids=ids, allowed=allowed)
         refuse_collapsed(hits[name])
         clock.stop(f"search {name}")
+        if name in searches:
+            hits[name + EXACT], hits[name] = hits[name], searches[name](encoded, queries, depth)
+            clock.stop(f"search {name} in the store")
     return hits
 
 

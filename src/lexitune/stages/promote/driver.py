@@ -111,16 +111,16 @@ def _evidence(workspace: Workspace, model_id: str | None) -> tuple[Staged, Mappi
     try:
         evaluation = json.loads(path.read_text(encoding="utf-8"))
         tuned = evaluation["sides"]["tuned"]
-        made = (tuned["model"], tuned["vectors"], tuned["fingerprint"])
+        made = (tuned["model"], tuned["vectors"], tuned["fingerprint"], tuned.get("store", ""), tuned.get("index", ""))
     except FileNotFoundError as error:
         raise DataError("E3303", f"{staged.model_id} was not evaluated: no {path}", fix="lexitune evaluate") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DataError("E3303", f"{path} is not an evaluation: {error!r}", fix="lexitune evaluate") from error
-    if made != (f"models/{staged.model_id}", staged.vectors, staged.fingerprint):
+    if made != (f"models/{staged.model_id}", staged.vectors, staged.fingerprint, staged.store, staged.index):
         raise DataError(
             "E3304",
-            f"{path} measured model {made[2][:12]} in {made[1]}, "
-            f"but {staged.fingerprint[:12]} in {staged.vectors} is staged",
+            f"{path} measured model {made[2][:12]} in {made[4] or made[1]}, "
+            f"but {staged.fingerprint[:12]} in {staged.index or staged.vectors} is staged",
             fix="lexitune evaluate",
         )
     found = open_vectors(workspace.root / staged.vectors).manifest.get("fingerprint")

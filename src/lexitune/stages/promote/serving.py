@@ -26,6 +26,8 @@ class Serving:
         at: When it began to serve (ISO 8601, UTC); empty for a stock model that no promotion put there.
         fingerprint: Of the model as it was evaluated. The vectors cannot stand for it: several models that differ in
             their query side read the same ones. Empty in a line of an older lexitune: not known.
+        store: Spec of the store that serves the vectors; empty: the folder of vectors serves.
+        index: Its index there, which the store's alias points at.
     """
 
     model: str
@@ -33,6 +35,8 @@ class Serving:
     thresholds: Mapping[str, float]
     at: str = ""
     fingerprint: str = ""
+    store: str = ""
+    index: str = ""
 
     def to_line(self) -> str:
         """The one line of `serving`, with its newline."""
@@ -52,6 +56,8 @@ def serving_of(values: Mapping[str, Any]) -> Serving:
         dict(values["thresholds"]),
         at=values.get("at", ""),
         fingerprint=values.get("fingerprint", ""),
+        store=values.get("store", ""),
+        index=values.get("index", ""),
     )
 
 

@@ -1,7 +1,8 @@
 """The switch: model, vectors and thresholds change together, or not at all.
 
-Four steps, each one atomic: write `switch-intent.json`, replace `serving`, extend `serving-log.jsonl`, remove the
-intent. A process that dies between two of them leaves the intent, and whoever finds it calls `recover`.
+Five steps, each one atomic and each one harmless when it is made again: write `switch-intent.json`, point the store's
+alias at the index (where a store serves), replace `serving`, extend `serving-log.jsonl`, remove the intent. A process
+that dies between two of them leaves the intent, and whoever finds it calls `recover`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 from lexitune.io.atomic import replace_text
 from lexitune.io.workspace import Workspace
 from lexitune.stages.promote.serving import Serving, locate, parse_serving, serving_of
+from lexitune.stores.store import opened
 
 __all__ = ["history", "missing_parts", "recover", "switch"]
 
@@ -41,6 +43,9 @@ def recover(workspace: Workspace) -> str:
 
     Returns:
         What was done, for the log of the command that found it; empty when there was nothing to do.
+
+    Raises:
+        StageFailed: The store that is to be switched cannot be reached. The intent stays.
     """
     path = workspace.root / INTENT
     if not path.exists():
@@ -51,6 +56,8 @@ def recover(workspace: Workspace) -> str:
     if not gone:
         _finish(workspace, intent)
         return f"completed an interrupted switch: {to.model} serves"
+    before = serving_of(intent["entry"]["before"])
+    _point(before, left=to)
     if intent["from"] is None:
         workspace.serving.unlink(missing_ok=True)
     else:
@@ -63,7 +70,11 @@ def recover(workspace: Workspace) -> str:
 
 
 def missing_parts(workspace: Workspace, serving: Serving) -> list[str]:
-    """Which of a serving line's folders are gone or incomplete. A model outside the workspace is not looked at."""
+    """Which parts of a serving line are gone or incomplete. A model outside the workspace is not looked at.
+
+    Raises:
+        StageFailed: Its store cannot be reached.
+    """
     gone = []
     model = locate(workspace, serving.model)
     if model is not None and not model.is_dir():
@@ -71,6 +82,10 @@ def missing_parts(workspace: Workspace, serving: Serving) -> list[str]:
     # The manifest is written last: without it the vectors are a torso.
     if not (workspace.root / serving.vectors / "manifest.json").exists():
         gone.append(serving.vectors)
+    if serving.store:
+        with opened(serving.store) as store:
+            if store.stamp(serving.index) is None:
+                gone.append(f"index {serving.index} of the store")
     return gone
 
 
@@ -86,11 +101,25 @@ def history(workspace: Workspace) -> list[Serving]:
 
 
 def _finish(workspace: Workspace, intent: Mapping[str, Any]) -> None:
+    entry = intent["entry"]
+    # A promotion into another store leaves the old store's alias as it is: applications move over one by one.
+    left = serving_of(entry["serving"] if entry["action"] == "promote" else entry["before"])
+    _point(parse_serving(intent["to"], workspace.root / INTENT), left=left)
     replace_text(workspace.serving, intent["to"])
     entries = _entries(workspace)
     if not entries or entries[-1] != intent["entry"]:
         _write_entries(workspace, [*entries, intent["entry"]])
     (workspace.root / INTENT).unlink()
+
+
+def _point(to: Serving, *, left: Serving) -> None:
+    """Point the aliases of stores: that of `to` at its index; another one, of what is left, at nothing."""
+    if left.store and left.store != to.store:
+        with opened(left.store) as store:
+            store.switch(None)
+    if to.store:
+        with opened(to.store) as store:
+            store.switch(to.index)
 
 
 def _entry(action: str, to: Serving, before: Serving) -> dict[str, Any]:

@@ -5,20 +5,29 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lexitune.errors import DataError, UsageError
 from lexitune.fingerprint import hash_file
 from lexitune.io.dataset import open_data
 from lexitune.io.staged import Staged, newest_model, read_staged, staged_path, write_staged
-from lexitune.io.vectors import open_vectors
+from lexitune.io.vectors import Vectors, open_vectors
 from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
 from lexitune.settings import did_you_mean
 from lexitune.stages.reembed.options import ReembedOptions
 from lexitune.stages.reembed.staging import reembed
-from lexitune.types import Silent, Talk
+from lexitune.stores.store import opened
+from lexitune.types import Dataset, Silent, Talk
+
+if TYPE_CHECKING:
+    from lexitune.models.embedder import Embedder
 
 __all__ = ["run"]
+
+TRIED = 300  # queries that the store's index is tried with
 
 
 def run(
@@ -59,9 +68,41 @@ def run(
             return folder
         vectors = reembed(data.docs, model=embedder, out=workspace.vectors, options=options, talk=talk)
         name = vectors.folder.relative_to(workspace.root).as_posix()
-        write_staged(workspace, Staged(model_id, name, inputs["model"], inputs["corpus"], embedder.doc_fingerprint))
+        index = _load(options, vectors, data, model=embedder, talk=talk) if options.store else ""
+        write_staged(
+            workspace,
+            Staged(
+                model_id,
+                name,
+                inputs["model"],
+                inputs["corpus"],
+                embedder.doc_fingerprint,
+                store=options.store,
+                index=index,
+            ),
+        )
         write_meta(staged_path(workspace), Meta("reembed", asdict(options), inputs, cost_s=time.monotonic() - start))
     return vectors.folder
+
+
+def _load(options: ReembedOptions, vectors: Vectors, data: Dataset, *, model: Embedder, talk: Talk) -> str:
+    """Load the vectors into the store, and tell how it went: the name of the index."""
+    from lexitune.stores.loading import load_index
+
+    asked = sorted(data.qrels.get("dev", {}))[:TRIED] or sorted(data.qrels.get("train", {}))[:TRIED]
+    texts = [data.queries[query_id].text for query_id in asked]
+    queries = model.encode_queries(texts) if texts else np.empty((0, vectors.dim), np.float32)
+    with opened(options.store) as store:
+        done = load_index(
+            store, vectors, data.docs, queries=queries, least_agreement=options.least_agreement, talk=talk
+        )
+    written = f"{done.written:,} of {done.rows:,} passages written" if done.written else "nothing to write"
+    how = f"effort {done.effort}" if done.effort else "every vector compared"
+    talk.say(f"load: index {done.index}: {written}, {done.removed:,} removed, {done.seconds:.0f} s")
+    talk.say(
+        f"load: gives {100 * done.agreement:.1f} % of exact search's first ten, {done.query_ms:.1f} ms a query, {how}"
+    )
+    return done.index
 
 
 def _known(workspace: Workspace, model_id: str | None) -> str:
@@ -80,6 +121,11 @@ def _sound(workspace: Workspace, model_id: str) -> Path | None:
         staged = read_staged(workspace)
         if staged is None or staged.model_id != model_id:
             return None
+        if staged.store:
+            with opened(staged.store) as store:
+                stamp = store.stamp(staged.index)
+            if stamp is None or stamp.fingerprint != staged.doc_fingerprint:
+                return None
         return open_vectors(workspace.root / staged.vectors).folder
     except DataError:
         return None

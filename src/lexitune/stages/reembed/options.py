@@ -7,12 +7,24 @@ __all__ = ["ReembedOptions"]
 
 @dataclass(frozen=True)
 class ReembedOptions:
-    """How the staged index is checked before it counts as complete."""
+    """Where the staged index lies, and how it is checked before it counts as complete."""
 
     verify_sample: int = field(
         default=64,
         metadata={
             "help": "Passages encoded a second time and compared before the index is complete",
             "least": 1,
+        },
+    )
+    store: str = field(
+        default="",
+        metadata={"help": "Store that serves the index, such as pgvector:postgresql:///shop,table=docs; empty: files"},
+    )
+    least_agreement: float = field(
+        default=0.99,
+        metadata={
+            "help": "Share of exact search's first ten that the store's index must give",
+            "least": 0.5,
+            "most": 1.0,
         },
     )

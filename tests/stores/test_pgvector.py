@@ -1,0 +1,94 @@
+"""pgvector: what is its own beside the contract: names, grants, passwords, readers while it switches."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import numpy as np
+import psycopg
+import pytest
+
+from lexitune.errors import UsageError
+from lexitune.stores.pgvector import PgvectorStore
+from lexitune.stores.store import Stamp, open_store
+from lexitune.types import Doc
+
+NUMBERS = count()
+
+
+@pytest.fixture
+def store(postgres: str) -> Iterator[PgvectorStore]:
+    opened = PgvectorStore(postgres, table=f"own{next(NUMBERS)}")
+    yield opened
+    opened.close()
+
+
+def fill(store: PgvectorStore, model: str, *, dim: int) -> str:
+    index = f"{store.alias}_{model}"
+    store.create(index, stamp=Stamp(model, dim))
+    store.upsert(index, [Doc("d1", "text")], np.ones((1, dim), np.float32), text_hashes=["h"])
+    return index
+
+
+@pytest.mark.parametrize("dims", [(4, 8), (4, 2500), (2500, 4)])
+def test_a_switch_keeps_what_others_may_read(store: PgvectorStore, postgres: str, dims: tuple[int, int]) -> None:
+    store.switch(fill(store, "first", dim=dims[0]))
+    role = f"reader_{store.alias}"
+    with psycopg.connect(postgres) as db:
+        db.execute(f"CREATE ROLE {role}")
+        db.execute(f"GRANT SELECT ON {store.alias} TO {role}")
+
+    store.switch(fill(store, "second", dim=dims[1]))
+
+    with psycopg.connect(postgres) as db:
+        db.execute(f"SET ROLE {role}")
+        assert db.execute(f"SELECT doc_id, model FROM {store.alias}").fetchall() == [("d1", "second")]
+
+
+def test_a_reader_meets_one_model_before_and_after_a_switch(store: PgvectorStore, postgres: str) -> None:
+    first, second = fill(store, "first", dim=4), fill(store, "second", dim=8)
+    store.switch(first)
+    ask = f"SELECT model, vector_dims(embedding) FROM {store.alias}"
+    with psycopg.connect(postgres, autocommit=True) as reader:
+        before = reader.execute(ask).fetchall()
+        store.switch(second)
+        assert (before, reader.execute(ask).fetchall()) == ([("first", 4)], [("second", 8)])
+
+
+@pytest.mark.parametrize("what", ["TABLE {} (x int)", "VIEW {} AS SELECT 1 AS x"])
+def test_what_somebody_else_made_is_never_written_over(store: PgvectorStore, postgres: str, what: str) -> None:
+    index = fill(store, "first", dim=4)
+    with psycopg.connect(postgres) as db:
+        db.execute(f"CREATE {what.format(store.alias)}")
+
+    for change in (lambda: store.switch(index), lambda: store.switch(None), lambda: fill(store, "second", dim=4)):
+        with pytest.raises(UsageError, match="lexitune did not make it") as raised:
+            change()
+        assert raised.value.code == "E2018"
+
+
+def test_a_schema_of_its_own(postgres: str) -> None:
+    store = open_store(f"pgvector:{postgres},table=search.passages")
+    assert isinstance(store, PgvectorStore)
+
+    store.switch(fill(store, "first", dim=4))
+
+    with psycopg.connect(postgres) as db:
+        assert db.execute("SELECT count(*) FROM search.passages").fetchone() == (1,)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://me:secret@host/db", "postgresql:///db?password=secret", "host=a password=secret"]
+)
+def test_a_password_in_the_address_is_refused_and_not_repeated(address: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        open_store(f"pgvector:{address}")
+
+    assert (raised.value.code, raised.value.fix) == ("E2017", "put it in PGPASSWORD or ~/.pgpass")
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("table", ["", "x" * 41])
+def test_a_name_that_postgresql_would_cut_is_refused(table: str) -> None:
+    with pytest.raises(UsageError):
+        open_store(f"pgvector:postgresql:///db,table={table}")
