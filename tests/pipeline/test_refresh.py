@@ -112,10 +112,12 @@ def test_what_the_gate_said_stands_until_the_evaluation_changes(workspace: Works
     assert told(workspace, ["The gate says PROMOTE."]) == [True]
 
 
-@pytest.mark.parametrize("gone", ["staged.json", "reports/m1.json.meta.json", "runs/m1.trec", "vectors"])
+@pytest.mark.parametrize("gone", ["staged.json", "reports/m1.json.meta.json", "runs/m1.trec", "vectors", "store"])
 def test_an_evaluation_that_no_longer_holds_leaves_the_advice(gone: str, workspace: Workspace) -> None:
     if gone == "vectors":
         write_staged(workspace, Staged("m1", "vectors/v2", "f1", hash_file(workspace.corpus), "f1"))
+    elif gone == "store":
+        write_staged(workspace, Staged("m1", "vectors/v1", "f1", hash_file(workspace.corpus), "f1", "lance:x", "i1"))
     else:
         (workspace.root / gone).unlink()
     assert refresh_report(workspace) is None

@@ -45,7 +45,7 @@ def refresh_report(workspace: Workspace, *, advice: Advice | None = None) -> Pat
 
 
 def _evaluation(workspace: Workspace) -> Evaluation | None:
-    """That of the staged challenger, unless the data or its vectors changed since or its rankings are gone."""
+    """That of the staged challenger, unless the data or its index changed since or its rankings are gone."""
     staged = read_staged(workspace)
     if staged is None or not workspace.dataset.exists():
         return None
@@ -53,7 +53,9 @@ def _evaluation(workspace: Workspace) -> Evaluation | None:
     meta = read_meta(path)
     if meta is None or not path.exists():
         return None
-    if (meta.inputs.get("data"), meta.inputs.get("vectors")) != (hash_file(workspace.dataset), staged.vectors):
+    made_of = {"data": hash_file(workspace.dataset), "vectors": staged.vectors}
+    made_of |= {"store": staged.store, "index": staged.index}
+    if any(meta.inputs.get(name, "") != value for name, value in made_of.items()):
         return None
     runs = (workspace.runs / f"{staged.model_id}{side}.trec" for side in ("", "-stock"))
     return evaluating.read_evaluation(path) if all(run.exists() for run in runs) else None
