@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from lexitune.cli.command import Call, Command, Result
+import click
+
+from lexitune.cli.command import Call, Command, Result, ask
 from lexitune.errors import Undecided
 from lexitune.models.options import ModelOptions
 from lexitune.stages.assess.options import AssessOptions
@@ -24,7 +26,14 @@ def run(call: Call) -> Result:
     from lexitune.pipeline.outcome import fold
     from lexitune.stages.assess.advice import CANNOT_TELL
 
-    advice = assess_workspace(workspace, sections=sections, talk=call.talk)
+    yes = call.params["yes"]
+
+    def may_send(told: str) -> bool:
+        call.talk.say(told)
+        question = f"{fold(told)}\nSend them?" if call.state.quiet else "Send them?"
+        return ask(question, yes=yes, command="assess", before="texts leave this machine")
+
+    advice = assess_workspace(workspace, sections=sections, talk=call.talk, may_send=may_send)
     lines = [
         f"{advice.answer}: {reason}" if not number else f"  {reason}" for number, reason in enumerate(advice.reasons)
     ]
@@ -34,4 +43,14 @@ def run(call: Call) -> Result:
     return Result(list(map(fold, lines)) or [advice.answer], asdict(advice), advice.next_command, exit_code=code)
 
 
-command = Command("assess", run, sections=(ModelOptions, AssessOptions), has_json=True)
+command = Command(
+    "assess",
+    run,
+    sections=(ModelOptions, AssessOptions),
+    params=[
+        click.Option(
+            ["--yes"], is_flag=True, help="Send texts to the service that --also openai:MODEL names, and do not ask"
+        )
+    ],
+    has_json=True,
+)

@@ -246,8 +246,11 @@ def in_folder(text: str, root: Path | None) -> str:
     return re.sub(rf"\blexitune (?=({names})\b)", lambda _: f"lexitune -C {shlex.quote(here)} ", text)
 
 
-def ask(question: str, *, yes: bool, command: str) -> bool:
+def ask(question: str, *, yes: bool, command: str, before: str = "it changes what serves") -> bool:
     """Whether to go on: `--yes`, or a person who types y.
+
+    Args:
+        before: What nobody should come to unawares.
 
     Raises:
         UsageError: Nobody is there to ask.
@@ -255,5 +258,5 @@ def ask(question: str, *, yes: bool, command: str) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("E2014", f"{command} asks before it changes what serves", fix=f"lexitune {command} --yes")
+        raise UsageError("E2014", f"{command} asks before {before}", fix=f"lexitune {command} --yes")
     return click.confirm(question, err=True)

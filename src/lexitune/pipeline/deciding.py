@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,15 +67,22 @@ def assess(
     )
 
 
-def assess_workspace(workspace: Workspace, *, sections: Mapping[str, Any], talk: Talk | None = None) -> Advice:
+def assess_workspace(
+    workspace: Workspace,
+    *,
+    sections: Mapping[str, Any],
+    talk: Talk | None = None,
+    may_send: Callable[[str], bool] | None = None,
+) -> Advice:
     """Assess the workspace's data, say what a tune would take here, where one is advised, and write `report.html`.
 
     Args:
         sections: Section name -> options record; those that are missing are as `lexitune.toml` has them.
+        may_send: Hears how many texts would go to which service, and answers whether they may; None: they may not.
 
     Raises:
         DataError: No data in the workspace, or data that cannot be measured.
-        UsageError: An unknown model, or a `lexitune.toml` that cannot be read.
+        UsageError: An unknown model, a `lexitune.toml` that cannot be read, or texts that may not go to a service.
     """
     from lexitune.pipeline.pilot import run_pilot
     from lexitune.pipeline.refresh import refresh_report
@@ -83,7 +90,14 @@ def assess_workspace(workspace: Workspace, *, sections: Mapping[str, Any], talk:
     talk = talk or Silent()
     written = read_toml(workspace.config, SECTIONS)
     sections = {name: build(kind, written.get(name, {})) for name, kind in SECTIONS.items()} | dict(sections)
-    advice = driver.run(workspace, model=sections["model"], options=sections["assess"], talk=talk, pilot=run_pilot)
+    advice = driver.run(
+        workspace,
+        model=sections["model"],
+        options=sections["assess"],
+        talk=talk,
+        pilot=run_pilot,
+        may_send=may_send,
+    )
     if advice.answer == TUNE:
         advice = replace(advice, reasons=(*advice.reasons, _cost(workspace, sections)))
     if report := refresh_report(workspace, advice=advice):

@@ -201,7 +201,7 @@ def test_vectors_without_a_name_of_their_own_are_refused(
         shutil.copytree(given, tmp_path / parent / "ada")
 
     with pytest.raises(UsageError, match=told):
-        named_rivals(also, load=lambda name: pytest.fail(name))
+        named_rivals(also, load=lambda name: pytest.fail(name), cache=tmp_path, environ={})
 
 
 def test_a_model_with_the_name_of_a_system_is_refused(toy_workspace: Workspace, tiny_model_folder: Path) -> None:

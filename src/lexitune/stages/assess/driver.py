@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -14,8 +15,8 @@ from lexitune.io.atomic import replace_text
 from lexitune.io.dataset import open_data
 from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
-from lexitune.stages.assess.also import named_rivals
-from lexitune.stages.assess.assessment import assess
+from lexitune.stages.assess.also import named_rivals, refuse_unasked
+from lexitune.stages.assess.assessment import assess, sample_queries
 from lexitune.stages.assess.expected import Pilot, table_text
 from lexitune.stages.assess.ledger import Ledger
 from lexitune.stages.assess.options import AssessOptions
@@ -32,15 +33,17 @@ def run(
     options: AssessOptions | None = None,
     talk: Talk | None = None,
     pilot: Callable[[Ledger, int], Pilot | None] | None = None,
+    may_send: Callable[[str], bool] | None = None,
 ) -> Advice:
     """Assess the workspace's data with the stock model; equal data, model and options are read back.
 
     Args:
         pilot: What fits maps on the ledger's vectors, for the gain to expect.
+        may_send: Hears how many texts would go to which service, and answers whether they may; None: they may not.
 
     Raises:
         DataError: No data in the workspace, or data that cannot be measured.
-        UsageError: An unknown model.
+        UsageError: An unknown model, or texts that may not go to a service.
     """
     from lexitune.models.load import load
 
@@ -49,7 +52,12 @@ def run(
     with workspace.lock():
         data = open_data(workspace)
         embedder = load(options=model, talk=talk)
-        others = named_rivals(options.also, load=lambda name: load(options=_alone(model, name), talk=talk))
+        others = named_rivals(
+            options.also,
+            load=lambda name: load(options=_alone(model, name), talk=talk),
+            cache=workspace.vectors,
+            environ=os.environ,
+        )
         inputs = {"data": hash_file(workspace.dataset), "model": embedder.fingerprint}
         inputs["pilot"] = hash_text(table_text()) if pilot is not None and options.pilot else ""
         inputs |= {f"model {name}": other.fingerprint for name, other in others.items()}
@@ -58,6 +66,9 @@ def run(
         if is_finished(path, stage="assess", inputs=inputs, options=options):
             talk.say("assess: skipped, same data, same model, same options")
             return read_advice(path)
+        asked, _ = sample_queries(data, most=options.max_queries, seed=options.seed)
+        texts = [*(doc.full_text for doc in data.docs), *(data.queries[query_id].text for query_id in asked)]
+        refuse_unasked(others, texts, may_send=may_send)
         advice = assess(
             data,
             model=embedder,

@@ -31,7 +31,9 @@ class AssessOptions:
     )
     also: str = field(
         default="",
-        metadata={"help": "Other stock models to compare with, separated by commas: names, folders, vectors:FOLDER"},
+        metadata={
+            "help": "Other stock models to compare with, by commas: a name, a folder, vectors:FOLDER, openai:MODEL"
+        },
     )
     reranker: str | None = field(
         default=None,
