@@ -8,11 +8,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from lexitune.errors import DataError, StageFailed
+from lexitune.errors import DataError, StageFailed, UsageError
 from lexitune.io.atomic import replace_text
 from lexitune.io.staged import require_staged, write_staged
 from lexitune.io.workspace import Workspace
 from lexitune.models.options import ModelOptions
+from lexitune.pipeline.indexes import drop_index, list_indexes
 from lexitune.pipeline.search import search_serving
 from lexitune.stages.evaluate import driver as evaluating
 from lexitune.stages.promote import driver as promoting
@@ -169,3 +170,22 @@ def test_a_store_that_is_down_stops_the_promotion_and_nothing_changes(judged: Wo
 
     assert raised.value.code == "E1302"
     assert read_serving(judged) is None
+
+
+def test_indexes_are_listed_with_what_they_are_for_and_only_the_needless_is_dropped(
+    judged: Workspace, spec: str, tiny_model_folder: Path, add_challenger: AddChallenger
+) -> None:
+    staged = [(index.name, index.passages, index.role) for index in list_indexes(judged)]
+    promoting.run(judged)
+    good = require_staged(judged, "good").index
+    add_challenger(judged, "poor", tiny_model_folder)
+    stage(judged, "poor", spec)
+    poor = require_staged(judged, "poor").index
+
+    assert staged == [(good, 60, "staged")]
+    assert {index.name: index.role for index in list_indexes(judged)} == {good: "serves", poor: "staged"}
+    with pytest.raises(UsageError, match="serves") as raised:
+        drop_index(judged, good)
+    assert raised.value.code == "E2143"
+    drop_index(judged, poor)
+    assert [index.name for index in list_indexes(judged)] == [good]

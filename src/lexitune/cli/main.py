@@ -38,6 +38,7 @@ COMMANDS = (
     "promote",
     "rollback",
     "search",
+    "indexes",
     "status",
     "doctor",
 )

@@ -45,7 +45,7 @@ def examine(workspace: Workspace | None, *, model: ModelOptions | None = None) -
     """
     looks: list[Callable[[], Iterator[Sign]]] = [_packages, _device, _threads, _memory, lambda: _disk(workspace)]
     if workspace is not None:
-        looks.append(lambda: _workspace(workspace))
+        looks += [lambda: _workspace(workspace), lambda: _stores(workspace)]
     looks.append(lambda: _model(workspace, model))
     signs: list[Sign] = []
     for look in looks:
@@ -139,6 +139,23 @@ def _workspace(workspace: Workspace) -> Iterator[Sign]:
     counts = ", ".join(f"{len(split):,} {name}" for name, split in data.qrels.items())
     tests = data.test.query_count if data.test else 0
     yield Sign(OK, f"data as it was imported: {len(data.docs):,} passages; queries: {counts}, {tests:,} test")
+
+
+def _stores(workspace: Workspace) -> Iterator[Sign]:
+    """Whether each store answers, and its alias points at what serves."""
+    from lexitune.pipeline.indexes import list_indexes
+    from lexitune.stages.promote.serving import read_serving
+
+    serving, found = read_serving(workspace), list_indexes(workspace)
+    for spec in dict.fromkeys(index.store for index in found):
+        own = [index for index in found if index.store == spec]
+        serves = next((index.name for index in own if index.role == "serves"), None)
+        said = f"store {spec.partition(':')[0]} answers: {len(own)} indexes, {serves or 'none'} serves"
+        wanted = serving.index if serving is not None and serving.store == spec else None
+        if wanted not in (None, serves):
+            yield Sign(FAULT, f"{said}, where {wanted} should", "lexitune rollback, or lexitune promote")
+        else:
+            yield Sign(OK, said)
 
 
 def _model(workspace: Workspace | None, model: ModelOptions | None) -> Iterator[Sign]:

@@ -67,6 +67,7 @@ class Status:
     stale: Sequence[str]
     next_command: str
     report: str = ""
+    index: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict that `json.dumps` takes."""
@@ -78,9 +79,9 @@ class Status:
         lines.append(f"advice      {self.advice or 'not assessed'}")
         for model in self.models:
             lines += [f"model       {line}" if not number else f"  {line}" for number, line in enumerate(_draw(model))]
-        lines.append(
-            f"serving     {self.serving or 'nothing yet'}" + (f" (before it: {self.before})" * bool(self.before))
-        )
+        through = f" through index {self.index}" * bool(self.index)
+        before = f" (before it: {self.before})" * bool(self.before)
+        lines.append(f"serving     {self.serving or 'nothing yet'}{through}{before}")
         if self.report:
             lines.append(f"report      {self.report}")
         lines += [f"unfinished  {line}" for line in self.unfinished]
@@ -130,6 +131,7 @@ def status(workspace: Workspace) -> Status:
         unfinished=_unfinished(workspace),
         stale=[line for line, _ in stale],
         next_command="",
+        index=serving.index if serving else "",
         report="report.html" if (workspace.root / "report.html").exists() else "",
     )
     mend = next((command for _, command in stale), "")

@@ -19,7 +19,7 @@ from lexitune.splits.audit import tell
 from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation, Side
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.evaluate.seen import cells, seen_documents, seen_queries
-from lexitune.stages.evaluate.systems import EXACT, Clock, Search, rank, refuse_other_vectors, relevant_scores
+from lexitune.stages.evaluate.systems import EXACT, Clock, Search, rank, relevant_scores
 from lexitune.text.normalise import normalise
 from lexitune.types import Dataset, Qrels, Silent, Talk
 
@@ -59,13 +59,9 @@ def evaluate(
         StageFailed: A query encodes to NaN.
     """
     talk, clock = talk or Silent(), Clock()
-    judged = {q: docs for q, docs in test.items() if any(grade > 0 for grade in docs.values())}
-    if not judged:
-        raise DataError("E3301", "no test query has a relevant passage", fix="lexitune tune DATA --test-share 0.2")
-    refuse_other_vectors(stock_vectors, data.docs, model=stock)
-    refuse_other_vectors(tuned_vectors, data.docs, model=tuned)
-    searches = {} if tuned_search is None else {"tuned": tuned_search}
+    judged = _answerable(test)
     models = {"stock": (stock, stock_vectors), "tuned": (tuned, tuned_vectors)}
+    searches = {} if tuned_search is None else {"tuned": tuned_search}
     queries = [data.queries[query_id] for query_id in sorted(judged)]
     measures = parse_measures(options.measures)
     primary = str(measures[0])
@@ -80,6 +76,7 @@ def evaluate(
     comparisons = _compare_all(data, judged, reports, primary, options, seen=seen.keys())
     won, lost = _changes(comparisons["tuned"], primary, hits, judged)
     clock.stop("statistics")
+    notes = (*_notes(reports, weights), *_beside(hits, test, measures[0]), *tell(list(seen.values()), len(judged)))
     return Evaluation(
         model_id=model_id,
         primary=primary,
@@ -91,10 +88,18 @@ def evaluate(
         lost=lost,
         sides=sides,
         seconds=clock.seconds,
-        notes=(*_notes(reports, weights), *_beside(hits, test, measures[0]), *tell(list(seen.values()), len(judged))),
+        notes=notes,
         hits=hits,
         seen=seen,
     )
+
+
+def _answerable(test: Qrels) -> Qrels:
+    """The queries with a relevant passage: without one, no system can be right."""
+    judged = {q: docs for q, docs in test.items() if any(grade > 0 for grade in docs.values())}
+    if not judged:
+        raise DataError("E3301", "no test query has a relevant passage", fix="lexitune tune DATA --test-share 0.2")
+    return judged
 
 
 def _beside(hits: Mapping[str, Hits], test: Qrels, primary: Measure) -> list[str]:

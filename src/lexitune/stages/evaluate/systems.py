@@ -68,8 +68,11 @@ def rank(
         and both weigh alike.
 
     Raises:
-        DataError: A model scores everything alike, or a vector is not a number.
+        DataError: Vectors of another model or corpus, a model that scores everything alike, or a vector that is not a
+            number.
     """
+    for model, vectors in models.values():
+        refuse_other_vectors(vectors, data.docs, model=model)
     index = BM25.build(data.docs)
     retrieve = partial(
         _retrieve, data, index=index, models=models, searches=searches, depth=depth, clock=clock, talk=talk

@@ -128,6 +128,9 @@ def _slices(comparison: Comparison, primary: str) -> list[str]:
     for name, part in comparison.slices.items():
         if part.n and primary in part.deltas:
             delta = part.deltas[primary]
+            if part.n == 1:  # one query has no spread, and so no interval
+                reasons.append(f"{name}: one query alone, {_points(delta.mean)} points of {primary}")
+                continue
             remark = " (too few to conclude from)" if part.too_small else " (it got worse)" if delta.high < 0 else ""
             reasons.append(f"{name}: {primary} gains {_gain(delta)}, n={part.n}{remark}")
     return reasons

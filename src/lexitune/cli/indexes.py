@@ -1,0 +1,46 @@
+"""lexitune indexes: what stores hold for this workspace, and what may go."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from lexitune.cli.command import Call, Command, Result, ask
+
+__all__ = ["command"]
+
+
+def run(call: Call) -> Result:
+    """List the indexes in stores, or drop one.
+
+    What serves and what a rollback goes back to are never dropped.
+    """
+    workspace, name = call.workspace(), call.params["drop"]
+    from lexitune.pipeline.indexes import drop_index, list_indexes
+
+    if name is not None:
+        question, again = f"Drop index {name} for good?", f"indexes --drop {name}"
+        if not ask(question, yes=call.params["yes"], command=again, before="it removes an index"):
+            return Result(["nothing was changed"], {"indexes": None}, "lexitune indexes")
+        drop_index(workspace, name, talk=call.talk)
+    found = list_indexes(workspace, talk=call.talk)
+    width = max((len(index.name) for index in found), default=0)
+    lines = [
+        f"{index.name:<{width}}  {index.passages:>11,} passages  model {index.model[:12]}  {index.role or 'not needed'}"
+        for index in found
+    ]
+    if not found:
+        lines = ["no index in a store: the folders of vectors serve"]
+    return Result(lines, {"indexes": [asdict(index) for index in found]}, "lexitune status")
+
+
+command = Command(
+    "indexes",
+    run,
+    params=[
+        click.Option(["--drop"], metavar="INDEX", help="Remove this index from its store"),
+        click.Option(["--yes"], is_flag=True, help="Do not ask"),
+    ],
+    has_json=True,
+)
