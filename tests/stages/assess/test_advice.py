@@ -78,6 +78,15 @@ def test_a_hybrid_over_the_threshold_is_told_as_the_cheaper_fix() -> None:
     assert "the cheaper fix" in advice.reasons[1]
 
 
+def test_what_was_asked_for_by_name_is_told_also_where_stock_is_good_enough() -> None:
+    given = figures(Interval(0.80, 0.75, 0.85, 300))
+    named = replace(given, systems={**given.systems, "ada": given.systems["stock"]})
+
+    about = [reason for reason in advise(named).reasons if reason.startswith("asked for beside it: ")]
+    assert about == ["asked for beside it: the stock model ada 0.80 [0.75, 0.85], n=300"]
+    assert not any(reason.startswith("asked for beside it: ") for reason in advise(given).reasons)
+
+
 def test_systems_that_need_no_training_are_told_also_below_the_threshold() -> None:
     advice = advise(figures(Interval(0.50, 0.45, 0.55, 300), hybrid=0.60))
 

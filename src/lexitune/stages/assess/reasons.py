@@ -33,7 +33,8 @@ def cheaper(figures: Figures, options: AssessOptions, *, decided: bool) -> list[
     """What reaches further without training, the best first.
 
     Args:
-        decided: The pilot has decided; else the rule of thumb, and where that is content nothing cheaper is needed.
+        decided: The pilot has decided; else the rule of thumb, and where that is content nothing cheaper is needed, and
+            only what somebody asked for by name is told.
     """
     reasons = []
     if figures.ceiling < 0.995:
@@ -41,8 +42,11 @@ def cheaper(figures: Figures, options: AssessOptions, *, decided: bool) -> list[
             f"no system can pass {RECALL} {figures.ceiling:.2f} here: some queries have more than {RANK} relevant "
             f"passages; look at {NDCG} as well"
         )
-    if not figures.systems or (not decided and figures.systems["stock"][RECALL].low >= options.threshold):
+    if not figures.systems:
         return reasons
+    if not decided and figures.systems["stock"][RECALL].low >= options.threshold:
+        named = [f"{called(name)} {_reached(name, figures)}" for name in figures.systems if name not in SYSTEMS]
+        return [*reasons, *(["asked for beside it: " + "; ".join(named)] if named else [])]
     others = [name for name in {**SYSTEMS, **figures.systems} if name in figures.systems and name != "stock"]
     best, *rest = sorted(others, key=lambda name: -figures.systems[name][RECALL].mean)
     told = {name: f"{called(name)} {_reached(name, figures)}" for name in (best, *rest)}
