@@ -34,14 +34,15 @@ FLOORS = (
     {"report", "sources", "stores"},
     {"stages"},
     {"pipeline"},
-    {"demo"},
+    {"demo", "testing"},
     {"__main__", "cli"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # `python -m lexitune` is the command; a registry names the nearest known name in its errors, and settings knows how.
 NEIGHBOURS = {("__main__", "cli"), ("registry", "settings")}
 
-HEAVY = {"accelerate", "datasets", "sentence_transformers", "torch", "transformers"}
+CLIENTS = {"lancedb", "pgvector", "psycopg"}  # of stores; each an extra, which most who use lexitune do not install
+HEAVY = {"accelerate", "datasets", "sentence_transformers", "torch", "transformers"} | CLIENTS
 LEAVES = {
     "models/adapter.py": {"sentence_transformers", "torch"},
     "models/attention.py": {"torch", "transformers"},
@@ -69,6 +70,9 @@ LEAVES = {
     "stages/train/mixture.py": {"torch"},
     "stages/train/mnrl.py": {"datasets", "sentence_transformers", "transformers"},
     "stages/train/step.py": {"torch"},
+    "stores/lance.py": {"lancedb"},
+    "stores/pgvector.py": {"pgvector", "psycopg"},
+    "stores/postgres.py": {"psycopg"},
 }
 """Files that wrap a heavy package, and so may import it at top level. Everything else reaches them in a function."""
 
@@ -204,8 +208,8 @@ def test_heavy_packages_are_imported_at_top_level_by_their_leaves_only() -> None
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
     project = tomllib.loads((SRC.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    needed = [*project["dependencies"], *project["optional-dependencies"]["lora"]]
-    declared = {re.split(r"[<>=]", line)[0].lower() for line in needed}
+    extras = [line for extra in ("lora", "lancedb", "pgvector") for line in project["optional-dependencies"][extra]]
+    declared = {re.split(r"[\[<>=]", line)[0].lower() for line in [*project["dependencies"], *extras]}
     packages = {module.partition(".")[0] for file in FILES for module, _ in imports_in(tree_of(file))}
     owners = packages_distributions()
 
