@@ -16,13 +16,12 @@ import psycopg
 from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from psycopg import errors as refusals
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed, Identifier, Literal
 from psycopg.types.json import Jsonb
 
 from lexitune.errors import StageFailed, UsageError
 from lexitune.io.hits import Hits
-from lexitune.stores.postgres import grants_on, kind_of, table_behind
+from lexitune.stores.postgres import connect, grants_on, kind_of, read_target, speaking, table_behind
 from lexitune.stores.store import Filter, Matrix, Stamp, check_rows, facets_of, no_index, not_dropped, same_stamp
 from lexitune.types import Doc
 
@@ -50,18 +49,7 @@ class PgvectorStore:
     efforts: tuple[int, ...] = (40, 80, 160, 320, 640, 1000)  # hnsw.ef_search; 1,000 is pgvector's own limit
 
     def __init__(self, target: str = "", *, table: str = "docs", hnsw_from: int = 50_000) -> None:
-        try:
-            given = conninfo_to_dict(target)
-        except psycopg.Error as error:
-            raise UsageError(
-                "E2004", f"'{target}' is no address: {error}", fix="pgvector:postgresql://HOST/DATABASE,table=docs"
-            ) from error
-        if "password" in given:
-            # The spec is written into the workspace's files.
-            raise UsageError(
-                "E2017", "the address of the store holds a password", fix="put it in PGPASSWORD or ~/.pgpass"
-            )
-        self.target, self.hnsw_from = target, hnsw_from
+        self.target, self.hnsw_from = read_target(target), hnsw_from
         schema, _, self.alias = table.rpartition(".")
         if not 0 < len(self.alias) <= LONGEST:
             raise UsageError("E2002", f"table '{table}' is no name of 1 to {LONGEST} characters", fix="table=docs")
@@ -261,32 +249,22 @@ class PgvectorStore:
             StageFailed: The server is not there, goes away, or refuses.
         """
         try:
-            db = self._connection()
-            with db.transaction():
-                if write:
-                    db.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"{self.schema}.{self.alias}",))
-                else:
-                    db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                yield db
-        except psycopg.OperationalError as error:
-            self.close()
-            raise StageFailed(
-                "E1302",
-                f"PostgreSQL does not answer: {_first_line(error)}",
-                fix="start it, or correct the address; what was written stays, and the same command goes on",
-            ) from error
-        except psycopg.Error as error:
-            raise StageFailed(
-                "E1303",
-                f"PostgreSQL refuses: {_first_line(error)}",
-                fix="see that the user may create tables, views and the extension vector in this schema",
-            ) from error
+            with speaking():
+                db = self._connection()
+                with db.transaction():
+                    if write:
+                        name = f"{self.schema}.{self.alias}"
+                        db.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (name,))
+                    else:
+                        db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                    yield db
+        except StageFailed:
+            self.close()  # the next call opens a connection of its own
+            raise
 
     def _connection(self) -> psycopg.Connection[Any]:
         if self._open is None or self._open.closed:
-            self._open = psycopg.connect(self.target, autocommit=True, application_name="lexitune")
-            if self._open.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
-                register_vector(self._open)
+            self._open = connect(self.target)
         return self._open
 
     def _prepare(self, db: psycopg.Connection[Any]) -> None:
@@ -351,7 +329,3 @@ def _taken(name: str, alias: str) -> UsageError:
         f"'{name}' is there already, and lexitune did not make it",
         fix=f"give another name: table={alias}_search",
     )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0]

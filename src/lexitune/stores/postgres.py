@@ -1,15 +1,73 @@
-"""What PostgreSQL's own books say of a table or view. A note of ours beside them could disagree."""
+"""PostgreSQL: connecting, its errors in our words, and what its own books say of a table or view."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from pgvector.psycopg import register_vector
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed, Identifier
 
-__all__ = ["grants_on", "kind_of", "table_behind"]
+from lexitune.errors import StageFailed, UsageError
+
+__all__ = ["connect", "grants_on", "kind_of", "read_target", "speaking", "table_behind"]
 
 Connection = psycopg.Connection[Any]
+
+
+def read_target(target: str) -> str:
+    """An address in libpq's form, looked at.
+
+    Raises:
+        UsageError: It cannot be read, or holds a password: specs are written into the workspace's files.
+    """
+    try:
+        given = conninfo_to_dict(target)
+    except psycopg.Error as error:
+        raise UsageError(
+            "E2004", f"'{target}' is no address: {_first_line(error)}", fix="pgvector:postgresql://HOST/DATABASE"
+        ) from error
+    if "password" in given:
+        raise UsageError("E2017", "the address of the store holds a password", fix="put it in PGPASSWORD or ~/.pgpass")
+    return target
+
+
+def connect(target: str) -> Connection:
+    """A connection that commits by itself, and knows vectors where the database does."""
+    db = psycopg.connect(target, autocommit=True, application_name="lexitune")
+    if db.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
+        register_vector(db)
+    return db
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """PostgreSQL's errors in our words.
+
+    Raises:
+        StageFailed: The server is not there, goes away, or refuses.
+    """
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise StageFailed(
+            "E1302",
+            f"PostgreSQL does not answer: {_first_line(error)}",
+            fix="start it, or correct the address; what was written stays, and the same command goes on",
+        ) from error
+    except psycopg.Error as error:
+        raise StageFailed(
+            "E1303",
+            f"PostgreSQL refuses: {_first_line(error)}",
+            fix="see that the user may read and make tables, views and the extension vector in this schema",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0]
 
 
 def kind_of(db: Connection, schema: str, name: str) -> str | None:

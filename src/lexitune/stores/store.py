@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ __all__ = [
     "Store",
     "check_rows",
     "facets_of",
+    "made",
     "no_index",
     "not_dropped",
     "open_store",
@@ -181,16 +182,25 @@ def open_store(spec: str) -> Store:
     Raises:
         UsageError: An unknown store or setting, a package that is missing, or a password in the address.
     """
+    store: Store = made(STORES, spec)
+    return store
+
+
+def made(registry: Registry, spec: str) -> Any:
+    """What a spec names in a registry whose entries wrap packages of extras.
+
+    Raises:
+        UsageError: An unknown name or setting, or a package that is missing.
+    """
     try:
-        store: Store = STORES.make(spec)
+        return registry.make(spec)
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
         name, extra = parse_spec(spec).name, EXTRAS[error.name]
         raise UsageError(
-            "E2005", f"store '{name}' needs the package '{error.name}'", fix=f"pip install 'lexitune[{extra}]'"
+            "E2005", f"'{name}' needs the package '{error.name}'", fix=f"pip install 'lexitune[{extra}]'"
         ) from error
-    return store
 
 
 @contextmanager
