@@ -164,7 +164,7 @@ def test_an_approximate_index_finds_what_was_written_after_it_was_built(store: L
                 assert [score for _, score in mine] == pytest.approx([score for _, score in best], abs=1e-5)
 
 
-def test_a_filter_leaves_as_many_as_there_are_however_few_partitions_are_looked_into(store: LanceStore) -> None:
+def test_a_filter_and_a_deep_search_give_all_there_is_however_few_partitions_are_looked_into(store: LanceStore) -> None:
     store.ann_from = 300
     docs, vectors = passages(2000)
     store.create("docs_1", stamp=STAMP)
@@ -183,7 +183,10 @@ def test_a_filter_leaves_as_many_as_there_are_however_few_partitions_are_looked_
         filters=[{"year": ["2024"]}] * 50,
     )
 
+    deep = store.search("docs_1", vectors[:1], query_ids=["q"], k=2500, fingerprint=STAMP.fingerprint)
+
     assert [len(found.run(f"q{row}")) for row in range(50)] == [20] * 50
+    assert len(deep.run("q")) == 2000
 
 
 def test_an_empty_filter_of_values_lets_nothing_through(store: LanceStore) -> None:

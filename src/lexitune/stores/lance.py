@@ -26,7 +26,7 @@ import lancedb
 import numpy as np
 import pyarrow as pa
 from filelock import FileLock
-from lancedb.index import BTree, IvfFlat, LabelList
+from lancedb.index import IvfFlat, LabelList
 from lancedb.query import LanceVectorQueryBuilder
 from lancedb.table import Table
 
@@ -41,6 +41,7 @@ STAMPS, ALIASES = "lexitune_indexes", "lexitune_aliases"
 STAMP_ROW = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("name", "alias", "stamp")])
 ALIAS_ROW = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("alias", "index", "model")])
 QUERIES = 100  # searched together: a table is read once for all of them
+SHALLOW = 100  # hits that ten partitions hold for sure
 IDS = 1000  # in one condition; the time to read a condition grows faster than its length
 KEPT = timedelta(days=7)  # LanceDB's own: a program that opened a table goes on reading the version it opened
 NOW = timedelta(milliseconds=1)
@@ -131,11 +132,8 @@ class LanceStore:
             rows = table.count_rows()
             approximate = rows >= max(1, self.ann_from)
             indexed = {config.columns[0]: config.name for config in table.list_indices()}
-            if rows:
-                if "doc_id" not in indexed:
-                    table.create_index("doc_id", config=BTree())
-                if "facets" not in indexed:
-                    table.create_index("facets", config=LabelList())
+            if rows and "facets" not in indexed:  # and none on doc_id: it made a merge of 5,000 rows twice as slow
+                table.create_index("facets", config=LabelList())
             if approximate and "vector" not in indexed:
                 table.create_index("vector", config=_partitions(rows))
             elif not approximate and "vector" in indexed:
@@ -354,8 +352,9 @@ def _nearest(table: Table, queries: Matrix, *, k: int, condition: str, effort: i
     query = cast(LanceVectorQueryBuilder, table.search(queries, vector_column_name="vector")).distance_type("dot")
     query = query.nprobes(effort) if effort else query.bypass_vector_index()
     if condition:
-        # No upper limit: the partitions that are looked into may hold fewer than k of what the filter lets through.
-        query = query.where(condition, prefilter=True).maximum_nprobes(0)
+        query = query.where(condition, prefilter=True)
+    if effort and (condition or k > SHALLOW):
+        query = query.maximum_nprobes(0)  # no limit: those looked into may hold fewer than k that the filter lets pass
     held = query.select(["doc_id", "_distance"]).limit(k).to_arrow()
     places = held["query_index"].to_pylist() if "query_index" in held.column_names else [0] * held.num_rows
     # LanceDB's distance is one minus the inner product, of whatever length the vectors are.
@@ -366,10 +365,10 @@ def _nearest(table: Table, queries: Matrix, *, k: int, condition: str, effort: i
 def _partitions(rows: int) -> IvfFlat:
     """Vectors as they are, in partitions: scores stay exact.
 
-    200,000 vectors of 384 dimensions, 3,000 clusters, at the lowest priority of two busy cores: 77 s to build, where
-    LanceDB's own iterations and sample took 187 s, and a graph (HNSW over bytes) was not ready after 7 minutes. Of the
-    true ten, 20 partitions give 0.87 (9 ms a query), 80 give 0.96 (16 ms), 160 give 0.99 (20 ms), 320 all but one in
-    two thousand (40 ms); every vector compared: 287 ms, or 30 ms a query where a hundred are asked together.
+    200,000 vectors of 384 dimensions in 3,000 clusters, at the lowest priority of two busy cores: built in 12 s, and a
+    graph (HNSW over bytes) was not ready after 7 minutes. Of the true ten, 20 partitions give 0.86 (7 ms a query; 0.7
+    where a hundred are asked together), 80 give 0.96 (15; 2.2), 160 give 0.99 (19; 4.5), 320 give 0.999 (33; 8.6).
+    LanceDB's own, fewer partitions: built in 4 s, 0.998 (36; 14). Every vector compared: 290 ms; 30 together.
     """
     return IvfFlat(distance_type="dot", num_partitions=max(1, round(rows**0.5)), max_iterations=10, sample_rate=64)
 
