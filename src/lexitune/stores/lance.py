@@ -365,10 +365,10 @@ def _nearest(table: Table, queries: Matrix, *, k: int, condition: str, effort: i
 def _partitions(rows: int) -> IvfFlat:
     """Vectors as they are, in partitions: scores stay exact.
 
-    200,000 vectors of 384 dimensions in 3,000 clusters, at the lowest priority of two busy cores: built in 12 s, and a
-    graph (HNSW over bytes) was not ready after 7 minutes. Of the true ten, 20 partitions give 0.86 (7 ms a query; 0.7
-    where a hundred are asked together), 80 give 0.96 (15; 2.2), 160 give 0.99 (19; 4.5), 320 give 0.999 (33; 8.6).
-    LanceDB's own, fewer partitions: built in 4 s, 0.998 (36; 14). Every vector compared: 290 ms; 30 together.
+    200,000 vectors of 384 dimensions in 3,000 clusters, at the lowest priority of two busy cores: built in 12 s, where
+    a graph (HNSW over bytes) had used 190 s of processor and was not ready. Of the true ten, 20 partitions give 0.86 (7
+    ms a query; 0.7 where a hundred are asked together), 80 give 0.96 (15; 2.2), 160 give 0.99 (19; 4.5), 320 give 0.999
+    (33; 8.6). LanceDB's own, fewer partitions: 4 s, and 0.998 (36; 14). Every vector compared: 290 ms; 30 together.
     """
     return IvfFlat(distance_type="dot", num_partitions=max(1, round(rows**0.5)), max_iterations=10, sample_rate=64)
 
