@@ -72,7 +72,8 @@ LEAVES = {
     "stages/train/step.py": {"torch"},
     "stores/lance.py": {"lancedb"},
     "stores/pgvector.py": {"pgvector", "psycopg"},
-    "stores/postgres.py": {"psycopg"},
+    "stores/pgvector_table.py": {"psycopg"},
+    "stores/postgres.py": {"pgvector", "psycopg"},
 }
 """Files that wrap a heavy package, and so may import it at top level. Everything else reaches them in a function."""
 

@@ -95,8 +95,8 @@ def _fill(store: Store, index: str, docs: list[Doc], vectors: Matrix, hashes: li
     store.create(index, stamp=stamp)
     _expect(store.stamp(index) == stamp, "the stamp comes back as it was given")
     half = len(docs) // 2
-    store.upsert(index, docs[:half], vectors[:half], text_hashes=hashes[:half])
-    store.upsert(index, docs, vectors, text_hashes=hashes)
+    store.upsert(index, docs[:half], vectors[:half], row_hashes=hashes[:half])
+    store.upsert(index, docs, vectors, row_hashes=hashes)
     if store.build(index):
         store.set_effort(index, store.efforts[-1])
     _expect(store.indexes() == [index], "the index is listed")
@@ -105,7 +105,7 @@ def _fill(store: Store, index: str, docs: list[Doc], vectors: Matrix, hashes: li
 
 def _holds(store: Store, index: str, docs: list[Doc], vectors: Matrix, hashes: list[str]) -> None:
     ids = [doc.doc_id for doc in docs]
-    _expect(store.text_hashes(index) == dict(zip(ids, hashes, strict=True)), "each passage is held once, with its hash")
+    _expect(store.row_hashes(index) == dict(zip(ids, hashes, strict=True)), "each passage is held once, with its hash")
     some = [7, 0, 3, len(docs) - 1]
     found = store.vectors(index, [ids[row] for row in some])
     _expect(found.dtype == np.float32 and np.allclose(found, vectors[some], atol=1e-3), "vectors come back in order")
@@ -138,20 +138,23 @@ def _searches(store: Store, index: str, docs: list[Doc], vectors: Matrix, querie
 
 def _changes(store: Store, index: str, docs: list[Doc], vectors: Matrix, hashes: list[str]) -> None:
     changed = Doc(docs[0].doc_id, "another text", metadata={"tenant": "c"})
-    store.upsert(index, [changed], vectors[5:6], text_hashes=[hash_text("another text")])
-    _expect(store.text_hashes(index)[changed.doc_id] == hash_text("another text"), "a passage is replaced by its id")
+    store.upsert(index, [changed], vectors[5:6], row_hashes=[hash_text("another text")])
+    _expect(store.row_hashes(index)[changed.doc_id] == hash_text("another text"), "a passage is replaced by its id")
     _expect(np.allclose(store.vectors(index, [changed.doc_id]), vectors[5], atol=1e-3), "and so is its vector")
     found = store.search(index, vectors[5:6], query_ids=["q"], k=K, fingerprint=OURS, filters=[{"tenant": ["c"]}])
     _expect([doc_id for doc_id, _ in found.run("q")] == [changed.doc_id], "and so is its metadata")
     store.delete(index, [docs[1].doc_id, "no such id"])
-    _expect(len(store.text_hashes(index)) == len(docs) - 1, "deleting removes what is named, and no more")
-    store.upsert(index, docs[:2], vectors[:2], text_hashes=hashes[:2])
+    _expect(len(store.row_hashes(index)) == len(docs) - 1, "deleting removes what is named, and no more")
+    store.upsert(index, docs[:2], vectors[:2], row_hashes=hashes[:2])
     store.close()
 
 
 def _refuses(store: Store, index: str, docs: list[Doc], vectors: Matrix, hashes: list[str]) -> None:
     def upsert(rows: Matrix) -> Callable[[], object]:
-        return lambda: store.upsert(index, docs[:3], rows, text_hashes=hashes[:3])
+        return lambda: store.upsert(index, docs[:3], rows, row_hashes=hashes[:3])
+
+    def write(some: list[Doc]) -> Callable[[], object]:
+        return lambda: store.upsert(index, some, vectors[: len(some)], row_hashes=hashes[: len(some)])
 
     def search(name: str, fingerprint: str) -> Callable[[], object]:
         return lambda: store.search(name, vectors[:1], query_ids=["q"], k=3, fingerprint=fingerprint)
@@ -160,13 +163,16 @@ def _refuses(store: Store, index: str, docs: list[Doc], vectors: Matrix, hashes:
         rows = vectors[:3].copy()
         rows[1] = bad
         _raises(StageFailed, f"a vector of {what} is refused", upsert(rows))
+    _raises(DataError, "one id twice is refused", write([docs[0], docs[0]]))
+    for odd in ("a NUL \0", "half a character \ud800"):
+        _raises(DataError, f"{odd!r} is refused", write([Doc("odd", odd)]))
     _raises(StageFailed, "another width is refused", upsert(vectors[:3, :5]))
     _raises(DataError, "another model's index is not taken over", lambda: store.create(index, stamp=Stamp(OTHER, DIM)))
     _raises(DataError, "another model does not search", search(index, OTHER))
     _raises(DataError, "an index that is not there cannot be searched", search("nowhere", OURS))
     _raises(DataError, "the alias points at no index that is not there", lambda: store.switch("nowhere"))
     _raises(StageFailed, "a passage that is not there has no vector", lambda: store.vectors(index, ["no such id"]))
-    _expect(store.text_hashes(index) == {doc.doc_id: h for doc, h in zip(docs, hashes, strict=True)}, "nothing changed")
+    _expect(store.row_hashes(index) == {doc.doc_id: h for doc, h in zip(docs, hashes, strict=True)}, "nothing changed")
     store.close()
 
 
@@ -178,7 +184,7 @@ def _switches(open_store: Callable[[], Store], old: str, new: str, docs: list[Do
     # The second model is wider: its vectors are of another type in most databases.
     wide = np.random.default_rng(6).standard_normal((len(docs), 2 * DIM)).astype(np.float32)
     store.create(new, stamp=Stamp(OTHER, 2 * DIM))
-    store.upsert(new, docs, wide, text_hashes=[hash_text(doc.full_text) for doc in docs])
+    store.upsert(new, docs, wide, row_hashes=[hash_text(doc.full_text) for doc in docs])
     store.build(new)
     _expect(store.serving() == old, "staging a second index leaves the first serving")
     store.switch(new)

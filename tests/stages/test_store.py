@@ -63,7 +63,7 @@ def alias_of(spec: str) -> str | None:
 def test_staging_touches_nothing_that_serves(judged: Workspace, spec: str) -> None:
     staged = require_staged(judged, "good")
 
-    assert (staged.store, alias_of(spec)) == (spec, None)
+    assert (staged.store, alias_of(spec)) == (open_store(spec).spec, None)
     assert staged.index in open_store(spec).indexes()
 
 
@@ -163,7 +163,7 @@ def test_a_store_that_is_down_stops_the_promotion_and_nothing_changes(judged: Wo
     gone = replace(staged, store="pgvector:postgresql:///x?host=/no/such/socket")
     write_staged(judged, gone)
     path = evaluating.report_path(judged, "good")
-    path.write_text(path.read_text(encoding="utf-8").replace(spec, gone.store), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace(staged.store, gone.store), encoding="utf-8")
 
     with pytest.raises(StageFailed) as raised:
         promoting.run(judged)

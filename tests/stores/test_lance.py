@@ -36,7 +36,7 @@ from lexitune.types import Doc
 store = open_store("lancedb:" + sys.argv[1])
 for batch in range(10_000):
     docs = [Doc(f"d{20 * batch + row}", "text") for row in range(20)]
-    store.upsert("docs_1", docs, np.ones((20, 16), dtype=np.float32), text_hashes=["hash"] * 20)
+    store.upsert("docs_1", docs, np.ones((20, 16), dtype=np.float32), row_hashes=["hash"] * 20)
     print(batch, flush=True)
 """
 
@@ -51,7 +51,7 @@ def passages(count: int, *, first: int = 0) -> tuple[list[Doc], Matrix]:
 def fill(store: LanceStore, index: str, count: int, *, first: int = 0) -> None:
     docs, vectors = passages(count, first=first)
     store.create(index, stamp=STAMP)
-    store.upsert(index, docs, vectors, text_hashes=["hash"] * count)
+    store.upsert(index, docs, vectors, row_hashes=["hash"] * count)
 
 
 def files(store: LanceStore, index: str) -> int:
@@ -72,7 +72,7 @@ def store(tmp_path: Path) -> LanceStore:
 def test_an_application_in_another_process_meets_a_switch_with_its_next_query(store: LanceStore) -> None:
     for index in ("docs_1", "docs_2"):
         store.create(index, stamp=STAMP)
-        store.upsert(index, [Doc("d", f"of {index}")], np.ones((1, DIM), dtype=np.float32), text_hashes=["hash"])
+        store.upsert(index, [Doc("d", f"of {index}")], np.ones((1, DIM), dtype=np.float32), row_hashes=["hash"])
     store.switch("docs_1")
 
     with subprocess.Popen(
@@ -101,7 +101,7 @@ def test_a_kill_leaves_whole_batches_and_the_next_run_completes_them(store: Lanc
         while writer.stdout.readline().strip() != "5":
             assert writer.poll() is None
         writer.kill()
-    left = len(store.text_hashes("docs_1"))
+    left = len(store.row_hashes("docs_1"))
 
     assert left >= 6 * BATCH
     assert left % BATCH == 0
@@ -110,14 +110,14 @@ def test_a_kill_leaves_whole_batches_and_the_next_run_completes_them(store: Lanc
     # The first of these are there already, the others are not.
     for first in range(0, left + 3 * BATCH, BATCH):
         fill(store, "docs_1", BATCH, first=first)
-    assert rows(store, "docs_1") == len(store.text_hashes("docs_1")) == left + 3 * BATCH
+    assert rows(store, "docs_1") == len(store.row_hashes("docs_1")) == left + 3 * BATCH
 
 
 def test_many_small_writes_leave_one_fragment(store: LanceStore) -> None:
     docs, vectors = passages(111)
     store.create("docs_1", stamp=STAMP)
     for row in range(110):  # each replaces the second passage of the one before
-        store.upsert("docs_1", docs[row : row + 2], vectors[row : row + 2], text_hashes=["hash"] * 2)
+        store.upsert("docs_1", docs[row : row + 2], vectors[row : row + 2], row_hashes=["hash"] * 2)
     before = files(store, "docs_1")
     assert not store.build("docs_1")
 
@@ -171,7 +171,7 @@ def test_a_filter_and_a_deep_search_give_all_there_is_however_few_partitions_are
     rare = [
         Doc(doc.doc_id, doc.text, metadata={"year": "2024" if row < 30 else "2023"}) for row, doc in enumerate(docs)
     ]
-    store.upsert("docs_1", rare, vectors, text_hashes=["hash"] * 2000)
+    store.upsert("docs_1", rare, vectors, row_hashes=["hash"] * 2000)
     store.build("docs_1")
     store.set_effort("docs_1", store.efforts[0])
     found = store.search(
@@ -247,18 +247,9 @@ def test_what_a_kill_left_of_a_creation_is_cleared_away(store: LanceStore, monke
 def test_reading_makes_no_folder(store: LanceStore) -> None:
     assert (store.indexes(), store.serving(), store.stamp("docs_1")) == ([], None, None)
     with pytest.raises(DataError, match="no index 'docs_1'"):
-        store.text_hashes("docs_1")
+        store.row_hashes("docs_1")
 
     assert not store.folder.exists()
-
-
-def test_a_passage_twice_in_one_write_is_refused(store: LanceStore) -> None:
-    store.create("docs_1", stamp=STAMP)
-
-    with pytest.raises(DataError, match="'d1' comes twice"):
-        store.upsert("docs_1", [Doc("d1", ""), Doc("d1", "")], np.ones((2, DIM), np.float32), text_hashes=["", ""])
-    with pytest.raises(DataError, match="half a character"):
-        store.upsert("docs_1", [Doc("d1", "\ud800")], np.ones((1, DIM), np.float32), text_hashes=[""])
 
 
 def test_what_lancedb_says_comes_with_advice(store: LanceStore, tmp_path: Path) -> None:
@@ -274,7 +265,7 @@ def test_what_lancedb_says_comes_with_advice(store: LanceStore, tmp_path: Path) 
     fill(store, "docs_1", 20)
     next((store.folder / "docs_1.lance" / "data").iterdir()).unlink()
     with pytest.raises(StageFailed) as broken:
-        store.text_hashes("docs_1")
+        store.row_hashes("docs_1")
     assert broken.value.code == "E1302"
     assert ".rs:" not in str(broken.value)
 

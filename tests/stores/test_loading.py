@@ -55,8 +55,8 @@ class Counting(PgvectorStore):
 
     written = 0
 
-    def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, text_hashes: Sequence[str]) -> None:
-        super().upsert(index, docs, vectors, text_hashes=text_hashes)
+    def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, row_hashes: Sequence[str]) -> None:
+        super().upsert(index, docs, vectors, row_hashes=row_hashes)
         self.written += len(docs)
 
 
@@ -161,7 +161,7 @@ def test_a_load_that_was_killed_goes_on_where_it_was(
     killed = subprocess.run([sys.executable, "-c", KILLED, *given], env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert killed.returncode == -signal.SIGKILL
     store = Counting(postgres, table=make().alias)
-    before = store.text_hashes(index_name(store, vectors)) if store.indexes() else {}
+    before = store.row_hashes(index_name(store, vectors)) if store.indexes() else {}
 
     done = load_index(store, vectors, DOCS, queries=QUERIES)
 
@@ -180,14 +180,14 @@ def test_a_server_that_is_restarted_in_the_middle_loses_nothing(
     class CutOff(PgvectorStore):
         calls = 0
 
-        def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, text_hashes: Sequence[str]) -> None:
+        def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, row_hashes: Sequence[str]) -> None:
             self.calls += 1
             if self.calls % 3 == 0:
                 with psycopg.connect(postgres, autocommit=True) as db:
                     db.execute(
                         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lexitune'"
                     )
-            super().upsert(index, docs, vectors, text_hashes=text_hashes)
+            super().upsert(index, docs, vectors, row_hashes=row_hashes)
 
     store = CutOff(postgres, table=alias)
 

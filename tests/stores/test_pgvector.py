@@ -25,7 +25,7 @@ def store(postgres: str) -> Iterator[PgvectorStore]:
 def fill(store: PgvectorStore, model: str, *, dim: int) -> str:
     index = f"{store.alias}_{model}"
     store.create(index, stamp=Stamp(model, dim))
-    store.upsert(index, [Doc("d1", "text")], np.ones((1, dim), np.float32), text_hashes=["h"])
+    store.upsert(index, [Doc("d1", "text")], np.ones((1, dim), np.float32), row_hashes=["h"])
     return index
 
 

@@ -48,9 +48,7 @@ command = Command(
     run,
     sections=(ModelOptions, AssessOptions),
     params=[
-        click.Option(
-            ["--yes"], is_flag=True, help="Send texts to the service that --also openai:MODEL names, and do not ask"
-        )
+        click.Option(["--yes"], is_flag=True, help="Send texts to the services that openai:MODEL names, and do not ask")
     ],
     has_json=True,
 )

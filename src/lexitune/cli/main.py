@@ -31,6 +31,7 @@ COMMANDS = (
     "check",
     "plan",
     "assess",
+    "pull",
     "mine",
     "train",
     "reembed",

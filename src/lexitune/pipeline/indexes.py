@@ -51,7 +51,7 @@ def list_indexes(workspace: Workspace, *, talk: Talk | None = None) -> list[Stor
             for name in store.indexes():
                 stamp = store.stamp(name)
                 role = "serves" if name == serves else roles.get((spec, name), "")
-                passages = len(store.text_hashes(name))
+                passages = len(store.row_hashes(name))
                 found.append(StoredIndex(spec, name, passages, stamp.fingerprint if stamp else "", role))
     return found
 

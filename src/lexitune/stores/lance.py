@@ -30,8 +30,9 @@ from lancedb.index import IvfFlat, LabelList
 from lancedb.query import LanceVectorQueryBuilder
 from lancedb.table import Table
 
-from lexitune.errors import DataError, StageFailed, UsageError
+from lexitune.errors import StageFailed, UsageError
 from lexitune.io.hits import Hits
+from lexitune.registry import Spec
 from lexitune.stores.store import Filter, Matrix, Stamp, check_rows, facets_of, no_index, not_dropped, same_stamp
 from lexitune.types import Doc
 
@@ -71,6 +72,7 @@ class LanceStore:
         if "://" in target:
             raise UsageError("E2004", f"'{target}' is no folder", fix="lancedb:FOLDER,table=docs")
         self.folder, self.alias, self.ann_from = Path(target).expanduser().absolute(), table, ann_from
+        self.spec = str(Spec("lancedb", str(self.folder), {"table": table, "ann_from": str(ann_from)}))
         self._lock = FileLock(self.folder / ".lexitune-lock")
         self._open: lancedb.DBConnection | None = None
 
@@ -87,11 +89,11 @@ class LanceStore:
             self._database().create_table(index, schema=_columns(stamp.dim))
             self._put_stamp(index, stamp)
 
-    def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, text_hashes: Sequence[str]) -> None:
+    def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, row_hashes: Sequence[str]) -> None:
         with self._speaking(write=True):
             stamp = self._required(index)
             check_rows(docs, vectors, dim=stamp.dim)
-            rows = _rows_of(docs, vectors, text_hashes=text_hashes)
+            rows = _rows_of(docs, vectors, row_hashes=row_hashes)
             if docs:
                 _merge(self._table(index), rows, key="doc_id")
 
@@ -101,11 +103,11 @@ class LanceStore:
             for some in _portions(doc_ids, IDS):
                 self._table(index).delete(f"doc_id IN ({_texts(some)})")
 
-    def text_hashes(self, index: str) -> dict[str, str]:
+    def row_hashes(self, index: str) -> dict[str, str]:
         with self._speaking():
             self._required(index)
-            held = self._table(index).search().select(["doc_id", "text_hash"]).to_arrow()
-        return dict(zip(held["doc_id"].to_pylist(), held["text_hash"].to_pylist(), strict=True))
+            held = self._table(index).search().select(["doc_id", "row_hash"]).to_arrow()
+        return dict(zip(held["doc_id"].to_pylist(), held["row_hash"].to_pylist(), strict=True))
 
     def vectors(self, index: str, doc_ids: Sequence[str]) -> Matrix:
         place = {doc_id: row for row, doc_id in enumerate(dict.fromkeys(doc_ids))}
@@ -308,38 +310,25 @@ def _columns(dim: int) -> pa.Schema:
         [
             *texts,
             pa.field("facets", pa.list_(pa.string()), nullable=False),
-            pa.field("text_hash", pa.string(), nullable=False),
+            pa.field("row_hash", pa.string(), nullable=False),
             pa.field("vector", pa.list_(pa.float32(), dim), nullable=False),
         ]
     )
 
 
-def _rows_of(docs: Sequence[Doc], vectors: Matrix, *, text_hashes: Sequence[str]) -> pa.Table:
-    """Passages as rows.
-
-    Raises:
-        DataError: Half a character, which UTF-8 does not have, or an id that stands twice: it would be inserted twice.
-    """
-    ids = [doc.doc_id for doc in docs]
-    if len(set(ids)) != len(ids):
-        twice = next(doc_id for place, doc_id in enumerate(ids) if doc_id in ids[:place])
-        raise DataError("E3005", f"passage '{twice}' comes twice", fix="keep one of them")
-    dim = vectors.shape[1]
+def _rows_of(docs: Sequence[Doc], vectors: Matrix, *, row_hashes: Sequence[str]) -> pa.Table:
+    """Passages as rows."""
     flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
-    try:
-        columns = [
-            ids,
-            [doc.title for doc in docs],
-            [doc.text for doc in docs],
-            [json.dumps(dict(doc.metadata), ensure_ascii=False) for doc in docs],
-            [facets_of(doc) for doc in docs],
-            list(text_hashes),
-        ]
-        return pa.table([*columns, pa.FixedSizeListArray.from_arrays(flat, dim)], schema=_columns(dim))
-    except UnicodeEncodeError as error:
-        raise DataError(
-            "E3006", f"a passage holds {error.object[error.start]!r}, half a character", fix="take it out of the text"
-        ) from error
+    columns = [
+        [doc.doc_id for doc in docs],
+        [doc.title for doc in docs],
+        [doc.text for doc in docs],
+        [json.dumps(dict(doc.metadata), ensure_ascii=False) for doc in docs],
+        [facets_of(doc) for doc in docs],
+        list(row_hashes),
+        pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
+    ]
+    return pa.table(columns, schema=_columns(vectors.shape[1]))
 
 
 def _merge(table: Table, rows: pa.Table, *, key: str) -> None:

@@ -83,14 +83,14 @@ def load_index(
     hashes = {doc_id: row_hash(by_id[doc_id]) for doc_id in vectors.doc_ids}
     stamp = Stamp(str(vectors.manifest["fingerprint"]), vectors.dim)
     _patiently(partial(store.create, index, stamp=stamp), talk)
-    held = _patiently(partial(store.text_hashes, index), talk)
+    held = _patiently(partial(store.row_hashes, index), talk)
     stale = [row for row, doc_id in enumerate(vectors.doc_ids) if held.get(doc_id) != hashes[doc_id]]
     for first in range(0, len(stale), BATCH):
         talk.progress("load", first, len(stale))
         rows = stale[first : first + BATCH]
         some = [by_id[vectors.doc_ids[row]] for row in rows]
         kept = [hashes[doc.doc_id] for doc in some]
-        _patiently(partial(store.upsert, index, some, vectors.rows(np.array(rows)), text_hashes=kept), talk)
+        _patiently(partial(store.upsert, index, some, vectors.rows(np.array(rows)), row_hashes=kept), talk)
     if stale:
         talk.progress("load", len(stale), len(stale))
     gone = sorted(held.keys() - hashes.keys())
@@ -140,7 +140,7 @@ def _verify(store: Store, index: str, vectors: Vectors, hashes: Mapping[str, str
     Raises:
         StageFailed: Anything of this does not hold.
     """
-    held = store.text_hashes(index)
+    held = store.row_hashes(index)
     if held != hashes:
         wrong = sorted(doc_id for doc_id in held.keys() | hashes.keys() if held.get(doc_id) != hashes.get(doc_id))
         raise _failed(

@@ -21,6 +21,7 @@ from psycopg.types.json import Jsonb
 
 from lexitune.errors import StageFailed, UsageError
 from lexitune.io.hits import Hits
+from lexitune.registry import Spec
 from lexitune.stores.postgres import connect, grants_on, kind_of, read_target, speaking, table_behind
 from lexitune.stores.store import Filter, Matrix, Stamp, check_rows, facets_of, no_index, not_dropped, same_stamp
 from lexitune.types import Doc
@@ -31,7 +32,7 @@ STAMPS = "lexitune_indexes"
 LONGEST = 40  # of the view; with what indexes add it must stay below the 63 at which PostgreSQL cuts names
 WIDEST = 2000  # dimensions that HNSW takes of a `vector`; of a `halfvec` twice as many
 FETCH = 20_000  # rows a round trip
-COLUMNS = ("doc_id", "title", "text", "metadata", "facets", "text_hash", "embedding")
+COLUMNS = ("doc_id", "title", "text", "metadata", "facets", "row_hash", "embedding")
 
 
 class PgvectorStore:
@@ -54,6 +55,7 @@ class PgvectorStore:
         if not 0 < len(self.alias) <= LONGEST:
             raise UsageError("E2002", f"table '{table}' is no name of 1 to {LONGEST} characters", fix="table=docs")
         self.schema = schema or "public"
+        self.spec = str(Spec("pgvector", target, {"table": table, "hnsw_from": str(hnsw_from)}))
         self._open: psycopg.Connection[Any] | None = None
 
     def create(self, index: str, *, stamp: Stamp) -> None:
@@ -68,7 +70,7 @@ class PgvectorStore:
             db.execute(
                 SQL(
                     'CREATE TABLE {} (doc_id text COLLATE "C" PRIMARY KEY, title text NOT NULL, text text NOT NULL, '
-                    "metadata jsonb NOT NULL, facets text[] NOT NULL, text_hash text NOT NULL, embedding {} NOT NULL)"
+                    "metadata jsonb NOT NULL, facets text[] NOT NULL, row_hash text NOT NULL, embedding {} NOT NULL)"
                 ).format(self._name(index), SQL(f"{kind}({stamp.dim})"))
             )
             db.execute(
@@ -76,7 +78,7 @@ class PgvectorStore:
                 (index, self.alias, Jsonb(asdict(stamp))),
             )
 
-    def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, text_hashes: Sequence[str]) -> None:
+    def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, row_hashes: Sequence[str]) -> None:
         with self._transaction(write=True) as db:
             stamp = self._required(db, index)
             check_rows(docs, vectors, dim=stamp.dim)
@@ -87,9 +89,9 @@ class PgvectorStore:
             copy = SQL("COPY incoming ({}) FROM STDIN WITH (FORMAT BINARY)").format(names)
             with db.cursor() as cursor, cursor.copy(copy) as rows:
                 rows.set_types(types)
-                for doc, row, text_hash in zip(docs, vectors, text_hashes, strict=True):
+                for doc, row, row_hash in zip(docs, vectors, row_hashes, strict=True):
                     metadata = Jsonb(dict(doc.metadata))
-                    rows.write_row((doc.doc_id, doc.title, doc.text, metadata, facets_of(doc), text_hash, vector(row)))
+                    rows.write_row((doc.doc_id, doc.title, doc.text, metadata, facets_of(doc), row_hash, vector(row)))
             changed = SQL(", ").join(
                 SQL("{0} = EXCLUDED.{0}").format(Identifier(column)) for column in COLUMNS if column != "doc_id"
             )
@@ -104,12 +106,12 @@ class PgvectorStore:
             self._required(db, index)
             db.execute(SQL("DELETE FROM {} WHERE doc_id = ANY(%s)").format(self._name(index)), (list(doc_ids),))
 
-    def text_hashes(self, index: str) -> dict[str, str]:
+    def row_hashes(self, index: str) -> dict[str, str]:
         with self._transaction() as db:
             self._required(db, index)
             with db.cursor("hashes") as cursor:  # on the server, so that a table is not held twice
                 cursor.itersize = FETCH
-                return dict(cursor.execute(SQL("SELECT doc_id, text_hash FROM {}").format(self._name(index))))
+                return dict(cursor.execute(SQL("SELECT doc_id, row_hash FROM {}").format(self._name(index))))
 
     def vectors(self, index: str, doc_ids: Sequence[str]) -> Matrix:
         with self._transaction() as db:

@@ -7,6 +7,8 @@ application reads through the alias and never meets two models.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +52,7 @@ STORES = Registry(
 )
 """name -> what makes a Store from a spec's target and values."""
 
+UNKEPT = re.compile(r"[\x00\ud800-\udfff]")  # NUL, and halves of characters, which UTF-8 does not have
 EXTRAS = {"lancedb": "lancedb", "pgvector": "pgvector", "psycopg": "pgvector"}  # package -> the extra that brings it
 
 
@@ -75,10 +78,12 @@ class Store(Protocol):
     cannot be reached or refuses, and DataError E3146 for an index that is not there.
 
     Attributes:
+        spec: What opens it again, from any directory.
         alias: The name that an application reads.
         efforts: Values of `effort` worth trying, from the fastest to the widest.
     """
 
+    spec: str
     alias: str
     efforts: tuple[int, ...]
 
@@ -91,8 +96,11 @@ class Store(Protocol):
         """
         ...
 
-    def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, text_hashes: Sequence[str]) -> None:
+    def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, row_hashes: Sequence[str]) -> None:
         """Write passages, replacing those with the same id; all of them, or none where it fails.
+
+        Args:
+            row_hashes: Of everything that is held of each passage: `row_hash` in `loading.py`.
 
         Raises:
             StageFailed: A vector is not finite or all zeros.
@@ -104,8 +112,8 @@ class Store(Protocol):
         """Remove passages; an id that is not there is no error."""
         ...
 
-    def text_hashes(self, index: str) -> dict[str, str]:
-        """doc_id -> hash of the text whose vector is held, of every passage: what need not be written again."""
+    def row_hashes(self, index: str) -> dict[str, str]:
+        """doc_id -> the hash that was written with it, of every passage: what need not be written again."""
         ...
 
     def vectors(self, index: str, doc_ids: Sequence[str]) -> Matrix:
@@ -228,25 +236,27 @@ def facets_of(doc: Doc) -> list[str]:
 
 
 def check_rows(docs: Sequence[Doc], vectors: Matrix, *, dim: int) -> None:
-    """Refuse what would lie in a store as a passage that nothing finds.
+    """Refuse what would lie in a store as a passage that nothing finds, or could not be written.
 
     Raises:
         StageFailed: A vector is not finite, all zeros, or of another width.
-        DataError: A text with a NUL character, which databases do not hold.
+        DataError: A text with what no database keeps, or an id that stands twice.
     """
     if vectors.shape != (len(docs), dim):
-        raise StageFailed(
-            "E1003", f"{len(docs)} passages, vectors {vectors.shape}, width {dim}", fix="lexitune reembed"
-        )
+        said = f"{len(docs)} passages, vectors {vectors.shape}, width {dim}"
+        raise StageFailed("E1003", said, fix="lexitune reembed")
     for row in np.flatnonzero(~(np.isfinite(vectors).all(axis=1) & vectors.any(axis=1))).tolist():
-        raise StageFailed(
-            "E1003", f"the vector of '{docs[row].doc_id}' is not finite, or all zeros", fix="lexitune reembed"
-        )
+        said = f"the vector of '{docs[row].doc_id}' is not finite, or all zeros"
+        raise StageFailed("E1003", said, fix="lexitune reembed")
+    ids = Counter(doc.doc_id for doc in docs)
+    for doc_id, count in ids.most_common(1):
+        if count > 1:
+            raise DataError("E3005", f"passage '{doc_id}' comes twice", fix="keep one of them")
     for doc in docs:
-        if "\0" in doc.doc_id or "\0" in doc.full_text or "\0" in "".join(facets_of(doc)):
-            raise DataError(
-                "E3006", f"'{doc.doc_id}' holds a NUL character, which no database keeps", fix="take it out of the text"
-            )
+        written = "".join((doc.doc_id, doc.title, doc.text, *facets_of(doc)))
+        if found := UNKEPT.search(written):
+            said = f"{doc.doc_id!r} holds {found[0]!r}, which no database keeps"
+            raise DataError("E3006", said, fix="take it out of the text")
 
 
 def same_stamp(index: str, held: Stamp, asked: str) -> None:

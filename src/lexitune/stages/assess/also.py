@@ -17,7 +17,7 @@ from lexitune.stages.assess.rivals import Rival
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
 
-__all__ = ["named_rivals", "refuse_unasked"]
+__all__ = ["OPENAI", "named_rivals", "refuse_unasked"]
 
 VECTORS, OPENAI = "vectors", "openai"
 TARGETS = {VECTORS: "FOLDER", OPENAI: "MODEL"}
@@ -62,6 +62,7 @@ def refuse_unasked(
     """See that nothing leaves this machine without leave.
 
     Args:
+        rivals: By the option that names each, as an error shows it.
         texts: All that vectors are needed of.
         may_send: Hears how much would go where, and answers whether it may; None: nobody is there to answer.
 
@@ -75,13 +76,13 @@ def refuse_unasked(
         rival.service.check_key()
         size, host = sum(map(len, missing.values())), rival.service.origin
         told = (
-            f"--also {name} sends {len(missing):,} texts, {size:,} characters, to {host}: about "
+            f"{name} sends {len(missing):,} texts, {size:,} characters, to {host}: about "
             f"{size // CHARACTERS:,} tokens at {CHARACTERS} characters each, at the price that its owner asks"
         )
         if may_send is None:
             raise UsageError("E2019", f"{told}; nobody said that they may", fix="lexitune assess --yes")
         if not may_send(told):
-            raise UsageError("E2019", f"nothing was sent to {host}", fix=f"leave {name} out of --also")
+            raise UsageError("E2019", f"nothing was sent to {host}", fix=f"leave out {name}")
 
 
 def _spec(text: str) -> Spec | None:

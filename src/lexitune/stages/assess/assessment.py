@@ -21,6 +21,7 @@ from lexitune.stages.assess.expected import Pilot, foretell
 from lexitune.stages.assess.figures import DEEP, MOST_CHANGES, NDCG, RANK, RECALL, Figures
 from lexitune.stages.assess.gap import recall_gap
 from lexitune.stages.assess.ledger import Ledger, keep_ledger
+from lexitune.stages.assess.live import ServingVectors
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.reranking import Rescore, measure_reranked, named_reranker
 from lexitune.stages.assess.rivals import Rival
@@ -44,6 +45,7 @@ def assess(
     others: Mapping[str, Embedder | Rival] | None = None,
     vectors: Path | None = None,
     reranker: Rescore | None = None,
+    live: ServingVectors | None = None,
     options: AssessOptions = DEFAULT,
     talk: Talk | None = None,
     pilot: Callable[[Ledger, int], Pilot | None] | None = None,
@@ -51,6 +53,7 @@ def assess(
     """Measure the stock systems, words and times, and turn the figures into advice: see `lexitune.assess`.
 
     Args:
+        live: The index that serves, in the stock model's place.
         pilot: What fits maps on the ledger's vectors, for the gain to expect; it borrows from another stage, so it is
             handed in. None: the rule of thumb decides.
     """
@@ -61,7 +64,9 @@ def assess(
     if not qrels:
         return advise(Figures({}, 0, pairs, tests, MOST_CHANGES), options=options)
     judge = reranker or named_reranker(options, device=str(model.network.device))
-    ledger = keep_ledger(data, qrels, model=model, others=others or {}, vectors=vectors, seed=options.seed, talk=talk)
+    ledger = keep_ledger(
+        data, qrels, model=model, others=others or {}, live=live, vectors=vectors, seed=options.seed, talk=talk
+    )
     measures = parse_measures(f"{RECALL},{NDCG},{DEEP}")
     reports = {
         name: measure_hits(hits, qrels, measures, system=name, split="train+dev") for name, hits in ledger.hits.items()
@@ -73,23 +78,22 @@ def assess(
         talk.say("assess: a pilot foretells what a tune would gain")
         found = pilot(ledger, options.seed)
     figures = Figures(
-        model=model.spec.name,
+        model=live.live.name if live else model.spec.name,
         systems={name: {str(m): report.interval(m) for m in measures} for name, report in reports.items()},
         available=available,
         pairs=pairs,
         test_queries=tests,
         discordance=_discordance(reports),
         lifts={name: _lift(report, reports["stock"]) for name, report in reports.items() if name != "stock"},
-        prompt=model.spec.query_prompt,
+        prompt=model.spec.query_prompt if live is None else "",
         prompt_lift=_prompt_lift(ledger, qrels, reports["stock"]),
         documents=_documents(data, ledger.hits["stock"], qrels),
         query_ms=ledger.query_ms,
         reranked=reranked,
         **_expected(reports, found, ceiling=ceiling, pairs=pairs),
         ceiling=ceiling,
-        **_words(data, reports, model=model, general=general),
         **_times(data, reports["stock"], options=options),
-        **_lengths(data, qrels, reports["stock"], model=model),
+        **_texts(data, qrels, reports, model=None if live and not live.encodes_here else model, general=general),
     )
     return advise(figures, options=options)
 
@@ -119,6 +123,16 @@ def _expected(reports: Mapping[str, Report], pilot: Pilot | None, *, ceiling: fl
     stock, hybrid = (reports[name].interval(RECALL) for name in ("stock", "hybrid"))
     found = foretell(pilot, stock=stock, hybrid=hybrid, ceiling=ceiling, pairs=pairs)
     return {"pilot": pilot, "expected": found}
+
+
+def _texts(
+    data: Dataset, qrels: Qrels, reports: Mapping[str, Report], *, model: Embedder | None, general: GeneralLanguage
+) -> dict[str, Any]:
+    """How the model cuts words and lengths, as `Figures` has it; None: a service's, and nobody knows."""
+    if model is None:
+        return {}
+    words = _words(data, reports, model=model, general=general)
+    return words | _lengths(data, qrels, reports["stock"], model=model)
 
 
 def _words(

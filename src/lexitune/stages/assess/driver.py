@@ -5,23 +5,32 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lexitune.errors import DataError
+from lexitune.errors import DataError, UsageError
 from lexitune.fingerprint import hash_file, hash_text
 from lexitune.io.atomic import replace_text
 from lexitune.io.dataset import open_data
 from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
-from lexitune.stages.assess.also import named_rivals, refuse_unasked
+from lexitune.models.service import open_service
+from lexitune.registry import parse_spec
+from lexitune.stages.assess.also import OPENAI, named_rivals, refuse_unasked
+from lexitune.stages.assess.asked import AskedVectors
 from lexitune.stages.assess.assessment import assess, sample_queries
 from lexitune.stages.assess.expected import Pilot, table_text
 from lexitune.stages.assess.ledger import Ledger
+from lexitune.stages.assess.live import ServingVectors, serving_vectors
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.reranking import named_reranker
-from lexitune.types import Advice, Silent, Talk
+from lexitune.stages.assess.rivals import Rival
+from lexitune.types import Advice, Dataset, Silent, Talk
+
+if TYPE_CHECKING:
+    from lexitune.models.embedder import Embedder
 
 __all__ = ["read_advice", "report_path", "run"]
 
@@ -58,7 +67,9 @@ def run(
             cache=workspace.vectors,
             environ=os.environ,
         )
+        live = _live(options, embedder, cache=workspace.vectors)
         inputs = {"data": hash_file(workspace.dataset), "model": embedder.fingerprint}
+        inputs |= {"live": live.fingerprint} if live else {}
         inputs["pilot"] = hash_text(table_text()) if pilot is not None and options.pilot else ""
         inputs |= {f"model {name}": other.fingerprint for name, other in others.items()}
         reranker = named_reranker(options, device=str(embedder.network.device))
@@ -66,15 +77,14 @@ def run(
         if is_finished(path, stage="assess", inputs=inputs, options=options):
             talk.say("assess: skipped, same data, same model, same options")
             return read_advice(path)
-        asked, _ = sample_queries(data, most=options.max_queries, seed=options.seed)
-        texts = [*(doc.full_text for doc in data.docs), *(data.queries[query_id].text for query_id in asked)]
-        refuse_unasked(others, texts, may_send=may_send)
+        _ask_leave(data, options, others=others, live=live, may_send=may_send)
         advice = assess(
             data,
             model=embedder,
             others=others,
             vectors=workspace.vectors,
             reranker=reranker,
+            live=live,
             options=options,
             talk=talk,
             pilot=pilot,
@@ -83,6 +93,39 @@ def run(
         cost_s = time.monotonic() - start
         write_meta(path, Meta("assess", asdict(options), inputs, seed=options.seed, cost_s=cost_s))
     return advice
+
+
+def _ask_leave(
+    data: Dataset,
+    options: AssessOptions,
+    *,
+    others: Mapping[str, Embedder | Rival],
+    live: ServingVectors | None,
+    may_send: Callable[[str], bool] | None,
+) -> None:
+    """See that nothing leaves this machine without leave: of `--also` passages and queries, of `--store` queries."""
+    asked, _ = sample_queries(data, most=options.max_queries, seed=options.seed)
+    queries = [data.queries[query_id].text for query_id in asked]
+    also = {f"--also {name}": other for name, other in others.items()}
+    refuse_unasked(also, [*(doc.full_text for doc in data.docs), *queries], may_send=may_send)
+    if live:
+        refuse_unasked({f"--store-model {options.store_model}": live.asked}, queries, may_send=may_send)
+
+
+def _live(options: AssessOptions, model: Embedder, *, cache: Path) -> ServingVectors | None:
+    """The index that serves, where the options name one; its queries are encoded by the model, or by a service."""
+    if options.store is None:
+        if options.store_model:
+            raise UsageError("E2012", "--store-model goes with --store", fix="add --store pgvector:ADDRESS,table=TABLE")
+        return None
+    asked: Embedder | Rival = model
+    if options.store_model:
+        service = parse_spec(options.store_model)
+        if service.name != OPENAI or not service.target:
+            fix = "--store-model openai:MODEL; a model of this machine is --model"
+            raise UsageError("E2004", f"--store-model {options.store_model} names no service", fix=fix)
+        asked = AskedVectors(open_service(service.target, environ=os.environ), cache=cache)
+    return serving_vectors(options.store, asked=asked)
 
 
 def _alone(options: ModelOptions, name: str) -> ModelOptions:

@@ -20,8 +20,9 @@ from lexitune.search.exact import exact_search
 from lexitune.search.filters import Allowed, allowed_docs
 from lexitune.search.hybrid import cross_fuse
 from lexitune.splits.grouped import groups_of
+from lexitune.stages.assess.live import ServingVectors, have_unit_length
 from lexitune.stages.assess.rivals import LocalModel, Rival, as_rival
-from lexitune.types import Dataset, Qrels, Talk
+from lexitune.types import Dataset, Qrels, Query, Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
@@ -93,6 +94,7 @@ def keep_ledger(
     *,
     model: Embedder,
     others: Mapping[str, Embedder | Rival],
+    live: ServingVectors | None = None,
     vectors: Path | None,
     seed: int,
     talk: Talk,
@@ -104,6 +106,7 @@ def keep_ledger(
 
     Args:
         others: Further stock models by name, or whoever else has vectors of these passages and queries.
+        live: The index that serves, in the stock model's place.
         vectors: Folder of the encode cache; None: nothing is kept.
 
     Raises:
@@ -114,14 +117,16 @@ def keep_ledger(
     queries = [data.queries[query_id] for query_id in qrels]
     ids, allowed = tuple(qrels), allowed_docs(queries, data.docs)
     groups, strict = (_group_numbers(data, qrels, strict=strict) for strict in (False, True))
-    own = LocalModel(model, vectors=vectors)
+    own: Rival = live or LocalModel(model, vectors=vectors)
     corpus = own.doc_vectors(data.docs, talk=talk)
     hits: dict[str, Hits] = {}
     seconds: dict[str, float] = {}
     with _timed("stock", seconds):
         encoded = own.query_vectors(queries, talk=talk)
         hits["stock"] = exact_search(encoded, corpus, DEPTH, query_ids=ids, allowed=allowed)
-    stock = Stock(qrels, ids, encoded, corpus, groups, strict, allowed, model.network.normalise)
+    # The maps of a pilot are fitted on the geometry that serves.
+    unit = have_unit_length(encoded) if live else model.network.normalise
+    stock = Stock(qrels, ids, encoded, corpus, groups, strict, allowed, unit)
     for name, other in others.items():
         rival = as_rival(other, vectors=vectors)
         passages = rival.doc_vectors(data.docs, talk=talk)
@@ -130,10 +135,7 @@ def keep_ledger(
             hits[name] = exact_search(asked, passages, DEPTH, query_ids=ids, allowed=allowed)
         if not rival.encodes_here:
             del seconds[name]  # what it took to encode a query is not in it
-    bare = None
-    if model.spec.query_prompt:
-        encoded = model.encode_queries([query.text for query in queries], bare=True)
-        bare = exact_search(encoded, corpus, DEPTH, query_ids=ids, allowed=allowed)
+    bare = _bare(model, queries, stock) if model.spec.query_prompt and live is None else None
     lexical = BM25.build(data.docs)
     with _timed("bm25", seconds):
         hits["bm25"] = lexical.search([query.text for query in queries], query_ids=ids, k=DEPTH, allowed=allowed)
@@ -144,6 +146,12 @@ def keep_ledger(
     seconds["known"] += seconds["stock"]
     seconds["hybrid"] = seconds["stock"] + seconds["bm25"]
     return Ledger(hits, {name: 1000 * spent / len(ids) for name, spent in seconds.items()}, bare, stock)
+
+
+def _bare(model: Embedder, queries: Sequence[Query], stock: Stock) -> Hits:
+    """The ranking of queries without their prompt."""
+    encoded = model.encode_queries([query.text for query in queries], bare=True)
+    return exact_search(encoded, stock.corpus, DEPTH, query_ids=stock.query_ids, allowed=stock.allowed)
 
 
 def nearest_answers(stock: Stock) -> Hits:

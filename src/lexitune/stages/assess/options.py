@@ -45,6 +45,14 @@ class AssessOptions:
     rerank_queries: int = field(
         default=500, metadata={"help": "Most queries to measure the reranker on, beside the others", "least": 50}
     )
+    store: str | None = field(
+        default=None,
+        metadata={"help": "Index that serves, in the stock model's place: pgvector:ADDRESS,table=TABLE. Only read"},
+    )
+    store_model: str | None = field(
+        default=None,
+        metadata={"help": "Who encodes queries for that index: openai:MODEL. Left out: --model, on this machine"},
+    )
     language: str = field(
         default="en", metadata={"help": "General language that the corpus's words are compared with, such as de"}
     )

@@ -68,7 +68,7 @@ def run(
             return folder
         vectors = reembed(data.docs, model=embedder, out=workspace.vectors, options=options, talk=talk)
         name = vectors.folder.relative_to(workspace.root).as_posix()
-        index = _load(options, vectors, data, model=embedder, talk=talk) if options.store else ""
+        store, index = _load(options, vectors, data, model=embedder, talk=talk) if options.store else ("", "")
         write_staged(
             workspace,
             Staged(
@@ -77,7 +77,7 @@ def run(
                 inputs["model"],
                 inputs["corpus"],
                 embedder.doc_fingerprint,
-                store=options.store,
+                store=store,
                 index=index,
             ),
         )
@@ -85,8 +85,8 @@ def run(
     return vectors.folder
 
 
-def _load(options: ReembedOptions, vectors: Vectors, data: Dataset, *, model: Embedder, talk: Talk) -> str:
-    """Load the vectors into the store, and tell how it went: the name of the index."""
+def _load(options: ReembedOptions, vectors: Vectors, data: Dataset, *, model: Embedder, talk: Talk) -> tuple[str, str]:
+    """Load the vectors into the store, and tell how it went: what opens the store again, and the index's name."""
     from lexitune.stores.loading import load_index
 
     asked = sorted(data.qrels.get("dev", {}))[:TRIED] or sorted(data.qrels.get("train", {}))[:TRIED]
@@ -102,7 +102,7 @@ def _load(options: ReembedOptions, vectors: Vectors, data: Dataset, *, model: Em
     talk.say(
         f"load: gives {100 * done.agreement:.1f} % of exact search's first ten, {done.query_ms:.1f} ms a query, {how}"
     )
-    return done.index
+    return store.spec, done.index
 
 
 def _known(workspace: Workspace, model_id: str | None) -> str:
