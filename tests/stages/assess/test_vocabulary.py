@@ -73,6 +73,12 @@ def test_what_wastes_more_comes_first() -> None:
     assert [term.text for term in found.terms] == ["ghijkl", "mnopqrstuvwx", "abcdef", "mnopqr"]
 
 
+def test_what_one_passage_alone_holds_comes_after_what_several_share() -> None:
+    found = looked_at(["commit d7e91db2aadc4dc4f00", "zorv", "zorv"])
+
+    assert [term.text for term in found.terms] == ["zorv", "d7e91db2aadc4dc4f00", "commit"]
+
+
 @pytest.mark.parametrize(
     ("pieces", "unknown", "is_shattered"),
     [

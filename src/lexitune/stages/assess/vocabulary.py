@@ -65,7 +65,8 @@ class Vocabulary:
         query_unseen: Share of the words in queries that no passage holds.
         shattered: Number of distinct terms that are rare, and in three pieces or more or unknown to the tokenizer.
         terms: The worst of them, first those that waste most: passages x extra pieces x how much more frequent they
-            are here than in general language, in powers of ten (Log Ratio: Hardie 2014).
+            are here than in general language, in powers of ten (Log Ratio: Hardie 2014). What stands in one passage
+            alone comes after them: a hash or a serial number has many pieces, and is no word of the field.
         holding: Positions of the queries that hold a shattered term of the passages.
     """
 
@@ -140,7 +141,7 @@ def survey(
                 zipf[term],
                 next((text for text, held in zip(queries, words, strict=True) if term in held), ""),
             )
-            for term in sorted(shattered, key=lambda term: (-wasted(term), term))[:SHOWN]
+            for term in sorted(shattered, key=lambda term: (in_docs.texts[term] < 2, -wasted(term), term))[:SHOWN]
         ),
         holding=tuple(number for number, held in enumerate(words) if not held.isdisjoint(shattered)),
     )
