@@ -40,6 +40,7 @@ def check_store(open_store: Callable[[], Store]) -> None:
     store = open_store()
     old, new = f"{store.alias}_old", f"{store.alias}_new"
     _expect(store.indexes() == [] and store.serving() is None, "the alias is empty at first")
+    _expect(open_store().place == store.place, "the place of an alias is always told in the same words")
     try:
         _fill(store, old, docs, vectors, hashes)
         store.close()

@@ -1,6 +1,7 @@
 """promote, rollback and search as typed: what is asked, what is shown, and which exit code it ends with."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from lexitune.models.corpus import encode_corpus
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline.search import Found
+from lexitune.stages.promote import switch as switching
 from lexitune.stages.promote.serving import Serving, read_serving
 from lexitune.stages.promote.switch import switch
 from lexitune.types import Doc
@@ -87,6 +89,22 @@ def test_rollback_asks_and_without_anybody_there_refuses(served: Workspace) -> N
     serving = read_serving(served)
     assert serving is not None
     assert serving.at == "b"
+
+
+def test_a_rollback_that_was_cut_off_is_completed_without_asking_again(
+    served: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Workspace(tmp_path / "copy")
+    shutil.copytree(served.root, copy.root)
+    with monkeypatch.context() as killed:
+        killed.setattr(switching, "_point", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        call(copy, "rollback", "--yes")
+
+    result = call(copy, "rollback")
+
+    assert result.exit_code == 0
+    assert result.stdout.endswith(" serves\n")
+    assert "completed an interrupted switch" in result.stderr
 
 
 def test_rollback_with_yes_goes_back_once_and_then_there_is_nothing_left(served: Workspace) -> None:

@@ -139,6 +139,18 @@ def test_a_switch_that_dies_anywhere_is_completed_by_whoever_comes_next(
     assert before is None or before[0].doc_id == "d02"
 
 
+def test_promoting_what_serves_points_its_alias_again(judged: Workspace, spec: str) -> None:
+    promoting.run(judged)
+    serving = read_serving(judged)
+    open_store(spec).switch(None)
+
+    promoting.run(judged)
+
+    assert serving is not None
+    assert alias_of(spec) == serving.index
+    assert read_serving(judged) == serving
+
+
 def test_an_index_that_is_gone_is_not_promoted(judged: Workspace, spec: str) -> None:
     open_store(spec).drop(require_staged(judged, "good").index)
 

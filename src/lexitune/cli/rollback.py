@@ -17,11 +17,13 @@ def run(call: Call) -> Result:
     workspace = call.workspace()
     from lexitune.stages.promote.driver import recover, rollback
     from lexitune.stages.promote.serving import read_serving
-    from lexitune.stages.promote.switch import history
+    from lexitune.stages.promote.switch import history, interrupted_rollback
 
-    recover(workspace, talk=call.talk)
+    begun = interrupted_rollback(workspace) is not None  # somebody said yes to it already
+    if not begun:
+        recover(workspace, talk=call.talk)
     serving, earlier = read_serving(workspace), history(workspace)
-    if serving and earlier:
+    if serving and earlier and not begun:
         call.talk.say(f"serves now:  {serving.model}")
         call.talk.say(f"will serve:  {earlier[-1].model}")
         if not ask("Go back?", yes=call.params["yes"], command="rollback"):

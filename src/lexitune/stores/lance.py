@@ -72,7 +72,8 @@ class LanceStore:
         if "://" in target:
             raise UsageError("E2004", f"'{target}' is no folder", fix="lancedb:FOLDER,table=docs")
         self.folder, self.alias, self.ann_from = Path(target).expanduser().absolute(), table, ann_from
-        self.spec = str(Spec("lancedb", str(self.folder), {"table": table, "ann_from": str(ann_from)}))
+        self.place = str(Spec("lancedb", str(self.folder), {"table": table}))
+        self.spec = f"{self.place},ann_from={ann_from}"
         self._lock = FileLock(self.folder / ".lexitune-lock")
         self._open: lancedb.DBConnection | None = None
 

@@ -55,7 +55,8 @@ class PgvectorStore:
         if not 0 < len(self.alias) <= LONGEST:
             raise UsageError("E2002", f"table '{table}' is no name of 1 to {LONGEST} characters", fix="table=docs")
         self.schema = schema or "public"
-        self.spec = str(Spec("pgvector", target, {"table": table, "hnsw_from": str(hnsw_from)}))
+        self.place = str(Spec("pgvector", target, {"table": f"{self.schema}.{self.alias}"}))
+        self.spec = f"{self.place},hnsw_from={hnsw_from}"
         self._open: psycopg.Connection[Any] | None = None
 
     def create(self, index: str, *, stamp: Stamp) -> None:

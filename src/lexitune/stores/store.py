@@ -79,11 +79,13 @@ class Store(Protocol):
 
     Attributes:
         spec: What opens it again, from any directory.
+        place: The spec without the settings that only say how it is searched: one alias has one.
         alias: The name that an application reads.
         efforts: Values of `effort` worth trying, from the fastest to the widest.
     """
 
     spec: str
+    place: str
     alias: str
     efforts: tuple[int, ...]
 

@@ -17,7 +17,7 @@ from lexitune.io.workspace import Meta, Workspace, write_meta
 from lexitune.stages.promote.gate import PROMOTE, gate
 from lexitune.stages.promote.options import PromoteOptions
 from lexitune.stages.promote.serving import Serving, read_serving, serving_of
-from lexitune.stages.promote.switch import history, missing_parts, switch
+from lexitune.stages.promote.switch import history, interrupted_rollback, missing_parts, point_again, switch
 from lexitune.stages.promote.switch import recover as recover_unlocked
 from lexitune.types import GateResult, Silent, Talk
 
@@ -62,6 +62,8 @@ def run(
 def rollback(workspace: Workspace, *, talk: Talk | None = None) -> Serving:
     """Go back to what served before the last promotion: the champion before it, or the stock model.
 
+    A rollback that was cut off is completed, and no second one follows.
+
     Returns:
         What serves now.
 
@@ -71,8 +73,11 @@ def rollback(workspace: Workspace, *, talk: Talk | None = None) -> Serving:
     """
     talk = talk or Silent()
     with workspace.lock():
+        cut_off = interrupted_rollback(workspace)
         recover(workspace, talk=talk)
         serving, earlier = read_serving(workspace), history(workspace)
+        if serving is not None and serving == cut_off:
+            return serving
         if serving is None or not earlier:
             now = "nothing was promoted" if serving is None else f"{serving.model} is the first that served"
             raise UsageError("E2142", f"nothing to roll back to in {workspace.root}: {now}", fix="lexitune status")
@@ -133,7 +138,8 @@ def _promote(workspace: Workspace, evaluation: Mapping[str, Any], *, talk: Talk)
     tuned, stock = (replace(serving_of(evaluation["sides"][name]), at=_now()) for name in ("tuned", "stock"))
     serving = read_serving(workspace)
     if serving is not None and replace(serving, at="") == replace(tuned, at=""):
-        talk.say(f"{tuned.model} serves already")
+        moved = point_again(serving)
+        talk.say(f"{tuned.model} serves already" + (f"; the alias points at {serving.index} again" if moved else ""))
         return
     if gone := missing_parts(workspace, tuned):
         raise DataError("E3305", f"{' and '.join(gone)} gone or incomplete", fix="lexitune train && lexitune reembed")

@@ -12,12 +12,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from lexitune.errors import LexituneError
 from lexitune.io.atomic import replace_text
 from lexitune.io.workspace import Workspace
 from lexitune.stages.promote.serving import Serving, locate, parse_serving, serving_of
 from lexitune.stores.store import opened
 
-__all__ = ["history", "missing_parts", "recover", "switch"]
+__all__ = ["history", "interrupted_rollback", "missing_parts", "point_again", "recover", "switch"]
 
 INTENT = "switch-intent.json"
 LOG = "serving-log.jsonl"
@@ -30,6 +31,10 @@ def switch(workspace: Workspace, *, action: str, to: Serving, before: Serving) -
         action: `promote` or `rollback`, as the log will name it.
         before: What a later rollback of this promotion goes back to. Not always what `serving` holds:
             before the first promotion that file is absent, and the stock model is what one goes back to.
+
+    Raises:
+        StageFailed: The store cannot be reached: the intent stays. Or it refuses: nothing has changed.
+        UsageError: Somebody else's table or view has the alias's name by now: nothing has changed.
     """
     path = workspace.serving
     held = path.read_text(encoding="utf-8") if path.exists() else None
@@ -69,6 +74,31 @@ def recover(workspace: Workspace) -> str:
     return f"undid an interrupted switch to {to.model}: {' and '.join(gone)} gone"
 
 
+def interrupted_rollback(workspace: Workspace) -> Serving | None:
+    """What a rollback that was cut off goes back to; None: none was."""
+    path = workspace.root / INTENT
+    if not path.exists():
+        return None
+    intent = json.loads(path.read_text(encoding="utf-8"))
+    return parse_serving(intent["to"], path) if intent["entry"]["action"] == "rollback" else None
+
+
+def point_again(serving: Serving) -> bool:
+    """Point the alias at what serves, where somebody moved it or took it away: whether it had to be done.
+
+    Raises:
+        StageFailed: The store cannot be reached, or refuses.
+        DataError: The index is gone.
+    """
+    if not serving.store:
+        return False
+    with opened(serving.store) as store:
+        if store.serving() == serving.index:
+            return False
+        store.switch(serving.index)
+    return True
+
+
 def missing_parts(workspace: Workspace, serving: Serving) -> list[str]:
     """Which parts of a serving line are gone or incomplete. A model outside the workspace is not looked at.
 
@@ -104,22 +134,43 @@ def _finish(workspace: Workspace, intent: Mapping[str, Any]) -> None:
     entry = intent["entry"]
     # A promotion into another store leaves the old store's alias as it is: applications move over one by one.
     left = serving_of(entry["serving"] if entry["action"] == "promote" else entry["before"])
-    _point(parse_serving(intent["to"], workspace.root / INTENT), left=left)
+    path = workspace.root / INTENT
+    try:
+        _point(parse_serving(intent["to"], path), left=left)
+    except LexituneError as error:
+        # A store that is away may have switched. One that refuses has not, nor would it the next time, and the intent
+        # would stop every search through what still serves.
+        if error.code != "E1302":
+            path.unlink()
+        raise
     replace_text(workspace.serving, intent["to"])
     entries = _entries(workspace)
     if not entries or entries[-1] != intent["entry"]:
         _write_entries(workspace, [*entries, intent["entry"]])
-    (workspace.root / INTENT).unlink()
+    path.unlink()
 
 
 def _point(to: Serving, *, left: Serving) -> None:
     """Point the aliases of stores: that of `to` at its index; another one, of what is left, at nothing."""
-    if left.store and left.store != to.store:
-        with opened(left.store) as store:
+    place = _serve(to)
+    if left.store in ("", to.store):
+        return
+    with opened(left.store) as store:
+        # What it serves by now may be another's: then it is not ours to take away.
+        cut = store.place != place and store.serving() == left.index
+        if cut:
             store.switch(None)
-    if to.store:
-        with opened(to.store) as store:
-            store.switch(to.index)
+    if cut:
+        _serve(to)  # one database may have two addresses, and then this was its alias
+
+
+def _serve(serving: Serving) -> str:
+    """Point the alias at the index; the place of the store, empty where none serves."""
+    if not serving.store:
+        return ""
+    with opened(serving.store) as store:
+        store.switch(serving.index)
+        return store.place
 
 
 def _entry(action: str, to: Serving, before: Serving) -> dict[str, Any]:
