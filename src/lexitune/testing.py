@@ -16,6 +16,7 @@ from lexitune.types import Doc, Query
 __all__ = ["check_store"]
 
 DIM, DOCS, K = 16, 200, 10
+LONG = "".join(hash_text(str(number)) for number in range(300))  # no index of a database holds it whole
 OURS, OTHER = "a" * 64, "b" * 64
 
 
@@ -81,7 +82,15 @@ def _passages() -> tuple[list[Doc], Matrix, Matrix]:
             doc_id,
             f"text of {doc_id} '\"\\",
             title="" if row % 2 else f"title {row}",
-            metadata={"tenant": "ab"[row % 2], "year": 2020 + row % 3, "tags": ["x", f"o'{row % 5}"], "open": row > 9},
+            metadata={
+                "tenant": "ab"[row % 2],
+                "year": 2020 + row % 3,
+                "tags": ["x", f"o'{row % 5}"],
+                "open": row > 9,
+                "long": LONG[row % 2 :],
+                "nothing": None,
+                "deep": {"a": [1, {"b": None}]},
+            },
         )
         for row, doc_id in enumerate(ids)
     ]
@@ -116,7 +125,14 @@ def _holds(store: Store, index: str, docs: list[Doc], vectors: Matrix, hashes: l
 def _searches(store: Store, index: str, docs: list[Doc], vectors: Matrix, queries: Matrix) -> None:
     ids = [doc.doc_id for doc in docs]
     query_ids = [f"q{row}" for row in range(len(queries))]
-    wanted = [{}, {"tenant": ["a"]}, {"tags": ["o'2", "o'3"]}, {"year": ["2021"], "tenant": ["b"]}, {"open": ["false"]}]
+    wanted = [
+        {},
+        {"tenant": ["a"]},
+        {"tags": ["o'2", "o'3"]},
+        {"year": ["2021"], "tenant": ["b"]},
+        {"open": ["false"]},
+        {"long": [LONG]},
+    ]
     for filters in (None, [wanted[row % len(wanted)] for row in range(len(queries))]):
         asked = [
             Query(query_id, "", {"filter": filters[row]} if filters else {}) for row, query_id in enumerate(query_ids)
@@ -167,6 +183,8 @@ def _refuses(store: Store, index: str, docs: list[Doc], vectors: Matrix, hashes:
     _raises(DataError, "one id twice is refused", write([docs[0], docs[0]]))
     for odd in ("a NUL \0", "half a character \ud800"):
         _raises(DataError, f"{odd!r} is refused", write([Doc("odd", odd)]))
+        _raises(DataError, f"and so it is deep in metadata: {odd!r}", write([Doc("d", "", metadata={"a": [{odd: 1}]})]))
+    _raises(DataError, "NaN in metadata is refused", write([Doc("odd", "", metadata={"a": {"b": np.nan}})]))
     _raises(StageFailed, "another width is refused", upsert(vectors[:3, :5]))
     _raises(DataError, "another model's index is not taken over", lambda: store.create(index, stamp=Stamp(OTHER, DIM)))
     _raises(DataError, "another model does not search", search(index, OTHER))

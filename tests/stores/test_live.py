@@ -9,6 +9,7 @@ import pytest
 from pgvector.psycopg import register_vector
 
 from lexitune.errors import DataError, LexituneError, StageFailed, UsageError
+from lexitune.stores import pgvector_table
 from lexitune.stores.live import LiveIndex, open_live
 from lexitune.stores.store import Matrix
 from lexitune.types import Doc
@@ -109,9 +110,37 @@ def test_what_no_search_could_use_is_refused(
         list(open_live(f"pgvector:{postgres},table={name}").read())
 
 
-def test_the_state_tells_any_change(db: psycopg.Connection, postgres: str) -> None:
+def test_two_widths_are_refused_in_whichever_batch_they_stand(
+    db: psycopg.Connection, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pgvector_table, "BATCH", 1)
+    name = table(db, "id text, text text, v vector", ("a", "t", VECTORS[0]), ("b", "t", VECTORS[1][:5]))
+
+    with pytest.raises(DataError, match="several widths"):
+        list(open_live(f"pgvector:{postgres},table={name}").read())
+
+
+def test_json_that_is_no_object_is_kept_under_the_name_of_its_column(db: psycopg.Connection, postgres: str) -> None:
+    rows = [(f"d{row}", "t", VECTORS[row], given) for row, given in enumerate(['["x", "y"]', "null", '{"a": 1}'])]
+
+    docs, _ = read(
+        open_live(f"pgvector:{postgres},table={table(db, 'id text, text text, v vector, tags jsonb', *rows)}")
+    )
+
+    assert [doc.metadata for doc in docs] == [{"tags": ["x", "y"]}, {}, {"a": 1}]
+
+
+def test_a_table_that_is_not_there_has_no_state(postgres: str) -> None:
+    with pytest.raises(DataError, match="there is no table 'nowhere'"):
+        open_live(f"pgvector:{postgres},table=nowhere").state()
+
+
+@pytest.mark.parametrize("as_view", [False, True])
+def test_the_state_tells_any_change(as_view: bool, db: psycopg.Connection, postgres: str) -> None:
     name = table(db, "id text, text text, v vector", ("a", "t", VECTORS[0]), ("b", "t", VECTORS[1]))
-    live = open_live(f"pgvector:{postgres},table={name}")
+    if as_view:
+        db.execute(f"CREATE VIEW {name}_view AS SELECT * FROM {name}")
+    live = open_live(f"pgvector:{postgres},table={name}{'_view' * as_view}")
 
     states = [live.state(), live.state()]
     for change in (f"UPDATE {name} SET text = 'u' WHERE id = 'a'", f"DELETE FROM {name} WHERE id = 'b'"):

@@ -7,12 +7,14 @@ import numpy as np
 import psycopg
 import pytest
 
-from lexitune.errors import UsageError
+from lexitune.errors import StageFailed, UsageError
+from lexitune.fingerprint import hash_text
 from lexitune.stores.pgvector import PgvectorStore
 from lexitune.stores.store import Stamp, open_store
 from lexitune.types import Doc
 
 NUMBERS = count()
+LONG = "".join(hash_text(str(number)) for number in range(300))  # too long for a key of an index, however it is packed
 
 
 @pytest.fixture
@@ -66,6 +68,43 @@ def test_what_somebody_else_made_is_never_written_over(store: PgvectorStore, pos
         assert raised.value.code == "E2018"
 
 
+def test_a_user_who_may_make_tables_but_no_schemas(store: PgvectorStore, postgres: str) -> None:
+    role = f"app_{store.alias}"
+    fill(store, "first", dim=4)  # the extension, and the table of stamps
+    with psycopg.connect(postgres) as db:
+        db.execute(f"CREATE ROLE {role} LOGIN")
+        db.execute(f"GRANT CREATE, USAGE ON SCHEMA public TO {role}")
+        db.execute(f"GRANT ALL ON lexitune_indexes TO {role}")
+
+    theirs = PgvectorStore(postgres.replace("postgres:@", f"{role}:@"), table=f"{store.alias}_theirs")
+    assert role in theirs.target
+    index = fill(theirs, "first", dim=4)
+    theirs.switch(index)
+
+    assert theirs.serving() == index
+    theirs.close()
+
+
+def test_what_the_server_refuses_is_not_told_as_a_server_that_is_away(store: PgvectorStore) -> None:
+    index = fill(store, "first", dim=4)
+    with pytest.raises(StageFailed) as raised:
+        store.upsert(index, [Doc(LONG, "text")], np.ones((1, 4), np.float32), row_hashes=["h"])
+
+    assert raised.value.code == "E1303"
+    assert "may read and make tables" not in raised.value.fix
+
+
+def test_of_equal_passages_across_rank_k_the_lower_ids_are_given(store: PgvectorStore) -> None:
+    index = f"{store.alias}_ties"
+    store.create(index, stamp=Stamp("m", 4))
+    docs = [Doc(f"d{row:03}", "text") for row in reversed(range(50))]
+    store.upsert(index, docs, np.ones((50, 4), np.float32), row_hashes=["h"] * 50)
+
+    found = store.search(index, np.ones((1, 4), np.float32), query_ids=["q"], k=3, fingerprint="m")
+
+    assert [doc_id for doc_id, _ in found.run("q")] == ["d000", "d001", "d002"]
+
+
 def test_a_schema_of_its_own(postgres: str) -> None:
     store = open_store(f"pgvector:{postgres},table=search.passages")
     assert isinstance(store, PgvectorStore)
@@ -78,7 +117,13 @@ def test_a_schema_of_its_own(postgres: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["postgresql://me:secret@host/db", "postgresql:///db?password=secret", "host=a password=secret"]
+    "address",
+    [
+        "postgresql://me:secret@host/db",
+        "postgresql:///db?password=secret",
+        "host=a password=secret",
+        "host=a sslpassword=secret",
+    ],
 )
 def test_a_password_in_the_address_is_refused_and_not_repeated(address: str) -> None:
     with pytest.raises(UsageError) as raised:
@@ -88,7 +133,7 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(address: str) -> 
     assert "secret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("table", ["", "x" * 41])
+@pytest.mark.parametrize("table", ["", "x" * 41, "ü" * 21])
 def test_a_name_that_postgresql_would_cut_is_refused(table: str) -> None:
     with pytest.raises(UsageError):
         open_store(f"pgvector:postgresql:///db,table={table}")

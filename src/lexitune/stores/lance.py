@@ -33,7 +33,7 @@ from lancedb.table import Table
 from lexitune.errors import StageFailed, UsageError
 from lexitune.io.hits import Hits
 from lexitune.registry import Spec
-from lexitune.stores.store import Filter, Matrix, Stamp, check_rows, facets_of, no_index, not_dropped, same_stamp
+from lexitune.stores.store import Filter, Matrix, Stamp, check_rows, facet, facets_of, no_index, not_dropped, same_stamp
 from lexitune.types import Doc
 
 __all__ = ["LanceStore"]
@@ -365,7 +365,7 @@ def _partitions(rows: int) -> IvfFlat:
 
 def _condition(wanted: Filter) -> str:
     """A filter as LanceDB reads it: each field must have one of its values."""
-    facets = [[f"{field}={value}" for value in allowed] for field, allowed in wanted.items()]
+    facets = [[facet(field, value) for value in allowed] for field, allowed in wanted.items()]
     return " AND ".join(f"array_has_any(facets, [{_texts(some)}])" if some else "false" for some in facets)
 
 

@@ -27,7 +27,7 @@ class LiveIndex(Protocol):
     skipped: int
 
     def state(self) -> str:
-        """Another text where rows were added, changed or removed since; read without reading the vectors."""
+        """Another text where rows were added, changed or removed since; no vector leaves the store for it."""
         ...
 
     def read(self) -> Iterator[tuple[Sequence[Doc], Matrix]]:

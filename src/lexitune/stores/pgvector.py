@@ -23,13 +23,13 @@ from lexitune.errors import StageFailed, UsageError
 from lexitune.io.hits import Hits
 from lexitune.registry import Spec
 from lexitune.stores.postgres import connect, grants_on, kind_of, read_target, speaking, table_behind
-from lexitune.stores.store import Filter, Matrix, Stamp, check_rows, facets_of, no_index, not_dropped, same_stamp
+from lexitune.stores.store import Filter, Matrix, Stamp, check_rows, facet, facets_of, no_index, not_dropped, same_stamp
 from lexitune.types import Doc
 
 __all__ = ["PgvectorStore"]
 
 STAMPS = "lexitune_indexes"
-LONGEST = 40  # of the view; with what indexes add it must stay below the 63 at which PostgreSQL cuts names
+LONGEST = 40  # bytes of the view; with what indexes add it must stay below the 63 at which PostgreSQL cuts names
 WIDEST = 2000  # dimensions that HNSW takes of a `vector`; of a `halfvec` twice as many
 FETCH = 20_000  # rows a round trip
 COLUMNS = ("doc_id", "title", "text", "metadata", "facets", "row_hash", "embedding")
@@ -52,8 +52,8 @@ class PgvectorStore:
     def __init__(self, target: str = "", *, table: str = "docs", hnsw_from: int = 50_000) -> None:
         self.target, self.hnsw_from = read_target(target), hnsw_from
         schema, _, self.alias = table.rpartition(".")
-        if not 0 < len(self.alias) <= LONGEST:
-            raise UsageError("E2002", f"table '{table}' is no name of 1 to {LONGEST} characters", fix="table=docs")
+        if not 0 < len(self.alias.encode()) <= LONGEST:
+            raise UsageError("E2002", f"table '{table}' is no name of 1 to {LONGEST} bytes", fix="table=docs")
         self.schema = schema or "public"
         self.place = str(Spec("pgvector", target, {"table": f"{self.schema}.{self.alias}"}))
         self.spec = f"{self.place},hnsw_from={hnsw_from}"
@@ -182,7 +182,7 @@ class PgvectorStore:
                     statement = SQL("SELECT doc_id, -(embedding <#> %s) AS score FROM {}{} ORDER BY {} LIMIT %s")
                     one = vector(np.asarray(row, dtype=np.float32))
                     # HNSW serves an order by the operator itself; an order by what is made of it reads every row.
-                    order, last = ("embedding <#> %s", [one]) if stamp.effort else ("score DESC", [])
+                    order, last = ("embedding <#> %s", [one]) if stamp.effort else ("score DESC, doc_id", [])
                     text = statement.format(self._name(index), where, SQL(order))
                     cursors.append(db.execute(text, (one, *values, *last, k), binary=True))
             for query_id, cursor in zip(query_ids, cursors, strict=True):
@@ -275,7 +275,9 @@ class PgvectorStore:
         if not db.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
             db.execute("CREATE EXTENSION vector")
             register_vector(db)
-        db.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(self.schema)))
+        # IF NOT EXISTS asks for the right to make schemas even where there is nothing to make.
+        if not db.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (self.schema,)).fetchone():
+            db.execute(SQL("CREATE SCHEMA {}").format(Identifier(self.schema)))
         db.execute(
             SQL(
                 "CREATE TABLE IF NOT EXISTS {} (name text PRIMARY KEY, alias text NOT NULL, stamp jsonb NOT NULL)"
@@ -320,7 +322,7 @@ class PgvectorStore:
 
 def _condition(wanted: Filter) -> tuple[Composed, list[list[str]]]:
     """The WHERE of a filter, and its values: each field must have one of them."""
-    values = [[f"{field}={value}" for value in allowed] for field, allowed in wanted.items()]
+    values = [[facet(field, value) for value in allowed] for field, allowed in wanted.items()]
     if not values:
         return Composed([]), []
     return SQL(" WHERE ") + SQL(" AND ").join([SQL("facets && %s::text[]")] * len(values)), values

@@ -23,6 +23,7 @@ VECTORS = ("vector", "halfvec")
 TEXTS = ("text", "content", "body", "passage", "chunk", "document", "page_content")
 IDS = ("doc_id", "id", "uuid")
 TITLES = ("title",)
+KEPT = ("r", "p", "m")  # kinds of relations that hold rows: a table, in partitions too, and a materialised view
 
 
 class PgvectorTable:
@@ -57,12 +58,15 @@ class PgvectorTable:
 
     def state(self) -> str:
         with speaking(), connect(self.target) as db:
-            # A row that is written anew bears the number of the transaction that wrote it.
-            rows = db.execute(SQL("SELECT count(*), sum(xmin::text::bigint) FROM {}").format(self._table()))
-            return ":".join(map(str, rows.fetchone() or ()))
+            oid = self._oid(db)
+            kind = db.execute("SELECT relkind::text FROM pg_class WHERE oid = %s", (oid,)).fetchone() or ("",)
+            # A row that is written anew bears the number of the transaction that wrote it; a row of a view bears none.
+            each = "each_row.xmin::text::bigint" if kind[0] in KEPT else "hashtextextended(each_row::text, 0)::numeric"
+            query = SQL("SELECT count(*), sum({}) FROM {} AS each_row").format(SQL(each), self._table())
+            return ":".join(map(str, db.execute(query).fetchone() or ()))
 
     def read(self) -> Iterator[tuple[Sequence[Doc], Matrix]]:
-        self.skipped = 0
+        self.skipped, width = 0, 0
         with speaking(), connect(self.target) as db:
             columns, kind = self._columns(db)
             query = SQL("COPY (SELECT {} FROM {}) TO STDOUT WITH (FORMAT BINARY)").format(
@@ -75,31 +79,42 @@ class PgvectorTable:
                     if vector is None or text is None or doc_id is None:
                         self.skipped += 1
                         continue
-                    docs.append(Doc(doc_id, text, title or "", json.loads(metadata) if metadata else {}))
+                    docs.append(Doc(doc_id, text, title or "", _fields(metadata, columns.get("metadata", ""))))
                     rows.append(vector.to_numpy())
+                    width = width or len(rows[0])
                     if len(docs) == BATCH:
-                        yield docs, _sound(docs, rows)
+                        yield docs, _sound(docs, rows, width)
                         docs, rows = [], []
             if docs:
-                yield docs, _sound(docs, rows)
+                yield docs, _sound(docs, rows, width)
 
     def _table(self) -> Identifier:
         return Identifier(*self.name.split("."))
+
+    def _oid(self, db: psycopg.Connection[Any]) -> int:
+        """PostgreSQL's number of it.
+
+        Raises:
+            DataError: There is no such table.
+        """
+        (oid,) = db.execute("SELECT to_regclass(%s)::oid", (self._table().as_string(db),)).fetchone() or (None,)
+        if oid is None:
+            raise DataError("E3146", f"there is no table '{self.name}'", fix="give table=SCHEMA.NAME")
+        return int(oid)
 
     def _columns(self, db: psycopg.Connection[Any]) -> tuple[dict[str, str], str]:
         """The column of each part, and the type of the vectors.
 
         Raises:
-            UsageError: There is no such table, or a column that is not there or not to be told.
+            DataError: There is no such table.
+            UsageError: A column is not there, or not to be told.
         """
         rows = db.execute(
             "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute "
-            "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
-            (self._table().as_string(db),),
+            "WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped",
+            (self._oid(db),),
         )
         types = dict(rows.fetchall())
-        if not types:
-            raise DataError("E3146", f"there is no table '{self.name}'", fix="give table=SCHEMA.NAME")
         found = {}
         for part, fitting, needed in (
             ("doc_id", [name for name in IDS if name in types], True),
@@ -134,13 +149,21 @@ def _cast(column: str | None, part: str) -> Composable:
     return Identifier(column) if part == "vector" else Identifier(column) + SQL("::text")
 
 
-def _sound(docs: Sequence[Doc], rows: Sequence[Matrix]) -> Matrix:
+def _fields(metadata: str | None, column: str) -> dict[str, Any]:
+    """A column of JSON as metadata; what is no object stands under the column's name."""
+    found = json.loads(metadata) if metadata else None
+    if found is None:
+        return {}
+    return found if isinstance(found, dict) else {column: found}
+
+
+def _sound(docs: Sequence[Doc], rows: Sequence[Matrix], width: int) -> Matrix:
     """The vectors of a batch as one matrix.
 
     Raises:
-        DataError: One is not finite, or all zeros: nothing would find it, or everything.
+        DataError: One is of another width, not finite, or all zeros: nothing would find it, or everything.
     """
-    if len({len(row) for row in rows}) > 1:
+    if any(len(row) != width for row in rows):
         raise DataError(
             "E3142", "the table holds vectors of several widths", fix="choose the rows of one model by a view"
         )

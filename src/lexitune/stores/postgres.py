@@ -17,6 +17,8 @@ __all__ = ["connect", "grants_on", "kind_of", "read_target", "speaking", "table_
 
 Connection = psycopg.Connection[Any]
 
+AWAY = ("08", "57P", "53300", "40")  # connection lost, server stopping or starting, connections all taken, a deadlock
+
 
 def read_target(target: str) -> str:
     """An address in libpq's form, looked at.
@@ -30,7 +32,7 @@ def read_target(target: str) -> str:
         raise UsageError(
             "E2004", f"'{target}' is no address: {_first_line(error)}", fix="pgvector:postgresql://HOST/DATABASE"
         ) from error
-    if "password" in given:
+    if given.keys() & {"password", "sslpassword"}:
         raise UsageError("E2017", "the address of the store holds a password", fix="put it in PGPASSWORD or ~/.pgpass")
     return target
 
@@ -52,17 +54,20 @@ def speaking() -> Iterator[None]:
     """
     try:
         yield
-    except psycopg.OperationalError as error:
-        raise StageFailed(
-            "E1302",
-            f"PostgreSQL does not answer: {_first_line(error)}",
-            fix="start it, or correct the address; what was written stays, and the same command goes on",
-        ) from error
     except psycopg.Error as error:
+        state = error.sqlstate or ("08" if isinstance(error, psycopg.OperationalError) else "")
+        if state.startswith(AWAY):
+            raise StageFailed(
+                "E1302",
+                f"PostgreSQL does not answer: {_first_line(error)}",
+                fix="start it, or correct the address; what was written stays, and the same command goes on",
+            ) from error
+        allow = "see that the user may read and make tables, views and the extension vector in this schema"
+        mend = "mend what it names; what was written stays, and the same command goes on"
         raise StageFailed(
             "E1303",
             f"PostgreSQL refuses: {_first_line(error)}",
-            fix="see that the user may read and make tables, views and the extension vector in this schema",
+            fix=allow if isinstance(error, psycopg.errors.InsufficientPrivilege) else mend,
         ) from error
 
 

@@ -7,17 +7,20 @@ application reads through the alias and never meets two models.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lexitune.errors import DataError, StageFailed, UsageError
+from lexitune.fingerprint import hash_text
 from lexitune.io.hits import Hits
 from lexitune.registry import Registry, parse_spec
 from lexitune.search.filters import texts_of
@@ -30,6 +33,7 @@ __all__ = [
     "Stamp",
     "Store",
     "check_rows",
+    "facet",
     "facets_of",
     "made",
     "no_index",
@@ -53,6 +57,7 @@ STORES = Registry(
 """name -> what makes a Store from a spec's target and values."""
 
 UNKEPT = re.compile(r"[\x00\ud800-\udfff]")  # NUL, and halves of characters, which UTF-8 does not have
+LONG = 500  # characters of a facet; indexes of databases end at a few thousand bytes
 EXTRAS = {"lancedb": "lancedb", "pgvector": "pgvector", "psycopg": "pgvector"}  # package -> the extra that brings it
 
 
@@ -227,6 +232,12 @@ def opened(spec: str) -> Iterator[Store]:
         store.close()
 
 
+def facet(field: str, value: str) -> str:
+    """`field=value`, or the hash of it where it is long: what a filter is compared with."""
+    text = f"{field}={value}"
+    return text if len(text) <= LONG else hash_text(text)
+
+
 def facets_of(doc: Doc) -> list[str]:
     """The metadata as texts `field=value`, each value of a list on its own: what filters are compared with.
 
@@ -234,7 +245,7 @@ def facets_of(doc: Doc) -> list[str]:
         >>> facets_of(Doc("d1", "", metadata={"tenant": "a", "year": [2023, 2024]}))
         ['tenant=a', 'year=2023', 'year=2024']
     """
-    return [f"{field}={value}" for field, given in doc.metadata.items() for value in texts_of(given)]
+    return [facet(field, value) for field, given in doc.metadata.items() for value in texts_of(given)]
 
 
 def check_rows(docs: Sequence[Doc], vectors: Matrix, *, dim: int) -> None:
@@ -242,7 +253,7 @@ def check_rows(docs: Sequence[Doc], vectors: Matrix, *, dim: int) -> None:
 
     Raises:
         StageFailed: A vector is not finite, all zeros, or of another width.
-        DataError: A text with what no database keeps, or an id that stands twice.
+        DataError: A text with what no database keeps, metadata that are no JSON, or an id that stands twice.
     """
     if vectors.shape != (len(docs), dim):
         said = f"{len(docs)} passages, vectors {vectors.shape}, width {dim}"
@@ -255,10 +266,28 @@ def check_rows(docs: Sequence[Doc], vectors: Matrix, *, dim: int) -> None:
         if count > 1:
             raise DataError("E3005", f"passage '{doc_id}' comes twice", fix="keep one of them")
     for doc in docs:
-        written = "".join((doc.doc_id, doc.title, doc.text, *facets_of(doc)))
-        if found := UNKEPT.search(written):
+        try:
+            json.dumps(dict(doc.metadata), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            said = f"the metadata of {doc.doc_id!r} are no JSON: {error}"
+            raise DataError("E3006", said, fix="use texts, finite numbers, lists and objects") from error
+        written = chain((doc.doc_id, doc.title, doc.text), _texts_in(doc.metadata))
+        if found := UNKEPT.search("".join(written)):
             said = f"{doc.doc_id!r} holds {found[0]!r}, which no database keeps"
             raise DataError("E3006", said, fix="take it out of the text")
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Every text of a JSON value, however deep, names of fields among them."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for field, inner in value.items():
+            yield str(field)
+            yield from _texts_in(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts_in(inner)
 
 
 def same_stamp(index: str, held: Stamp, asked: str) -> None:
