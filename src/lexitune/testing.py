@@ -116,6 +116,7 @@ def _fill(store: Store, index: str, docs: list[Doc], vectors: Matrix, hashes: li
 def _holds(store: Store, index: str, docs: list[Doc], vectors: Matrix, hashes: list[str]) -> None:
     ids = [doc.doc_id for doc in docs]
     _expect(store.row_hashes(index) == dict(zip(ids, hashes, strict=True)), "each passage is held once, with its hash")
+    _expect(store.count(index) == len(docs), "and counted once")
     some = [7, 0, 3, len(docs) - 1]
     found = store.vectors(index, [ids[row] for row in some])
     _expect(found.dtype == np.float32 and np.allclose(found, vectors[some], atol=1e-3), "vectors come back in order")

@@ -170,6 +170,34 @@ def test_staging_again_writes_nothing_and_mends_an_index_that_is_gone(judged: Wo
     assert open_store(spec).indexes() == [index]
 
 
+def test_staging_again_mends_an_index_that_lost_passages(judged: Workspace, spec: str) -> None:
+    index = require_staged(judged, "good").index
+    open_store(spec).delete(index, ["d02"])
+
+    stage(judged, "good", spec)
+
+    assert open_store(spec).count(index) == 60
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [("pgvecto:", UsageError), ("pgvector:postgresql:///x?host=/no/such/socket", StageFailed)],
+)
+def test_a_store_that_cannot_be_had_is_told_before_anything_is_encoded(
+    wrong: str,
+    error: type[Exception],
+    toy_workspace: Workspace,
+    good_model_folder: Path,
+    add_challenger: AddChallenger,
+) -> None:
+    add_challenger(toy_workspace, "good", good_model_folder)
+
+    with pytest.raises(error):
+        stage(toy_workspace, "good", wrong)
+
+    assert not toy_workspace.vectors.exists()
+
+
 def test_a_store_that_is_down_stops_the_promotion_and_nothing_changes(judged: Workspace, spec: str) -> None:
     staged = require_staged(judged, "good")
     gone = replace(staged, store="pgvector:postgresql:///x?host=/no/such/socket")

@@ -143,19 +143,31 @@ def _workspace(workspace: Workspace) -> Iterator[Sign]:
 
 def _stores(workspace: Workspace) -> Iterator[Sign]:
     """Whether each store answers, and its alias points at what serves."""
-    from lexitune.pipeline.indexes import list_indexes
+    from lexitune.pipeline.indexes import known_stores
+    from lexitune.stages.promote.driver import recover
     from lexitune.stages.promote.serving import read_serving
+    from lexitune.stores.store import opened
 
-    serving, found = read_serving(workspace), list_indexes(workspace)
-    for spec in dict.fromkeys(index.store for index in found):
-        own = [index for index in found if index.store == spec]
-        serves = next((index.name for index in own if index.role == "serves"), None)
-        said = f"store {spec.partition(':')[0]} answers: {len(own)} indexes, {serves or 'none'} serves"
+    recover(workspace)
+    serving = read_serving(workspace)
+    for spec in known_stores(workspace).values():
+        try:
+            with opened(spec) as store:
+                serves, there = store.serving(), store.indexes()
+        except LexituneError as error:  # another store may answer
+            yield Sign(FAULT, error.args[0], error.fix)
+            continue
+        said = f"store {spec.partition(':')[0]} answers: {_counted(len(there))}, {serves or 'none'} serves"
         wanted = serving.index if serving is not None and serving.store == spec else None
         if wanted not in (None, serves):
-            yield Sign(FAULT, f"{said}, where {wanted} should", "lexitune rollback, or lexitune promote")
+            again = "lexitune promote" if wanted in there else "lexitune reembed, then lexitune promote"
+            yield Sign(FAULT, f"{said}, where {wanted} should", f"{again}; or lexitune rollback")
         else:
             yield Sign(OK, said)
+
+
+def _counted(indexes: int) -> str:
+    return "1 index" if indexes == 1 else f"{indexes} indexes"
 
 
 def _model(workspace: Workspace | None, model: ModelOptions | None) -> Iterator[Sign]:

@@ -15,7 +15,7 @@ from lexitune.stages.promote.switch import history
 from lexitune.stores.store import opened
 from lexitune.types import Talk
 
-__all__ = ["StoredIndex", "drop_index", "list_indexes"]
+__all__ = ["StoredIndex", "drop_index", "known_stores", "list_indexes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class StoredIndex:
         store: Spec of the store.
         passages: How many it holds.
         model: Fingerprint of the model that made its vectors.
-        role: "serves", "staged", "rollback" (what served before) or "" (nothing needs it).
+        role: "serves", "staged", "rollback" (what served before) or "" (nothing in this workspace needs it).
     """
 
     store: str
@@ -43,35 +43,55 @@ def list_indexes(workspace: Workspace, *, talk: Talk | None = None) -> list[Stor
         StageFailed: A store cannot be reached.
     """
     recover(workspace, talk=talk)
-    roles = dict(_roles(workspace))
+    roles = {(_place(spec), name): role for (spec, name), role in _roles(workspace)}
     found = []
-    for spec in dict.fromkeys(store for store, _ in roles):
+    for place, spec in known_stores(workspace).items():
         with opened(spec) as store:
             serves = store.serving()
             for name in store.indexes():
                 stamp = store.stamp(name)
-                role = "serves" if name == serves else roles.get((spec, name), "")
-                passages = len(store.row_hashes(name))
-                found.append(StoredIndex(spec, name, passages, stamp.fingerprint if stamp else "", role))
+                role = "serves" if name == serves else roles.get((place, name), "")
+                found.append(StoredIndex(spec, name, store.count(name), stamp.fingerprint if stamp else "", role))
     return found
 
 
-def drop_index(workspace: Workspace, name: str, *, talk: Talk | None = None) -> None:
+def known_stores(workspace: Workspace) -> dict[str, str]:
+    """The place of each store that something in the workspace names -> the spec that named it last."""
+    return {_place(spec): spec for (spec, _), _ in _roles(workspace)}
+
+
+def drop_index(workspace: Workspace, name: str, *, store: str | None = None, talk: Talk | None = None) -> None:
     """Remove an index from its store for good.
 
+    Args:
+        store: Spec of the store, where several have an index of that name.
+
     Raises:
-        UsageError: No such index, or it serves, is staged, or is what a rollback would go back to.
+        UsageError: No such index or several, or it serves, or is what a rollback would go back to.
         StageFailed: The store cannot be reached.
     """
-    known = {index.name: index for index in list_indexes(workspace, talk=talk)}
-    if name not in known:
-        raise UsageError("E2143", f"no store here has an index '{name}'", fix=did_you_mean(name, list(known)))
-    index = known[name]
-    if index.role in ("serves", "rollback"):
-        needed = "serves" if index.role == "serves" else "is what lexitune rollback goes back to"
-        raise UsageError("E2143", f"index '{name}' {needed}", fix="lexitune indexes")
-    with workspace.lock(), opened(index.store) as store:
-        store.drop(name)
+    with workspace.lock():
+        known = list_indexes(workspace, talk=talk)
+        if store is not None:
+            known = [index for index in known if _place(index.store) == _place(store)]
+        found = [index for index in known if index.name == name]
+        if not found:
+            where = "no store here" if store is None else store
+            fix = did_you_mean(name, [index.name for index in known]) if known else "lexitune indexes"
+            raise UsageError("E2143", f"{where} has {'an' if store is None else 'no'} index '{name}'", fix=fix)
+        if len(found) > 1:
+            fix = f"lexitune indexes --drop {name} --store SPEC, with one of: {', '.join(one.store for one in found)}"
+            raise UsageError("E2143", f"{len(found)} stores have an index '{name}'", fix=fix)
+        if found[0].role in ("serves", "rollback"):
+            needed = "serves" if found[0].role == "serves" else "is what lexitune rollback goes back to"
+            raise UsageError("E2143", f"index '{name}' {needed}", fix="lexitune indexes")
+        with opened(found[0].store) as owner:
+            owner.drop(name)
+
+
+def _place(spec: str) -> str:
+    with opened(spec) as store:
+        return store.place
 
 
 def _roles(workspace: Workspace) -> Iterator[tuple[tuple[str, str], str]]:

@@ -104,6 +104,11 @@ class LanceStore:
             for some in _portions(doc_ids, IDS):
                 self._table(index).delete(f"doc_id IN ({_texts(some)})")
 
+    def count(self, index: str) -> int:
+        with self._speaking():
+            self._required(index)
+            return int(self._table(index).count_rows())
+
     def row_hashes(self, index: str) -> dict[str, str]:
         with self._speaking():
             self._required(index)

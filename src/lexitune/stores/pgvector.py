@@ -107,6 +107,11 @@ class PgvectorStore:
             self._required(db, index)
             db.execute(SQL("DELETE FROM {} WHERE doc_id = ANY(%s)").format(self._name(index)), (list(doc_ids),))
 
+    def count(self, index: str) -> int:
+        with self._transaction() as db:
+            self._required(db, index)
+            return self._count(db, index)
+
     def row_hashes(self, index: str) -> dict[str, str]:
         with self._transaction() as db:
             self._required(db, index)
@@ -127,13 +132,12 @@ class PgvectorStore:
         with self._transaction(write=True) as db:
             stamp = self._required(db, index)
             table, name = self._name(index), Identifier(f"{index}_hnsw")
-            (rows,) = db.execute(SQL("SELECT count(*) FROM {}").format(table)).fetchone() or (0,)
             db.execute(
                 SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING gin (facets)").format(
                     Identifier(f"{index}_facets"), table
                 )
             )
-            approximate = bool(rows >= self.hnsw_from and stamp.dim <= 2 * WIDEST)
+            approximate = bool(self._count(db, index) >= self.hnsw_from and stamp.dim <= 2 * WIDEST)
             if approximate:
                 db.execute("SET LOCAL maintenance_work_mem = '1GB'")
                 operators = "vector_ip_ops" if stamp.dim <= WIDEST else "halfvec_ip_ops"
@@ -291,6 +295,10 @@ class PgvectorStore:
         if (stamp := self._stamp(db, index)) is None:
             raise no_index(index, self._indexes(db))
         return stamp
+
+    def _count(self, db: psycopg.Connection[Any], index: str) -> int:
+        (rows,) = db.execute(SQL("SELECT count(*) FROM {}").format(self._name(index))).fetchone() or (0,)
+        return int(rows)
 
     def _stamp(self, db: psycopg.Connection[Any], index: str) -> Stamp | None:
         if not self._has_stamps(db):

@@ -119,6 +119,10 @@ class Store(Protocol):
         """Remove passages; an id that is not there is no error."""
         ...
 
+    def count(self, index: str) -> int:
+        """How many passages it holds."""
+        ...
+
     def row_hashes(self, index: str) -> dict[str, str]:
         """doc_id -> the hash that was written with it, of every passage: what need not be written again."""
         ...

@@ -50,7 +50,7 @@ def run(
     Raises:
         UsageError: No challenger, or none of that name.
         DataError: No data in the workspace.
-        StageFailed: The index failed its check.
+        StageFailed: The index failed its check, or its store cannot be reached or refuses.
     """
     from lexitune.models.load import load
 
@@ -66,9 +66,12 @@ def run(
         if finished and (folder := _sound(workspace, model_id)) is not None:
             talk.say("reembed: skipped, same corpus, same model")
             return folder
+        if options.store:  # what is wrong with it is told before hours of encoding
+            with opened(options.store) as store:
+                store.serving()
         vectors = reembed(data.docs, model=embedder, out=workspace.vectors, options=options, talk=talk)
         name = vectors.folder.relative_to(workspace.root).as_posix()
-        store, index = _load(options, vectors, data, model=embedder, talk=talk) if options.store else ("", "")
+        spec, index = _load(options, vectors, data, model=embedder, talk=talk) if options.store else ("", "")
         write_staged(
             workspace,
             Staged(
@@ -77,7 +80,7 @@ def run(
                 inputs["model"],
                 inputs["corpus"],
                 embedder.doc_fingerprint,
-                store=store,
+                store=spec,
                 index=index,
             ),
         )
@@ -121,11 +124,12 @@ def _sound(workspace: Workspace, model_id: str) -> Path | None:
         staged = read_staged(workspace)
         if staged is None or staged.model_id != model_id:
             return None
+        vectors = open_vectors(workspace.root / staged.vectors)
         if staged.store:
             with opened(staged.store) as store:
-                stamp = store.stamp(staged.index)
-            if stamp is None or stamp.fingerprint != staged.doc_fingerprint:
+                stamp, held = store.stamp(staged.index), store.count(staged.index)
+            if stamp is None or stamp.fingerprint != staged.doc_fingerprint or held != len(vectors):
                 return None
-        return open_vectors(workspace.root / staged.vectors).folder
+        return vectors.folder
     except DataError:
         return None
