@@ -1,7 +1,8 @@
 """The pilot: a linear map on the stock model's vectors, for a first sign of what a tune would gain.
 
 The vectors are there from the ledger. So a map takes seconds where a tune takes minutes or hours, and each query can be
-measured with one that was trained without it, and without any query that shares a relevant passage with it.
+measured with one that was trained without it, and without any query that shares a relevant passage with it, where
+dev and train share none either.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def run_pilot(ledger: Ledger, seed: int) -> Pilot | None:
         or some have no passage to learn.
     """
     began, stock = time.monotonic(), ledger.stock
-    folds, draw = _folds(stock.strict_groups, seed), np.random.default_rng(seed)
+    folds, draw = _folds(stock.fold_groups, seed), np.random.default_rng(seed)
     if not 0 < max(map(len, folds)) < MOST * min(map(len, folds)):
         return None
     maps = _Maps(stock, seed)

@@ -106,6 +106,20 @@ def test_repeated_questions_are_found_by_those_that_are_known(toy_data: Dataset,
     assert np.mean(right) > 0.5
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_folds_are_as_apart_as_dev_is_from_train(shared: bool, toy_data: Dataset, tiny_model_folder: Path) -> None:
+    # Two train queries ask for each passage; whether dev asks for those passages says what is asked for later.
+    train = {f"train-{number:02}": {f"d{number // 2 * 2:02}": 1} for number in range(60)}
+    dev = {f"dev-{number:02}": {f"d{number + (0 if shared else 1):02}": 1} for number in range(0, 60, 2)}
+    data = Dataset(toy_data.docs, toy_data.queries, {"train": train, "dev": dev}, toy_data.test)
+    model = load(str(tiny_model_folder), options=FP32)
+
+    stock = keep_ledger(data, train, model=model, others={}, vectors=None, seed=1, talk=Silent()).stock
+
+    assert len(set(stock.groups.tolist())) == 60
+    assert len(set(stock.fold_groups.tolist())) == (60 if shared else 30)
+
+
 def test_a_prompt_is_measured_by_leaving_it_out(toy_data: Dataset, tiny_model_folder: Path) -> None:
     def ledger(prompt: str) -> Ledger:
         model = load(str(tiny_model_folder), options=FP32)
