@@ -53,7 +53,7 @@ def rank(
     queries: Sequence[Query],
     *,
     models: Mapping[str, tuple[Embedder, Vectors]],
-    searches: Mapping[str, Search],
+    searches: Mapping[str, Search] | None = None,
     depth: int,
     clock: Clock,
     talk: Talk,
@@ -75,7 +75,7 @@ def rank(
         refuse_other_vectors(vectors, data.docs, model=model)
     index = BM25.build(data.docs)
     retrieve = partial(
-        _retrieve, data, index=index, models=models, searches=searches, depth=depth, clock=clock, talk=talk
+        _retrieve, data, index=index, models=models, searches=searches or {}, depth=depth, clock=clock, talk=talk
     )
     weights = _learn_weights(data, retrieve, models=models)
     hits = retrieve(queries)
