@@ -105,6 +105,27 @@ def test_of_equal_passages_across_rank_k_the_lower_ids_are_given(store: Pgvector
     assert [doc_id for doc_id, _ in found.run("q")] == ["d000", "d001", "d002"]
 
 
+def test_a_filter_whose_passages_lie_far_away_still_finds_them(postgres: str) -> None:
+    """300 of 6,000, all of them the farthest from the query: HNSW gives up before it meets one."""
+    # As in a large table: few rows are looked at, and sorting those that pass the filter looks dearer than HNSW.
+    options = "-c%20hnsw.max_scan_tuples%3D500%20-c%20enable_sort%3Doff"
+    gives_up = PgvectorStore(f"{postgres}&options={options}", table="far", hnsw_from=1)
+    vectors = np.random.default_rng(0).standard_normal((6000, 8)).astype(np.float32)
+    far = np.argsort(vectors @ vectors[0])[:300].tolist()
+    docs = [Doc(f"d{row}", "", metadata={"tenant": "near"}) for row in range(6000)]
+    for row in far:
+        docs[row] = Doc(f"d{row}", "", metadata={"tenant": "far"})
+    gives_up.create("far_1", stamp=Stamp("m", 8))
+    gives_up.upsert("far_1", docs, vectors, row_hashes=["h"] * 6000)
+    assert gives_up.build("far_1")
+    gives_up.set_effort("far_1", 40)
+
+    found = gives_up.search("far_1", vectors[:1], query_ids=["q"], k=10, fingerprint="m", filters=[{"tenant": ["far"]}])
+
+    assert [doc_id for doc_id, _ in found.run("q")] == [f"d{row}" for row in far[:-11:-1]]
+    gives_up.close()
+
+
 def test_a_schema_of_its_own(postgres: str) -> None:
     store = open_store(f"pgvector:{postgres},table=search.passages")
     assert isinstance(store, PgvectorStore)

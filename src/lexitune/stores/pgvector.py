@@ -169,7 +169,7 @@ class PgvectorStore:
         fingerprint: str,
         filters: Sequence[Filter] | None = None,
     ) -> Hits:
-        run: dict[str, dict[str, float]] = {}
+        questions = [(row, filters[place] if filters else {}) for place, row in enumerate(queries)]
         # One snapshot: the stamp that is compared is the stamp of the rows that are read.
         with self._transaction() as db:
             stamp = self._required(db, index)
@@ -178,20 +178,15 @@ class PgvectorStore:
             db.execute("SELECT set_config('hnsw.ef_search', %s, true)", (str(effort),))
             # Without it a filter is applied to the first ef_search rows, and fewer than k may be left.
             db.execute("SET LOCAL hnsw.iterative_scan = strict_order")
-            vector = np.asarray if stamp.dim <= WIDEST else HalfVector
-            with db.pipeline():
-                cursors = []
-                for place, row in enumerate(queries):
-                    where, values = _condition(filters[place] if filters else {})
-                    statement = SQL("SELECT doc_id, -(embedding <#> %s) AS score FROM {}{} ORDER BY {} LIMIT %s")
-                    one = vector(np.asarray(row, dtype=np.float32))
-                    # HNSW serves an order by the operator itself; an order by what is made of it reads every row.
-                    order, last = ("embedding <#> %s", [one]) if stamp.effort else ("score DESC, doc_id", [])
-                    text = statement.format(self._name(index), where, SQL(order))
-                    cursors.append(db.execute(text, (one, *values, *last, k), binary=True))
-            for query_id, cursor in zip(query_ids, cursors, strict=True):
-                run[query_id] = dict(cursor.fetchall())
-        return Hits.from_run(run)
+            found = self._nearest(db, index, questions, k=k, stamp=stamp)
+            # HNSW stops after 20,000 rows that the filter does not let pass, and those that it does may lie beyond.
+            short = [place for place, hits in enumerate(found) if stamp.effort and len(hits) < k]
+            some = [questions[place] for place in short]
+            for place, hits in zip(
+                short, self._nearest(db, index, some, k=k, stamp=replace(stamp, effort=0)), strict=True
+            ):
+                found[place] = hits
+        return Hits.from_run(dict(zip(query_ids, found, strict=True)))
 
     def stamp(self, index: str) -> Stamp | None:
         with self._transaction() as db:
@@ -295,6 +290,28 @@ class PgvectorStore:
         if (stamp := self._stamp(db, index)) is None:
             raise no_index(index, self._indexes(db))
         return stamp
+
+    def _nearest(
+        self,
+        db: psycopg.Connection[Any],
+        index: str,
+        questions: Sequence[tuple[Matrix, Filter]],
+        *,
+        k: int,
+        stamp: Stamp,
+    ) -> list[dict[str, float]]:
+        """doc_id -> inner product of each question's k nearest; without an effort every row is compared."""
+        vector, cursors = np.asarray if stamp.dim <= WIDEST else HalfVector, []
+        statement = SQL("SELECT doc_id, -(embedding <#> %s) AS score FROM {}{} ORDER BY {} LIMIT %s")
+        with db.pipeline():
+            for row, wanted in questions:
+                where, values = _condition(wanted)
+                one = vector(np.asarray(row, dtype=np.float32))
+                # HNSW serves an order by the operator itself; an order by what is made of it reads every row.
+                order, last = ("embedding <#> %s", [one]) if stamp.effort else ("score DESC, doc_id", [])
+                text = statement.format(self._name(index), where, SQL(order))
+                cursors.append(db.execute(text, (one, *values, *last, k), binary=True))
+        return [dict(cursor.fetchall()) for cursor in cursors]
 
     def _count(self, db: psycopg.Connection[Any], index: str) -> int:
         (rows,) = db.execute(SQL("SELECT count(*) FROM {}").format(self._name(index))).fetchone() or (0,)
