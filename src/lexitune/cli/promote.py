@@ -30,7 +30,7 @@ def run(call: Call) -> Result:
 
     recover(workspace, talk=call.talk)
     staged, before = require_staged(workspace, call.params["model_id"]), read_serving(workspace)
-    old = before.model if before else "the stock model"
+    old = str(before) if before else "the stock model"
     call.talk.say(f"serves now:  {old}")
     call.talk.say(f"challenger:  models/{staged.model_id}, index {staged.index or staged.vectors}")
     if not ask("Let the challenger serve, if the gate agrees?", yes=call.params["yes"], command="promote"):

@@ -24,8 +24,8 @@ def run(call: Call) -> Result:
         recover(workspace, talk=call.talk)
     serving, earlier = read_serving(workspace), history(workspace)
     if serving and earlier and not begun:
-        call.talk.say(f"serves now:  {serving.model}")
-        call.talk.say(f"will serve:  {earlier[-1].model}")
+        call.talk.say(f"serves now:  {serving}")
+        call.talk.say(f"will serve:  {earlier[-1]}")
         if not ask("Go back?", yes=call.params["yes"], command="rollback"):
             return Result(["nothing was changed"], next_command="lexitune status")
     now = rollback(workspace, talk=call.talk)

@@ -142,6 +142,13 @@ def test_a_store_that_is_away_leaves_the_switch_to_whoever_comes_next(
     assert alias(to) == to.index
 
 
+def test_a_model_that_serves_from_files_and_from_a_store_is_told_apart(serve: Serve) -> None:
+    from_store = serve("one")
+
+    assert str(from_store) == f"minilm through index {from_store.index}"
+    assert str(replace(from_store, store="", index="")) == "minilm"
+
+
 def test_a_rollback_that_was_cut_off_is_completed_and_not_made_twice(
     workspace: Workspace, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,7 +89,7 @@ def rollback(workspace: Workspace, *, talk: Talk | None = None) -> Serving:
                 fix=f"put {gone[0]} back from a copy, then: lexitune rollback",
             )
         switch(workspace, action="rollback", to=target, before=serving)
-        talk.say(f"{target.model} serves again, {serving.model} no longer")
+        talk.say(f"{target} serves again, {serving} no longer")
     return target
 
 

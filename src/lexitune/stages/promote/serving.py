@@ -38,6 +38,10 @@ class Serving:
     store: str = ""
     index: str = ""
 
+    def __str__(self) -> str:
+        """The model, and the index that it serves through: one model may serve from files and from a store."""
+        return self.model + f" through index {self.index}" * bool(self.index)
+
     def to_line(self) -> str:
         """The one line of `serving`, with its newline."""
         return json.dumps(asdict(self), sort_keys=True) + "\n"
