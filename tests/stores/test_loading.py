@@ -204,3 +204,22 @@ def test_a_server_that_stays_away_is_told(vectors: Vectors, monkeypatch: pytest.
         load_index(PgvectorStore("postgresql:///nowhere?host=/no/such/socket"), vectors, DOCS, queries=QUERIES)
 
     assert raised.value.code == "E1302"
+
+
+def test_an_index_that_serves_is_never_searched_less_widely_than_it_was(make: Make, vectors: Vectors) -> None:
+    store = make(hnsw_from=500)
+    index = load_index(store, vectors, DOCS, queries=QUERIES).index
+    store.set_effort(index, 160)
+    tried: list[int] = []
+    before = store.set_effort
+
+    def noting(index: str, effort: int) -> None:
+        tried.append(effort)
+        before(index, effort)
+
+    store.set_effort = noting  # type: ignore[method-assign]
+
+    done = load_index(store, vectors, DOCS, queries=QUERIES)
+
+    assert done.effort == 160
+    assert tried == [160]

@@ -97,8 +97,9 @@ def load_index(
     if gone:
         _patiently(partial(store.delete, index, gone), talk)
     approximate = _patiently(partial(store.build, index), talk)
-    _verify(store, index, vectors, hashes)
-    tried, effort, query_ms = _tune(store, index, vectors, queries, approximate=approximate, least=least_agreement)
+    _patiently(partial(_verify, store, index, vectors, hashes), talk)
+    tune = partial(_tune, store, index, vectors, queries, approximate=approximate, least=least_agreement)
+    tried, effort, query_ms = _patiently(tune, talk)
     seconds = time.monotonic() - start
     return Loaded(index, len(hashes), len(stale), len(gone), tried, effort, query_ms, seconds)
 
@@ -160,6 +161,9 @@ def _tune(
 ) -> tuple[float, int, float]:
     """The least effort that finds enough: the share found, the effort, and milliseconds a query.
 
+    An effort that was found before is where it begins: the index may serve, and must not be searched less widely than
+    it was while others are tried.
+
     Raises:
         StageFailed: Not even comparing every vector finds what exact search over the same vectors does.
     """
@@ -169,7 +173,9 @@ def _tune(
     ids = [f"q{row}" for row in range(len(queries))]
     exact = exact_search(queries, vectors, min(K, len(vectors)), query_ids=ids)
     fingerprint, found = str(vectors.manifest["fingerprint"]), 0.0
-    for effort in (*(store.efforts if approximate else ()), 0):
+    stamp = store.stamp(index)
+    before = stamp.effort if stamp else 0
+    for effort in (*(one for one in store.efforts if approximate and one >= before), 0):
         store.set_effort(index, effort)
         start = time.perf_counter()
         hits = store.search(index, queries, query_ids=ids, k=K, fingerprint=fingerprint)

@@ -16,6 +16,7 @@ from lexitune.errors import StageFailed, UsageError
 __all__ = ["connect", "grants_on", "kind_of", "read_target", "speaking", "table_behind"]
 
 Connection = psycopg.Connection[Any]
+CONNECT_S = 10
 
 AWAY = ("08", "57P", "53300", "40")  # connection lost, server stopping or starting, connections all taken, a deadlock
 
@@ -38,8 +39,12 @@ def read_target(target: str) -> str:
 
 
 def connect(target: str) -> Connection:
-    """A connection that commits by itself, and knows vectors where the database does."""
-    db = psycopg.connect(target, autocommit=True, application_name="lexitune")
+    """A connection that commits by itself, and knows vectors where the database does.
+
+    A server that does not answer is given ten seconds, unless the address says otherwise: libpq would wait for minutes.
+    """
+    patience = conninfo_to_dict(target).get("connect_timeout", CONNECT_S)
+    db = psycopg.connect(target, autocommit=True, application_name="lexitune", connect_timeout=patience)
     if db.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
         register_vector(db)
     return db
