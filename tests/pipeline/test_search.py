@@ -116,9 +116,10 @@ def test_before_the_first_promotion_nothing_serves(workspace: Workspace) -> None
 def test_a_switch_that_was_cut_off_is_settled_first(workspace: Workspace, serve: Serve) -> None:
     serve()
     held = workspace.serving.read_text()
-    gone = Serving("models/gone", "vectors/gone", {}).to_line()
-    workspace.serving.write_text(gone)
-    intent = {"from": held, "to": gone, "entry": {}}
+    gone = Serving("models/gone", "vectors/gone", {})
+    workspace.serving.write_text(gone.to_line())
+    entry = {"action": "promote", "serving": json.loads(gone.to_line()), "before": json.loads(held)}
+    intent = {"from": held, "to": gone.to_line(), "entry": entry}
     (workspace.root / "switch-intent.json").write_text(json.dumps(intent))
 
     found = search_serving(workspace, QUERY, k=1)
