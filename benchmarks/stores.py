@@ -100,10 +100,11 @@ def corpus(folder: Path, rows: int) -> tuple[Vectors, list[Doc]]:
 
 
 def clustered(count: int, *, seed: int) -> NDArray[np.float32]:
-    """Unit vectors around centres that all calls share; some centres have many, most have few."""
+    """Unit vectors around centres that all calls share; the largest cluster has 2 % of them, most have few."""
     centres = _unit(np.random.default_rng(0).standard_normal((CLUSTERS, DIM), dtype=np.float32))
     draw = np.random.default_rng(seed)
-    chosen = np.minimum(draw.zipf(1.3, count) - 1, CLUSTERS - 1)
+    sizes = 1 / (np.arange(CLUSTERS) + 10)
+    chosen = draw.choice(CLUSTERS, count, p=sizes / sizes.sum())
     around = _unit(draw.standard_normal((count, DIM), dtype=np.float32))
     return _unit(centres[chosen] + SPREAD * around)
 
