@@ -58,7 +58,7 @@ class Registry:
     """Objects of one kind by name.
 
     Args:
-        kind: What they are, in the singular: it stands in errors, and `lexitune.<kind>` is the entry-point group.
+        kind: What they are, in the singular: it stands in errors, and `lexitune.<kind>`, with `-` for blanks, is the entry-point group.
         table: name -> "module:attribute"; nothing is imported until it is asked for.
     """
 
@@ -101,7 +101,7 @@ class Registry:
         return factory(*target, **given)
 
     def _points(self) -> Any:
-        return entry_points(group=f"lexitune.{self.kind}")
+        return entry_points(group=f"lexitune.{self.kind.replace(' ', '-')}")
 
 
 def convert_values(factory: Callable[..., Any], spec: Spec) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from lexitune.types import Doc
 
 __all__ = ["LIVE", "LiveIndex", "open_live"]
 
-LIVE = Registry("live", {"pgvector": "lexitune.stores.pgvector_table:PgvectorTable"})
+LIVE = Registry("live index", {"pgvector": "lexitune.stores.pgvector_table:PgvectorTable"})
 """name -> what makes a LiveIndex from a spec's target and values."""
 
 
