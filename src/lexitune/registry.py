@@ -58,8 +58,8 @@ class Registry:
     """Objects of one kind by name.
 
     Args:
-        kind: What they are, in the singular: it stands in errors, and in the entry-point group `lexitune.<kind>`, where a
-            blank is written as `-`.
+        kind: What they are, in the singular: it stands in errors, and in the group of entry points `lexitune.<kind>`,
+            where a blank is written as `-`.
         table: name -> "module:attribute"; nothing is imported until it is asked for.
     """
 
