@@ -24,7 +24,7 @@ from lexitune.errors import DataError, StageFailed
 from lexitune.fingerprint import sha256_file
 from lexitune.io.atomic import replace_text, replacing
 
-__all__ = ["TOKENS", "Part", "VectorWriter", "Vectors", "open_vectors"]
+__all__ = ["TOKENS", "Part", "VectorWriter", "Vectors", "open_vectors", "row_cosines", "spread_rows"]
 
 TOKENS = "tokens"
 """Folder of token ids beside the folders of vectors."""
@@ -225,6 +225,28 @@ def open_vectors(folder: Path, *, verify: bool = True) -> Vectors:
         tuple(part.load() for part in listed_parts),
         manifest,
     )
+
+
+def spread_rows(count: int, most: int) -> NDArray[np.int64]:
+    """At most `most` of `count` rows, evenly spread and so the same each time: what a check looks at.
+
+    Example:
+        >>> spread_rows(10, 3).tolist(), spread_rows(2, 3).tolist()
+        ([0, 4, 9], [0, 1])
+    """
+    return np.unique(np.linspace(0, count - 1, min(most, count)).astype(np.int64))
+
+
+def row_cosines(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cosine of each row of one matrix with the same row of the other; 0 where a row is all zeros.
+
+    Example:
+        >>> row_cosines(np.array([[1, 0], [0, 2]], np.float32), np.array([[2, 0], [1, 0]], np.float32)).tolist()
+        [1.0, 0.0]
+    """
+    norms = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
+    found: NDArray[np.float32] = (first * second).sum(axis=1) / np.maximum(norms, np.finfo(np.float32).tiny)
+    return found
 
 
 def _damaged(folder: Path, what: str) -> DataError:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lexitune.errors import StageFailed
 from lexitune.fingerprint import hash_json
 from lexitune.io.hits import Hits
-from lexitune.io.vectors import Vectors
+from lexitune.io.vectors import Vectors, row_cosines, spread_rows
 from lexitune.search.exact import exact_search
 from lexitune.stores.store import Matrix, Stamp, Store
 from lexitune.types import Doc, Silent, Talk
@@ -147,10 +147,9 @@ def _verify(store: Store, index: str, vectors: Vectors, hashes: Mapping[str, str
         raise _failed(
             index, f"holds {len(held):,} passages for {len(hashes):,}; the first that differs is '{wrong[0]}'"
         )
-    rows = np.unique(np.linspace(0, len(vectors) - 1, min(SAMPLE, len(vectors))).astype(np.int64))
+    rows = spread_rows(len(vectors), SAMPLE)
     ids, written = [vectors.doc_ids[row] for row in rows], vectors.rows(rows)
-    found = store.vectors(index, ids)
-    cosines = (found * written).sum(axis=1) / (np.linalg.norm(found, axis=1) * np.linalg.norm(written, axis=1))
+    cosines = row_cosines(store.vectors(index, ids), written)
     worst = int(cosines.argmin())
     if not cosines[worst] >= LEAST_COSINE:
         raise _failed(index, f"gives '{ids[worst]}' another vector than was written (cosine {cosines[worst]:.3f})")
@@ -168,8 +167,7 @@ def _tune(
         StageFailed: Not even comparing every vector finds what exact search over the same vectors does.
     """
     if not len(queries):
-        rows = np.linspace(0, len(vectors) - 1, min(SAMPLE, len(vectors))).astype(np.int64)
-        queries = vectors.rows(np.unique(rows))
+        queries = vectors.rows(spread_rows(len(vectors), SAMPLE))
     ids = [f"q{row}" for row in range(len(queries))]
     exact = exact_search(queries, vectors, min(K, len(vectors)), query_ids=ids)
     fingerprint, found = str(vectors.manifest["fingerprint"]), 0.0

@@ -22,7 +22,7 @@ from psycopg.types.json import Jsonb
 from lexitune.errors import StageFailed, UsageError
 from lexitune.io.hits import Hits
 from lexitune.registry import Spec
-from lexitune.stores.postgres import connect, grants_on, kind_of, read_target, speaking, table_behind
+from lexitune.stores.postgres import connect, grants_on, kind_of, knows_vectors, read_target, speaking, table_behind
 from lexitune.stores.store import Filter, Matrix, Stamp, check_rows, facet, facets_of, no_index, not_dropped, same_stamp
 from lexitune.types import Doc
 
@@ -67,12 +67,11 @@ class PgvectorStore:
                 same_stamp(index, held, stamp.fingerprint)
                 return
             self._refuse_taken(db, index)
-            kind = "vector" if stamp.dim <= WIDEST else "halfvec"
             db.execute(
                 SQL(
                     'CREATE TABLE {} (doc_id text COLLATE "C" PRIMARY KEY, title text NOT NULL, text text NOT NULL, '
                     "metadata jsonb NOT NULL, facets text[] NOT NULL, row_hash text NOT NULL, embedding {} NOT NULL)"
-                ).format(self._name(index), SQL(f"{kind}({stamp.dim})"))
+                ).format(self._name(index), SQL(f"{_type(stamp)}({stamp.dim})"))
             )
             db.execute(
                 SQL("INSERT INTO {} (name, alias, stamp) VALUES (%s, %s, %s)").format(self._name(STAMPS)),
@@ -83,8 +82,7 @@ class PgvectorStore:
         with self._transaction(write=True) as db:
             stamp = self._required(db, index)
             check_rows(docs, vectors, dim=stamp.dim)
-            vector = np.asarray if stamp.dim <= WIDEST else HalfVector
-            types = ["text", "text", "text", "jsonb", "text[]", "text", "vector" if stamp.dim <= WIDEST else "halfvec"]
+            types = ["text", "text", "text", "jsonb", "text[]", "text", _type(stamp)]
             names = SQL(", ").join(map(Identifier, COLUMNS))
             db.execute(SQL("CREATE TEMP TABLE incoming (LIKE {}) ON COMMIT DROP").format(self._name(index)))
             copy = SQL("COPY incoming ({}) FROM STDIN WITH (FORMAT BINARY)").format(names)
@@ -92,7 +90,9 @@ class PgvectorStore:
                 rows.set_types(types)
                 for doc, row, row_hash in zip(docs, vectors, row_hashes, strict=True):
                     metadata = Jsonb(dict(doc.metadata))
-                    rows.write_row((doc.doc_id, doc.title, doc.text, metadata, facets_of(doc), row_hash, vector(row)))
+                    rows.write_row(
+                        (doc.doc_id, doc.title, doc.text, metadata, facets_of(doc), row_hash, _sent(row, stamp))
+                    )
             changed = SQL(", ").join(
                 SQL("{0} = EXCLUDED.{0}").format(Identifier(column)) for column in COLUMNS if column != "doc_id"
             )
@@ -131,7 +131,7 @@ class PgvectorStore:
     def build(self, index: str) -> bool:
         with self._transaction(write=True) as db:
             stamp = self._required(db, index)
-            table, name = self._name(index), Identifier(f"{index}_hnsw")
+            table = self._name(index)
             db.execute(
                 SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING gin (facets)").format(
                     Identifier(f"{index}_facets"), table
@@ -140,10 +140,9 @@ class PgvectorStore:
             approximate = bool(self._count(db, index) >= self.hnsw_from and stamp.dim <= 2 * WIDEST)
             if approximate:
                 db.execute("SET LOCAL maintenance_work_mem = '1GB'")
-                operators = "vector_ip_ops" if stamp.dim <= WIDEST else "halfvec_ip_ops"
                 db.execute(
                     SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING hnsw (embedding {})").format(
-                        name, table, SQL(operators)
+                        Identifier(f"{index}_hnsw"), table, SQL(f"{_type(stamp)}_ip_ops")
                     )
                 )
             else:
@@ -215,7 +214,7 @@ class PgvectorStore:
             ).format(
                 view,
                 # Without its width a vector is of one type whatever the model, and the view can be replaced in place.
-                SQL("vector" if stamp.dim <= WIDEST else "halfvec"),
+                SQL(_type(stamp)),
                 Literal(stamp.fingerprint),
                 self._name(index),
             )
@@ -271,7 +270,7 @@ class PgvectorStore:
 
     def _prepare(self, db: psycopg.Connection[Any]) -> None:
         """The extension and the table of stamps, where they are not there yet."""
-        if not db.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
+        if not knows_vectors(db):
             db.execute("CREATE EXTENSION vector")
             register_vector(db)
         # IF NOT EXISTS asks for the right to make schemas even where there is nothing to make.
@@ -301,12 +300,12 @@ class PgvectorStore:
         stamp: Stamp,
     ) -> list[dict[str, float]]:
         """doc_id -> inner product of each question's k nearest; without an effort every row is compared."""
-        vector, cursors = np.asarray if stamp.dim <= WIDEST else HalfVector, []
+        cursors = []
         statement = SQL("SELECT doc_id, -(embedding <#> %s) AS score FROM {}{} ORDER BY {} LIMIT %s")
         with db.pipeline():
             for row, wanted in questions:
                 where, values = _condition(wanted)
-                one = vector(np.asarray(row, dtype=np.float32))
+                one = _sent(row, stamp)
                 # HNSW serves an order by the operator itself; an order by what is made of it reads every row.
                 order, last = ("embedding <#> %s", [one]) if stamp.effort else ("score DESC, doc_id", [])
                 text = statement.format(self._name(index), where, SQL(order))
@@ -343,6 +342,17 @@ class PgvectorStore:
             raise _taken(self.alias, self.alias)
         if index is not None and kind_of(db, self.schema, index) is not None:
             raise _taken(index, self.alias)
+
+
+def _type(stamp: Stamp) -> str:
+    """PostgreSQL's type of vectors of this width."""
+    return "vector" if stamp.dim <= WIDEST else "halfvec"
+
+
+def _sent(row: Matrix, stamp: Stamp) -> Matrix | HalfVector:
+    """A vector as it goes to a column of that type."""
+    numbers = np.asarray(row, dtype=np.float32)
+    return numbers if stamp.dim <= WIDEST else HalfVector(numbers)
 
 
 def _condition(wanted: Filter) -> tuple[Composed, list[list[str]]]:

@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Composable, Identifier
 from lexitune.errors import DataError, UsageError
 from lexitune.settings import did_you_mean
 from lexitune.stores.postgres import connect, read_target, speaking
-from lexitune.stores.store import Matrix
+from lexitune.stores.store import Matrix, useless_rows
 from lexitune.types import Doc
 
 __all__ = ["PgvectorTable"]
@@ -168,7 +168,7 @@ def _sound(docs: Sequence[Doc], rows: Sequence[Matrix], width: int) -> Matrix:
             "E3142", "the table holds vectors of several widths", fix="choose the rows of one model by a view"
         )
     found = np.array(rows, dtype=np.float32)
-    for row in np.flatnonzero(~(np.isfinite(found).all(axis=1) & found.any(axis=1))).tolist():
+    for row in useless_rows(found):
         raise DataError(
             "E3141", f"the vector of '{docs[row].doc_id}' is not finite, or all zeros", fix="encode that text again"
         )

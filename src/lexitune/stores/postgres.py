@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Composed, Identifier
 
 from lexitune.errors import StageFailed, UsageError
 
-__all__ = ["connect", "grants_on", "kind_of", "read_target", "speaking", "table_behind"]
+__all__ = ["connect", "grants_on", "kind_of", "knows_vectors", "read_target", "speaking", "table_behind"]
 
 Connection = psycopg.Connection[Any]
 CONNECT_S = 10
@@ -45,9 +45,14 @@ def connect(target: str) -> Connection:
     """
     patience = conninfo_to_dict(target).get("connect_timeout", CONNECT_S)
     db = psycopg.connect(target, autocommit=True, application_name="lexitune", connect_timeout=patience)
-    if db.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone():
+    if knows_vectors(db):
         register_vector(db)
     return db
+
+
+def knows_vectors(db: Connection) -> bool:
+    """Whether the database has the extension."""
+    return db.execute("SELECT 1 FROM pg_extension WHERE extname = 'vector'").fetchone() is not None
 
 
 @contextmanager

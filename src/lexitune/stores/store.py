@@ -41,6 +41,7 @@ __all__ = [
     "open_store",
     "opened",
     "same_stamp",
+    "useless_rows",
 ]
 
 Matrix = NDArray[np.float32]
@@ -252,6 +253,12 @@ def facets_of(doc: Doc) -> list[str]:
     return [facet(field, value) for field, given in doc.metadata.items() for value in texts_of(given)]
 
 
+def useless_rows(vectors: Matrix) -> list[int]:
+    """Rows that are not finite, or all zeros: nothing would find them, or everything."""
+    rows: list[int] = np.flatnonzero(~(np.isfinite(vectors).all(axis=1) & vectors.any(axis=1))).tolist()
+    return rows
+
+
 def check_rows(docs: Sequence[Doc], vectors: Matrix, *, dim: int) -> None:
     """Refuse what would lie in a store as a passage that nothing finds, or could not be written.
 
@@ -262,7 +269,7 @@ def check_rows(docs: Sequence[Doc], vectors: Matrix, *, dim: int) -> None:
     if vectors.shape != (len(docs), dim):
         said = f"{len(docs)} passages, vectors {vectors.shape}, width {dim}"
         raise StageFailed("E1003", said, fix="lexitune reembed")
-    for row in np.flatnonzero(~(np.isfinite(vectors).all(axis=1) & vectors.any(axis=1))).tolist():
+    for row in useless_rows(vectors):
         said = f"the vector of '{docs[row].doc_id}' is not finite, or all zeros"
         raise StageFailed("E1003", said, fix="lexitune reembed")
     ids = Counter(doc.doc_id for doc in docs)

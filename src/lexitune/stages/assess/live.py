@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_json
+from lexitune.io.vectors import row_cosines, spread_rows
 from lexitune.stages.assess.rivals import LocalModel, Rival
 from lexitune.stores.live import LiveIndex
 from lexitune.types import Doc, Query, Talk
@@ -93,14 +94,13 @@ class ServingVectors:
         """
         if not isinstance(self.asked, LocalModel):
             return
-        rows = np.unique(np.linspace(0, len(docs) - 1, min(SAMPLE, len(docs))).astype(np.int64))
+        rows = spread_rows(len(docs), SAMPLE)
         again = self.asked.model.encode_docs([docs[row].full_text for row in rows])
         name, width = self.asked.model.spec.name, again.shape[1]
         fix = "name the model that made it: --model, or --store-model openai:MODEL"
         if width != found.shape[1]:
             raise DataError("E3142", f"{self.live.name} has {found.shape[1]} dimensions, {name} {width}", fix=fix)
-        there = found[rows]
-        cosines = (there * again).sum(axis=1) / (np.linalg.norm(there, axis=1) * np.linalg.norm(again, axis=1))
+        cosines = row_cosines(found[rows], again)
         if not np.median(cosines) >= LEAST_COSINE:
             raise DataError(
                 "E3145",

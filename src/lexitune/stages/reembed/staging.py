@@ -10,7 +10,7 @@ import numpy as np
 
 from lexitune.errors import StageFailed
 from lexitune.fingerprint import hash_text
-from lexitune.io.vectors import Vectors
+from lexitune.io.vectors import Vectors, row_cosines, spread_rows
 from lexitune.stages.reembed.options import ReembedOptions
 from lexitune.types import Doc, Silent, Talk
 
@@ -64,11 +64,10 @@ def verify(vectors: Vectors, docs: Sequence[Doc], *, model: Embedder, options: R
         bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
         if len(bad):
             raise _failed(vectors, f"holds NaN or infinity for '{vectors.doc_ids[start + int(bad[0])]}'")
-    sample = np.unique(np.linspace(0, len(docs) - 1, min(options.verify_sample, len(docs))).astype(np.int64))
+    sample = spread_rows(len(docs), options.verify_sample)
     ids = [vectors.doc_ids[row] for row in sample]
     stored, again = vectors.rows(sample), model.encode_docs([by_id[doc_id].full_text for doc_id in ids])
-    norms = np.linalg.norm(stored, axis=1) * np.linalg.norm(again, axis=1)
-    cosines = (stored * again).sum(axis=1) / np.maximum(norms, np.finfo(np.float32).tiny)
+    cosines = row_cosines(stored, again)
     worst = int(cosines.argmin())
     if not cosines[worst] >= LEAST_COSINE:
         found = f"(cosine {cosines[worst]:.3f})"
