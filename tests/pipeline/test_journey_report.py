@@ -153,6 +153,19 @@ def test_what_is_foretold_is_in_points_and_stands_beside_what_was_measured() -> 
     assert "each doubling of the pairs adds 1.0 points" in plot.note
 
 
+def test_a_short_tune_stands_there_with_or_without_a_pilot() -> None:
+    found = {"lift": interval(0.05, 120), "hybrid_lift": interval(0.02, 120)}
+    short = {"pairs": 300, "of": 900, "docs": 2000, "corpus": 5000, "minutes": 4.2, **found}
+    plot = titled(blocks(pilot=None, expected=None, short_tune=short), "expected to gain")
+
+    assert [(row[0], round(row[1], 1)) for row in plot.rows] == [
+        ("short tune, 300 pairs", 5.0),
+        ("short tune + BM25, 300 pairs", 2.0),
+    ]
+    assert "took 4.2 minutes and was measured on 120 dev queries" in plot.note
+    assert "among 2,000 of 5,000 passages" in plot.note
+
+
 def test_the_curve_of_what_test_queries_show_marks_those_at_hand() -> None:
     plot = titled(blocks(), "How small a gain")
 

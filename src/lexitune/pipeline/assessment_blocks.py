@@ -114,27 +114,28 @@ def _ledger(evidence: Mapping[str, Any]) -> Table:
 
 
 def _expected(evidence: Mapping[str, Any], measured: Sequence[IntervalRow]) -> list[Block]:
-    """What the pilot gained by its number of pairs, and what a tune is expected to gain by that."""
-    pilot, expected = evidence.get("pilot"), evidence.get("expected")
-    if not pilot or not expected:
+    """What the pilot gained by its number of pairs, what a tune is expected to gain by that, and a short one did."""
+    rows: list[IntervalRow] = []
+    notes: list[str] = []
+    if (pilot := evidence.get("pilot")) and (expected := evidence.get("expected")):
+        found = zip(pilot["pairs"], pilot["lifts"], strict=True)
+        rows += [(f"pilot, {pairs:,} pairs", *points(lift), False) for pairs, lift in found]
+        rows.append((f"pilot + BM25, {pilot['pairs'][-1]:,} pairs", *points(pilot["hybrid_lift"]), False))
+        rows.append(("tune, foretold", *points(expected["alone"]), True))
+        rows.append(("tune + BM25, foretold", *points(expected["hybrid"]), True))
+        notes.append(_of_pilot(expected))
+    if short := evidence.get("short_tune"):
+        rows.append((f"short tune, {short['pairs']:,} pairs", *points(short["lift"]), True))
+        rows.append((f"short tune + BM25, {short['pairs']:,} pairs", *points(short["hybrid_lift"]), True))
+        notes.append(
+            f"The short tune took {short['minutes']:.1f} minutes and was measured on {short['lift']['n']:,} dev "
+            f"queries, which it had not seen, among {short['docs']:,} of {short['corpus']:,} passages."
+        )
+    if not rows:
         return []
-    rows: list[IntervalRow] = [
-        (f"pilot, {pairs:,} pairs", *points(lift), False)
-        for pairs, lift in zip(pilot["pairs"], pilot["lifts"], strict=True)
-    ]
-    rows.append((f"pilot + BM25, {pilot['pairs'][-1]:,} pairs", *points(pilot["hybrid_lift"]), False))
-    rows += [("tune, foretold", *points(expected["alone"]), True)]
-    rows += [("tune + BM25, foretold", *points(expected["hybrid"]), True), *measured]
-    note = (
-        "The pilot trains linear maps on the stock model's vectors, in seconds, and is measured on queries whose "
-        f"passages it never saw. From that, and from {expected['alone']['n']} fields where the gain of a whole tune is "
-        f"known, the gain of a tune on {expected['pairs']:,} pairs is foretold, with a band in which four fields in "
-        "five should lie. With BM25 means over stock + BM25."
-    )
-    if expected["doubling"]:
-        note += f" By the pilot's own curve each doubling of the pairs adds {100 * expected['doubling']:.1f} points."
     if measured:
-        note += " What was measured since is that on test queries."
+        rows += measured
+        notes.append("What was measured since is that on test queries.")
     return [
         IntervalPlot(
             "What is a tune expected to gain?",
@@ -143,9 +144,21 @@ def _expected(evidence: Mapping[str, Any], measured: Sequence[IntervalRow]) -> l
             reference=0.0,
             reference_label="nothing gained",
             form="+.1f",
-            note=note,
+            note=" ".join(["With BM25 means over stock + BM25.", *notes]),
         )
     ]
+
+
+def _of_pilot(expected: Mapping[str, Any]) -> str:
+    note = (
+        "The pilot trains linear maps on the stock model's vectors, in seconds, and is measured on queries whose "
+        f"passages it never saw. From that, and from {expected['alone']['n']} fields where the gain of a whole tune is "
+        f"known, the gain of a tune on {expected['pairs']:,} pairs is foretold, with a band in which four fields in "
+        "five should lie."
+    )
+    if expected["doubling"]:
+        note += f" By the pilot's own curve each doubling of the pairs adds {100 * expected['doubling']:.1f} points."
+    return note
 
 
 def _power(evidence: Mapping[str, Any]) -> list[Block]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,16 +55,19 @@ def assess(
         StageFailed: A text encodes to NaN.
     """
     from lexitune.pipeline.pilot import run_pilot
+    from lexitune.pipeline.short_tune import run_short_tune
 
+    options, talk = options or AssessOptions(), talk or Silent()
     return assessment.assess(
         data,
         model=model,
         others=others,
         vectors=vectors,
         reranker=reranker,
-        options=options or AssessOptions(),
+        options=options,
         talk=talk,
         pilot=run_pilot,
+        short_tune=partial(run_short_tune, options=options, talk=talk) if options.pilot_minutes else None,
     )
 
 
@@ -86,16 +90,19 @@ def assess_workspace(
     """
     from lexitune.pipeline.pilot import run_pilot
     from lexitune.pipeline.refresh import refresh_report
+    from lexitune.pipeline.short_tune import run_short_tune
 
     talk = talk or Silent()
     written = read_toml(workspace.config, SECTIONS)
     sections = {name: build(kind, written.get(name, {})) for name, kind in SECTIONS.items()} | dict(sections)
+    model, options = sections["model"], sections["assess"]
     advice = driver.run(
         workspace,
-        model=sections["model"],
-        options=sections["assess"],
+        model=model,
+        options=options,
         talk=talk,
         pilot=run_pilot,
+        short_tune=partial(run_short_tune, options=options, loading=model, root=workspace.root, talk=talk),
         may_send=may_send,
     )
     if advice.answer == TUNE:

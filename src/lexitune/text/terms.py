@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 import Stemmer
 
@@ -39,10 +39,7 @@ def terms(text: str) -> list[str]:
     """
     found: list[str] = []
     for name in NAME.findall(unicodedata.normalize("NFKC", text)):
-        words = (WORD if name.isascii() else WORD_BEYOND_ASCII).findall(name)
-        found += [term for word in words if (term := _term(word.lower()))]
-        if len(words) > 1:
-            found.append(name.lower())
+        found += _terms_of(name)
     return found
 
 
@@ -51,11 +48,9 @@ def _stemmer() -> Stemmer.Stemmer:
     return Stemmer.Stemmer("english")
 
 
-# A language has few words and a corpus repeats them: looking a stem up is far cheaper than stemming again.
-@cache
-def _term(word: str) -> str:
-    """The stem, or "" for a word that says nothing."""
-    if word in STOP_WORDS or len(word) < 2:
-        return ""
-    stem: str = _stemmer().stemWord(word)
-    return stem
+# A corpus repeats its names: looking one up is far cheaper than cutting and stemming it again.
+@lru_cache(maxsize=1 << 20)
+def _terms_of(name: str) -> tuple[str, ...]:
+    words = (WORD if name.isascii() else WORD_BEYOND_ASCII).findall(name)
+    stems = _stemmer().stemWords([word for word in map(str.lower, words) if word not in STOP_WORDS and len(word) > 1])
+    return (*stems, name.lower()) if len(words) > 1 else tuple(stems)

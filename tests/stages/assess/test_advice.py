@@ -6,7 +6,7 @@ import pytest
 
 from lexitune.metrics.statistics import Interval
 from lexitune.stages.assess.advice import advise
-from lexitune.stages.assess.expected import Expected, Pilot
+from lexitune.stages.assess.expected import Expected, Pilot, ShortTune
 from lexitune.stages.assess.figures import Figures, Reranked
 from lexitune.stages.assess.gap import Gap
 from lexitune.stages.assess.options import AssessOptions
@@ -336,6 +336,52 @@ def test_what_is_foretold_comes_first_with_its_band_and_what_more_pairs_would_bu
     )
     # The rule's own verdict would contradict the pilot's.
     assert third == "stock R@10 0.60 [0.49, 0.71], n=300; the rule of thumb draws its line at 0.70"
+
+
+def tuned(*, lift: Interval, hybrid: Interval, pairs: int = 400) -> ShortTune:
+    return ShortTune(pairs, 1000, 3000, 5000, lift, hybrid, 4.2)
+
+
+SHOWN, UNSURE, NOTHING = (
+    Interval(0.06, 0.03, 0.09, 200),
+    Interval(0.03, -0.01, 0.07, 200),
+    Interval(0, -0.01, 0.01, 200),
+)
+
+
+@pytest.mark.parametrize(
+    ("case", "given", "answer"),
+    [
+        ("a gain that is shown", tuned(lift=SHOWN, hybrid=NOTHING), "TUNE"),
+        ("one that may be chance leaves it to the rest", tuned(lift=UNSURE, hybrid=UNSURE), "CANNOT TELL"),
+        ("some of the pairs gained nothing", tuned(lift=NOTHING, hybrid=NOTHING), "CANNOT TELL"),
+        ("all of the pairs gained nothing", tuned(lift=NOTHING, hybrid=NOTHING, pairs=1000), "NO"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_a_short_tune_gained_comes_before_forecast_and_rule(case: str, given: ShortTune, answer: str) -> None:
+    spans = figures(Interval(0.68, 0.62, 0.74, 300))
+
+    advice = advise(replace(spans, short_tune=given))
+
+    assert advice.answer == answer
+    assert advice.reasons[0].startswith(f"a tune on {given.pairs:,} of 1,000 pairs, done in 4.2 minutes, gains ")
+    assert "on 200 dev queries among 3,000 of 5,000 passages" in advice.reasons[0]
+
+
+def test_a_short_tune_that_stays_behind_the_hybrid_decides_nothing() -> None:
+    ahead = figures(Interval(0.68, 0.62, 0.74, 300), hybrid=0.75)
+
+    assert advise(replace(ahead, short_tune=tuned(lift=SHOWN, hybrid=NOTHING))).answer == "CANNOT TELL"
+    assert advise(replace(ahead, short_tune=tuned(lift=SHOWN, hybrid=SHOWN))).answer == "TUNE"
+
+
+def test_who_cannot_tell_is_sent_to_a_short_tune_once() -> None:
+    spans = figures(Interval(0.68, 0.62, 0.74, 300))
+
+    assert advise(spans).next_command == "lexitune assess --pilot-minutes 10"
+    assert advise(replace(spans, short_tune=tuned(lift=UNSURE, hybrid=UNSURE))).next_command == "lexitune tune --anyway"
+    assert advise(replace(spans, test_queries=20)).next_command == "lexitune tune --anyway"
 
 
 def test_where_the_pilot_decides_nothing_the_rule_is_told_in_full() -> None:

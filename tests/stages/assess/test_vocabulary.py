@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lexitune.errors import UsageError
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
-from lexitune.stages.assess.vocabulary import SHOWN, Vocabulary, survey
+from lexitune.stages.assess.vocabulary import ASCII_WORD, SHOWN, WORD, Vocabulary, survey
 from lexitune.text.frequency import GeneralLanguage, general_language
 
 JARGON = ["zorvexil", "brunglewhack", "Quexatine", "flimbrostat"]
@@ -118,6 +120,11 @@ def test_a_number_of_any_length_is_no_word_of_the_list() -> None:
 
 def test_marks_belong_to_their_letters() -> None:
     assert [term.text for term in looked_at(["किताब"]).terms] == ["किताब"]
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=127), max_size=60))
+def test_ascii_has_the_same_words_by_the_short_way(text: str) -> None:
+    assert ASCII_WORD.findall(text) == WORD.findall(text)
 
 
 def test_fifty_terms_are_kept_and_all_are_counted() -> None:

@@ -42,7 +42,9 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
     what serves then cannot pass what serves without training by as much; CANNOT TELL, when the middle does not; TUNE,
     when all of the band lies above 0. NO, too, where stock leaves less than the least gain. Where that decides nothing
     the rule of thumb does: NO, when the stock model's interval lies at or above the
-    threshold; TUNE, when it lies below. NO in any case, when the words change so fast that a tuned model would soon be
+    threshold; TUNE, when it lies below. A short tune, where one was made, comes before all of that: TUNE, when it is
+    shown to gain and passes what serves without training by the least gain; NO, when it had all pairs and is shown not
+    to gain so much. NO in any case, when the words change so fast that a tuned model would soon be
     behind; and TUNE only with pairs to train on and test queries to prove it with. Everything else is CANNOT TELL, with
     what is missing.
     """
@@ -55,6 +57,8 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
         reasons.append("no train or dev query has a relevant passage, so the stock model cannot be measured")
     else:
         decided, foretold = _foretold(figures, options)
+        tried, done = _tried(figures, options)
+        decided, foretold = tried or decided, [*done, *foretold]
         answer, told = _against_threshold(stock, figures, options)
         if decided is not None:  # and the rule's verdict would only contradict it
             answer = decided
@@ -72,7 +76,10 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
         answer = CANNOT_TELL
         reasons = missing + reasons
     reasons += power(figures)
-    return Advice(answer, tuple(reasons), _evidence(figures, options), NEXT[answer], _also(figures))
+    step = NEXT[answer]
+    if answer == CANNOT_TELL and stock is not None and not missing and figures.short_tune is None:
+        step = "lexitune assess --pilot-minutes 10"
+    return Advice(answer, tuple(reasons), _evidence(figures, options), step, _also(figures))
 
 
 REMEDIES = {"hybrid": "USE HYBRID", "bm25": "USE BM25", "known": "INDEX KNOWN QUERIES"}
@@ -108,6 +115,27 @@ def _foretold(figures: Figures, options: AssessOptions) -> tuple[str | None, lis
     if found.alone.low <= 0:
         return None, [f"{told}: too unsure to decide anything", *rest]
     return TUNE, [told, *rest]
+
+
+def _tried(figures: Figures, options: AssessOptions) -> tuple[str | None, list[str]]:
+    """The answer by what a short tune gained, None where that decides nothing; and what it gained."""
+    found, least = figures.short_tune, options.least_gain
+    if found is None:
+        return None, []
+    stock, hybrid = (figures.systems[name][RECALL].mean for name in ("stock", "hybrid"))
+    reached = figures.systems[figures.best][RECALL].mean
+    among = "all" if found.docs == found.corpus else f"{found.docs:,} of {found.corpus:,}"
+    told = (
+        f"a tune on {found.pairs:,} of {found.of:,} pairs, done in {found.minutes:.1f} minutes, gains "
+        f"{in_points(found.lift)} over stock and {in_points(found.hybrid_lift)} beside BM25, on {found.lift.n} dev "
+        f"queries among {among} passages"
+    )
+    passes = max(stock + found.lift.mean, hybrid + found.hybrid_lift.mean) >= reached + least
+    if found.lift.low > 0 and passes:
+        return TUNE, [told]
+    if found.pairs == found.of and found.lift.high < least:
+        return NO, [f"{told}: less than the {100 * least:g} points that are worth it (--least-gain)"]
+    return None, [f"{told}: that decides nothing"]
 
 
 def _more_pairs(figures: Figures) -> list[str]:
@@ -240,5 +268,6 @@ def _evidence(figures: Figures, options: AssessOptions) -> dict[str, object]:
         "reranked": None if figures.reranked is None else asdict(figures.reranked),
         "pilot": None if figures.pilot is None else asdict(figures.pilot),
         "expected": None if figures.expected is None else asdict(figures.expected),
+        "short_tune": None if figures.short_tune is None else asdict(figures.short_tune),
         "options": asdict(options),
     }

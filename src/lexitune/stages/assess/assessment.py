@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from lexitune.metrics.statistics import Interval, t_interval
 from lexitune.splits.grouped import known_times, time_decides
 from lexitune.stages.assess.advice import advise
 from lexitune.stages.assess.documents import by_document, document_of, documents_of
-from lexitune.stages.assess.expected import Pilot, foretell
+from lexitune.stages.assess.expected import Pilot, ShortTune, foretell
 from lexitune.stages.assess.figures import DEEP, MOST_CHANGES, NDCG, RANK, RECALL, Figures
 from lexitune.stages.assess.gap import recall_gap
 from lexitune.stages.assess.ledger import Ledger, keep_ledger
@@ -49,6 +50,7 @@ def assess(
     options: AssessOptions = DEFAULT,
     talk: Talk | None = None,
     pilot: Callable[[Ledger, int], Pilot | None] | None = None,
+    short_tune: Callable[[Dataset, Embedder, Ledger], ShortTune | None] | None = None,
 ) -> Advice:
     """Measure the stock systems, words and times, and turn the figures into advice: see `lexitune.assess`.
 
@@ -56,6 +58,7 @@ def assess(
         live: The index that serves, in the stock model's place.
         pilot: What fits maps on the ledger's vectors, for the gain to expect; it borrows from another stage, so it is
             handed in. None: the rule of thumb decides.
+        short_tune: Likewise, what tunes for some minutes; None: nothing does.
     """
     talk, general = talk or Silent(), general_language(options.language)
     qrels, available = sample_queries(data, most=options.max_queries, seed=options.seed)
@@ -68,15 +71,14 @@ def assess(
         data, qrels, model=model, others=others or {}, live=live, vectors=vectors, seed=options.seed, talk=talk
     )
     measures = parse_measures(f"{RECALL},{NDCG},{DEEP}")
-    reports = {
-        name: measure_hits(hits, qrels, measures, system=name, split="train+dev") for name, hits in ledger.hits.items()
-    }
-    ceiling = ceiling_of(qrels)
+    measure = partial(measure_hits, qrels=qrels, measures=measures, split="train+dev")
+    reports = {name: measure(hits, system=name) for name, hits in ledger.hits.items()}
     reranked = judge and measure_reranked(data, ledger, judge=judge, options=options, talk=talk)
     found = None
     if pilot is not None and options.pilot and pairs:
         talk.say("assess: a pilot foretells what a tune would gain")
         found = pilot(ledger, options.seed)
+    tuned = short_tune(data, model, ledger) if short_tune is not None and pairs else None
     figures = Figures(
         model=live.live.name if live else model.spec.name,
         systems={name: {str(m): report.interval(m) for m in measures} for name, report in reports.items()},
@@ -90,8 +92,9 @@ def assess(
         documents=_documents(data, ledger.hits["stock"], qrels),
         query_ms=ledger.query_ms,
         reranked=reranked,
-        **_expected(reports, found, ceiling=ceiling, pairs=pairs),
-        ceiling=ceiling,
+        short_tune=tuned,
+        **_expected(reports, found, qrels=qrels, pairs=pairs),
+        ceiling=ceiling_of(qrels),
         **_times(data, reports["stock"], options=options),
         **_texts(data, qrels, reports, model=None if live and not live.encodes_here else model, general=general),
     )
@@ -116,12 +119,12 @@ def _documents(data: Dataset, stock: Hits, qrels: Qrels) -> Interval | None:
     return measure_hits(hits, judged, parse_measures(RECALL)).interval(RECALL)
 
 
-def _expected(reports: Mapping[str, Report], pilot: Pilot | None, *, ceiling: float, pairs: int) -> dict[str, Any]:
+def _expected(reports: Mapping[str, Report], pilot: Pilot | None, *, qrels: Qrels, pairs: int) -> dict[str, Any]:
     """The pilot, and what a tune would gain by it, as `Figures` has them."""
     if pilot is None:
         return {}
     stock, hybrid = (reports[name].interval(RECALL) for name in ("stock", "hybrid"))
-    found = foretell(pilot, stock=stock, hybrid=hybrid, ceiling=ceiling, pairs=pairs)
+    found = foretell(pilot, stock=stock, hybrid=hybrid, ceiling=ceiling_of(qrels), pairs=pairs)
     return {"pilot": pilot, "expected": found}
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from lexitune.registry import parse_spec
 from lexitune.stages.assess.also import OPENAI, named_rivals, refuse_unasked
 from lexitune.stages.assess.asked import AskedVectors
 from lexitune.stages.assess.assessment import assess, sample_queries
-from lexitune.stages.assess.expected import Pilot, table_text
+from lexitune.stages.assess.expected import Pilot, ShortTune, table_text
 from lexitune.stages.assess.ledger import Ledger
 from lexitune.stages.assess.live import ServingVectors, serving_vectors
 from lexitune.stages.assess.options import AssessOptions
@@ -42,12 +43,14 @@ def run(
     options: AssessOptions | None = None,
     talk: Talk | None = None,
     pilot: Callable[[Ledger, int], Pilot | None] | None = None,
+    short_tune: Callable[[Dataset, Embedder, Ledger], ShortTune | None] | None = None,
     may_send: Callable[[str], bool] | None = None,
 ) -> Advice:
     """Assess the workspace's data with the stock model; equal data, model and options are read back.
 
     Args:
         pilot: What fits maps on the ledger's vectors, for the gain to expect.
+        short_tune: What tunes for some minutes; it is called where the options ask for it.
         may_send: Hears how many texts would go to which service, and answers whether they may; None: they may not.
 
     Raises:
@@ -61,12 +64,8 @@ def run(
     with workspace.lock():
         data = open_data(workspace)
         embedder = load(options=model, talk=talk)
-        others = named_rivals(
-            options.also,
-            load=lambda name: load(options=_alone(model, name), talk=talk),
-            cache=workspace.vectors,
-            environ=os.environ,
-        )
+        named = partial(named_rivals, cache=workspace.vectors, environ=os.environ)
+        others = named(options.also, load=lambda name: load(options=_alone(model, name), talk=talk))
         live = _live(options, embedder, cache=workspace.vectors)
         inputs = {"data": hash_file(workspace.dataset), "model": embedder.fingerprint}
         inputs |= {"live": live.fingerprint} if live else {}
@@ -88,10 +87,11 @@ def run(
             options=options,
             talk=talk,
             pilot=pilot,
+            short_tune=short_tune if options.pilot_minutes else None,
         )
         replace_text(path, json.dumps(asdict(advice), indent=1) + "\n")
-        cost_s = time.monotonic() - start
-        write_meta(path, Meta("assess", asdict(options), inputs, seed=options.seed, cost_s=cost_s))
+        spent = time.monotonic() - start
+        write_meta(path, Meta("assess", asdict(options), inputs, seed=options.seed, cost_s=spent))
     return advice
 
 

@@ -15,7 +15,18 @@ from numpy.typing import NDArray
 
 from lexitune.metrics.statistics import Interval
 
-__all__ = ["BAND", "TABLE", "Case", "Expected", "Pilot", "foretell", "known_cases", "standard_error", "table_text"]
+__all__ = [
+    "BAND",
+    "TABLE",
+    "Case",
+    "Expected",
+    "Pilot",
+    "ShortTune",
+    "foretell",
+    "known_cases",
+    "standard_error",
+    "table_text",
+]
 
 TABLE = "calibration.toml"
 BAND = 0.80  # of the fields that are like the known ones, this share should lie within
@@ -51,6 +62,27 @@ class Pilot:
         if np.ptp(doublings) == 0 or self.rise.low <= 0:
             return 0.0
         return max(0.0, float(np.polyfit(doublings, [lift.mean for lift in self.lifts], 1)[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class ShortTune:
+    """What a real training of some minutes gained on dev queries that it had not seen.
+
+    Attributes:
+        pairs: On how many it was trained, and `of` how many there are.
+        docs: Among how many passages was ranked, those that matter first, and `corpus` how many there are.
+        lift: R@10 over stock, on the same queries among the same passages.
+        hybrid_lift: R@10 of the hybrid with BM25 over stock's hybrid.
+        minutes: How long all of it took.
+    """
+
+    pairs: int
+    of: int
+    docs: int
+    corpus: int
+    lift: Interval
+    hybrid_lift: Interval
+    minutes: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lexitune.metrics.statistics import Interval
-from lexitune.stages.assess.expected import Expected, Pilot
+from lexitune.stages.assess.expected import Expected, Pilot, ShortTune
 from lexitune.stages.assess.gap import Gap
 from lexitune.stages.assess.ledger import SYSTEMS
 from lexitune.stages.assess.stability import Stability
@@ -67,6 +67,7 @@ class Figures:
         reranked: What a cross-encoder makes of the hybrid; None: none was given.
         pilot: What linear maps on the stock model's vectors gained; None: none was run.
         expected: What a tune would gain by it.
+        short_tune: What a real tune of some minutes gained; None: none was asked for, or there was too little data.
     """
 
     systems: Mapping[str, Mapping[str, Interval]]
@@ -92,6 +93,7 @@ class Figures:
     reranked: Reranked | None = None
     pilot: Pilot | None = None
     expected: Expected | None = None
+    short_tune: ShortTune | None = None
 
     @property
     def best(self) -> str:

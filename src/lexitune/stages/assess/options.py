@@ -24,6 +24,13 @@ class AssessOptions:
     pilot: bool = field(
         default=True, metadata={"help": "Foretell a tune's gain by linear maps on the stock model's vectors (seconds)"}
     )
+    pilot_minutes: float = field(
+        default=0.0,
+        metadata={
+            "help": "Also tune for so many minutes, on as many pairs as fit, and measure the gain on dev queries",
+            "least": 0.0,
+        },
+    )
     max_queries: int = field(default=2000, metadata={"help": "Most train and dev queries to measure on", "least": 50})
     min_pairs: int = field(default=500, metadata={"help": "Fewest training pairs worth a tune", "least": 1})
     min_test_queries: int = field(

@@ -8,6 +8,7 @@ recall shows on the queries that hold such terms, beside those that do not.
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ __all__ = ["LOST", "RARE", "SHATTERED", "Term", "Vocabulary", "survey"]
 
 # Letters, marks and digits, a letter among them: tokenizers cut at everything else too.
 WORD = regex.compile(r"[\p{L}\p{M}\p{N}]*\p{L}[\p{L}\p{M}\p{N}]*")
+ASCII_WORD = re.compile(r"[0-9]*[A-Za-z][0-9A-Za-z]*")  # the same where there is nothing else, in half the time
 RARE = 3.0  # Zipf value: fewer uses than one in a million words
 SHATTERED = 3  # pieces
 LOST = 3  # extra pieces that stand for a word of which the tokenizer knows nothing at all
@@ -169,7 +171,7 @@ def _count(texts: Iterable[str]) -> _Counts:
     for text in texts:
         words = _written(text)
         spellings.update(words)
-        holders.update({word.lower() for word in words})
+        holders.update({word.lower() for word in set(words)})
     uses: Counter[str] = Counter()
     for word, count in spellings.items():
         uses[word.lower()] += count
@@ -177,7 +179,8 @@ def _count(texts: Iterable[str]) -> _Counts:
 
 
 def _written(text: str) -> list[str]:
-    found: list[str] = WORD.findall(unicodedata.normalize("NFKC", text))
+    plain = unicodedata.normalize("NFKC", text)
+    found: list[str] = (ASCII_WORD if plain.isascii() else WORD).findall(plain)
     return found
 
 
