@@ -28,6 +28,7 @@ from lexitune.models.options import ModelOptions
 from lexitune.pipeline.deciding import assess
 from lexitune.stages.assess import assessment
 from lexitune.stages.assess.advice import NO, TUNE
+from lexitune.stages.assess.criteria import AGAINST, FOR, OPEN
 from lexitune.stages.assess.expected import Case, foretell
 from lexitune.types import Advice
 
@@ -42,8 +43,8 @@ def main() -> None:
     given = parser.parse_args()
     lifts = newest(read_rows(LIFTS))
     cases = [one.case for one in known(read_rows(ROWS), lifts)]
-    head = "| set | advice | by the lab | stock | without training | expected | gained | also |"
-    sys.stdout.write(f"{head}\n|{'---|' * 8}")
+    head = "| set | advice | by the lab | stock | without training | expected | gained | criteria | also |"
+    sys.stdout.write(f"{head}\n|{'---|' * 9}")
     for name in given.sets.split(","):
         found = advice_on(name, given.work, [case for case in cases if case.name != name])
         sys.stdout.write(f"\n{line(name, found, lifts)}")
@@ -68,8 +69,14 @@ def line(name: str, advice: Advice, lifts: Sequence[Row]) -> str:
     truth, gain = by_the_lab(name, lifts)
     return (
         f"| {name} | {advice.answer} | {truth} | {100 * reached['stock']:.1f} | {best} {100 * reached[best]:.1f} | "
-        f"{told} | {gain} | {', '.join(advice.also)} |"
+        f"{told} | {gain} | {criteria(advice)} | {', '.join(advice.also)} |"
     )
+
+
+def criteria(advice: Advice) -> str:
+    """Each criterion with its figure, and + for a tune, - against or ? open."""
+    marks = {FOR: "+", AGAINST: "-", OPEN: "?"}
+    return "; ".join(f"{marks[one['says']]} {one['name']} {one['figure']}" for one in advice.evidence["criteria"])
 
 
 def by_the_lab(name: str, lifts: Sequence[Row]) -> tuple[str, str]:

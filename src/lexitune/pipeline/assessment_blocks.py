@@ -51,6 +51,7 @@ def assessment_blocks(advice: Advice, title: str, *, measured: Sequence[Interval
     blocks: list[Block] = [
         Chapter(title, "Measured on train and dev queries before any training. Test queries were not looked at."),
         Paragraph(first, heading=f"Advice: {advice.answer}", points=shown, more=more),
+        *_criteria(evidence),
     ]
     if evidence.get("systems"):
         blocks += [_threshold(evidence), _ledger(evidence)]
@@ -59,6 +60,16 @@ def assessment_blocks(advice: Advice, title: str, *, measured: Sequence[Interval
     blocks += _kinds(evidence)
     blocks += _stability(evidence)
     return blocks + vocabulary_blocks(evidence)
+
+
+def _criteria(evidence: Mapping[str, Any]) -> list[Block]:
+    """What the advice goes by, with what would flip it."""
+    found = evidence.get("criteria")
+    if not found:
+        return []
+    rows: list[list[Cell]] = [[one[part] for part in ("name", "figure", "line", "says", "flip")] for one in found]
+    columns = ["criterion", "here", "held against", "says", "what would flip it"]
+    return [Table(columns, rows, caption="What does the advice go by?", align=["left"] * len(columns))]
 
 
 def sentence(reason: str) -> str:
@@ -205,6 +216,11 @@ def _kinds(evidence: Mapping[str, Any]) -> list[Block]:
     if length := evidence.get("max_length"):
         cut = f"{100 * evidence.get('cut_off', 0):.0f} % of the relevant passages"
         notes.append(f"{cut} fill the model's {length:,} tokens and lose what follows.")
+    if found := evidence.get("holes"):
+        notes.append(
+            f"Nobody judged {100 * (1 - found['judged']):.0f} % of stock's first ten: were all of that right, its R@10 "
+            f"would be {found['highest']:.3f} and not {found['lowest']:.3f}."
+        )
     if found := evidence.get("documents"):
         notes.append(f"By document, each by its best passage, stock has R@10 {_told(bounds(found), '.3f')}.")
     if found := evidence.get("prompt_lift"):

@@ -11,6 +11,7 @@ from lexitune.stages.assess.figures import Figures, Reranked
 from lexitune.stages.assess.gap import Gap
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.stability import Stability
+from lexitune.stages.assess.supply import Supply
 from lexitune.stages.assess.vocabulary import Term, Vocabulary
 
 
@@ -461,3 +462,49 @@ def test_recall_by_document_stands_beside_that_by_passage() -> None:
 
     told = "stock R@10 by document, each by its best passage, 0.62 [0.56, 0.68], n=300: +12 points to that by passage"
     assert told in advise(given).reasons
+
+
+def test_what_a_model_wrote_never_decides_alone() -> None:
+    poor = figures(Interval(0.50, 0.45, 0.55, 300))
+
+    alone, beside = (advise(replace(poor, asked=asked, synthetic=250)) for asked in (12, 50))
+
+    assert (alone.answer, beside.answer) == ("CANNOT TELL", "TUNE")
+    assert alone.reasons[0] == (
+        "people asked 12 of the train and dev queries only, and a model wrote 250: these never decide alone; label 38 "
+        "more that people asked"
+    )
+    assert "COLLECT MORE" in alone.also
+    told = "a model wrote 250 of the train and dev queries: they are trained on, and not measured on"
+    assert told in beside.reasons
+    assert told not in alone.reasons
+
+
+def test_pairs_are_told_by_source() -> None:
+    supply = Supply(1000, 900, 700, 20, {"log": 800, "expert": 200}, 40, 38)
+
+    advice = advise(replace(figures(Interval(0.50, 0.45, 0.55, 300)), supply=supply))
+
+    assert (
+        "1,000 training pairs of 900 queries and 700 passages (log 800, expert 200); 20 of them are copies; of 40 "
+        "queries that two sources have they agree on 38"
+    ) in advice.reasons
+
+
+def test_a_length_that_gains_is_a_remedy_by_its_name() -> None:
+    found = figures(Interval(0.50, 0.45, 0.55, 300))
+    longer = {"R@10": Interval(0.60, 0.55, 0.65, 300)}
+    gains = {"hybrid": Interval(0.0, -0.1, 0.1, 300), "at 512 tokens": Interval(0.1, 0.05, 0.15, 300)}
+
+    advice = advise(replace(found, systems={**found.systems, "at 512 tokens": longer}, lifts=gains))
+
+    assert advice.also[0] == "FIX LENGTH"
+    assert any("the stock model at 512 tokens 0.60" in reason for reason in advice.reasons)
+
+
+def test_a_prompt_that_harms_is_to_be_fixed() -> None:
+    harmed = replace(
+        figures(Interval(0.50, 0.45, 0.55, 300)), prompt="query: ", prompt_lift=Interval(-0.1, -0.2, -0.05, 9)
+    )
+
+    assert "FIX PROMPT" in advise(harmed).also

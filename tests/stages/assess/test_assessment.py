@@ -20,13 +20,26 @@ FP32 = ModelOptions(precision="fp32", device="cpu")
 
 def test_the_sample_holds_train_and_dev_queries_with_a_relevant_doc_and_is_seeded() -> None:
     qrels = {"train": {f"t{n}": {"d": 1} for n in range(80)} | {"bad": {"d": 0}}, "dev": {"v": {"d": 1}}}
-    data = Dataset([Doc("d", "x")], {}, qrels)
+    queries = {query_id: Query(query_id, "x") for split in qrels.values() for query_id in split}
+    data = Dataset([Doc("d", "x")], queries, qrels)
 
     chosen, available = sample_queries(data, most=50, seed=3)
 
     assert (len(chosen), available) == (50, 81)
     assert "bad" not in chosen
     assert chosen == sample_queries(data, most=50, seed=3)[0]
+
+
+@pytest.mark.parametrize(("asked", "measured"), [(50, 50), (49, 149)], ids=["fifty people's own", "too few of them"])
+def test_what_a_model_wrote_is_measured_on_only_where_hardly_anybody_asked(asked: int, measured: int) -> None:
+    made = {f"s{n}": Query(f"s{n}", "x", {"source": "synthetic"}) for n in range(100)}
+    own = {f"a{n}": Query(f"a{n}", "x") for n in range(asked)}
+    train = {query_id: {"d": 1} for query_id in made | own}
+
+    chosen, available = sample_queries(Dataset([Doc("d", "x")], made | own, {"train": train}), most=500, seed=3)
+
+    assert len(chosen) == available == measured
+    assert own.keys() <= chosen.keys()
 
 
 def test_a_poor_stock_model_is_told_to_tune(toy_data: Dataset, tiny_model_folder: Path, tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from lexitune.metrics.statistics import Interval, detectable_gain
+from lexitune.stages.assess.criteria import list_criteria
 from lexitune.stages.assess.expected import BAND
-from lexitune.stages.assess.figures import RECALL, Figures
+from lexitune.stages.assess.figures import LEAST_ASKED, LONGER, RECALL, Figures
 from lexitune.stages.assess.gap import in_points
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.reasons import (
@@ -20,6 +21,7 @@ from lexitune.stages.assess.reasons import (
     prompted,
     reranked,
     round_up,
+    supplied,
     with_interval,
 )
 from lexitune.types import Advice
@@ -75,11 +77,13 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
     if missing and answer != NO:
         answer = CANNOT_TELL
         reasons = missing + reasons
+    reasons += supplied(figures)
     reasons += power(figures)
     step = NEXT[answer]
     if answer == CANNOT_TELL and stock is not None and not missing and figures.short_tune is None:
         step = "lexitune assess --pilot-minutes 10"
-    return Advice(answer, tuple(reasons), _evidence(figures, options), step, _also(figures))
+    also = _also(figures, few=bool(missing))
+    return Advice(answer, tuple(reasons), _evidence(figures, options), step, also)
 
 
 REMEDIES = {"hybrid": "USE HYBRID", "bm25": "USE BM25", "known": "INDEX KNOWN QUERIES"}
@@ -183,27 +187,53 @@ def _missing(figures: Figures, options: AssessOptions) -> list[str]:
             f"{figures.test_queries} test queries only; a verdict needs at least {options.min_test_queries}: "
             f"label {short} more"
         )
+    if figures.synthetic and figures.asked < LEAST_ASKED:
+        short = LEAST_ASKED - figures.asked
+        missing.append(
+            f"people asked {figures.asked} of the train and dev queries only, and a model wrote {figures.synthetic:,}: "
+            f"these never decide alone; label {short} more that people asked"
+        )
     return missing
 
 
-def _also(figures: Figures) -> tuple[str, ...]:
-    """What is shown to gain without training, by its gain; then what may."""
+def _also(figures: Figures, *, few: bool) -> tuple[str, ...]:
+    """What is shown to gain without training, by its gain; then what may.
+
+    Args:
+        few: Pairs or queries are missing.
+    """
     gains = {
         name: lift.mean
         for name, lift in figures.lifts.items()
         # BM25 alone is a fix only where it beats the hybrid that it is part of.
         if lift.low > 0 and not (name == "bm25" and figures.lifts["hybrid"].mean >= lift.mean)
     }
-    labelled = {REMEDIES.get(name, f"USE {name}"): gain for name, gain in gains.items()}
+    labelled = {_remedy(name): gain for name, gain in gains.items()}
     if (reranker := figures.reranked) and reranker.lift.low > 0 and reranker.over_hybrid.mean > 0:
         # Beside gains on all queries stands what is gained on top of the hybrid, which may be known of fewer.
         labelled["RERANK"] = figures.lifts["hybrid"].mean + reranker.over_hybrid.mean
     found = sorted(labelled, key=lambda label: -labelled[label])
-    if figures.truncation is not None and figures.truncation.is_shown and figures.truncation.difference.mean < 0:
+    if figures.prompt_lift is not None and figures.prompt_lift.high < 0:
+        found.append("FIX PROMPT")
+    if figures.loses_ends and "FIX LENGTH" not in found:
         found.append("FIX LENGTH")
     if reranker is None and (best := figures.deepest) and best[1] >= ROOM:
         found.append("TRY A RERANKER")
+    if few:
+        found.append("COLLECT MORE")
     return tuple(found)
+
+
+def _remedy(name: str) -> str:
+    """What to do, where this system gains.
+
+    Example:
+        >>> _remedy("hybrid"), _remedy("at 512 tokens"), _remedy("e5-base")
+        ('USE HYBRID', 'FIX LENGTH', 'USE e5-base')
+    """
+    if name.startswith(LONGER):
+        return "FIX LENGTH"
+    return REMEDIES.get(name, f"USE {name}")
 
 
 def _over_time(figures: Figures, options: AssessOptions, answer: str, reasons: list[str]) -> tuple[str, list[str]]:
@@ -268,6 +298,11 @@ def _evidence(figures: Figures, options: AssessOptions) -> dict[str, object]:
         "reranked": None if figures.reranked is None else asdict(figures.reranked),
         "pilot": None if figures.pilot is None else asdict(figures.pilot),
         "expected": None if figures.expected is None else asdict(figures.expected),
+        "supply": None if figures.supply is None else asdict(figures.supply),
+        "holes": None if figures.holes is None else asdict(figures.holes),
+        "asked": figures.asked,
+        "synthetic": figures.synthetic,
+        "criteria": [asdict(one) for one in list_criteria(figures, options)],
         "short_tune": None if figures.short_tune is None else asdict(figures.short_tune),
         "options": asdict(options),
     }

@@ -19,14 +19,16 @@ from lexitune.splits.grouped import known_times, time_decides
 from lexitune.stages.assess.advice import advise
 from lexitune.stages.assess.documents import by_document, document_of, documents_of
 from lexitune.stages.assess.expected import Pilot, ShortTune, foretell
-from lexitune.stages.assess.figures import DEEP, MOST_CHANGES, NDCG, RANK, RECALL, Figures
+from lexitune.stages.assess.figures import DEEP, LEAST_ASKED, MOST_CHANGES, NDCG, RANK, RECALL, Figures
 from lexitune.stages.assess.gap import recall_gap
+from lexitune.stages.assess.holes import find_holes
 from lexitune.stages.assess.ledger import Ledger, keep_ledger
 from lexitune.stages.assess.live import ServingVectors
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.reranking import Rescore, measure_reranked, named_reranker
 from lexitune.stages.assess.rivals import Rival
 from lexitune.stages.assess.stability import measure_stability, number_of
+from lexitune.stages.assess.supply import is_synthetic, survey_pairs
 from lexitune.stages.assess.vocabulary import survey
 from lexitune.text.frequency import GeneralLanguage, general_language
 from lexitune.types import Advice, Dataset, Doc, Qrels, Query, Silent, Talk
@@ -80,25 +82,37 @@ def assess(
         found = pilot(ledger, options.seed)
     tuned = short_tune(data, model, ledger) if short_tune is not None and pairs else None
     figures = Figures(
-        model=live.live.name if live else model.spec.name,
         systems={name: {str(m): report.interval(m) for m in measures} for name, report in reports.items()},
         available=available,
         pairs=pairs,
         test_queries=tests,
         discordance=_discordance(reports),
         lifts={name: _lift(report, reports["stock"]) for name, report in reports.items() if name != "stock"},
-        prompt=model.spec.query_prompt if live is None else "",
-        prompt_lift=_prompt_lift(ledger, qrels, reports["stock"]),
-        documents=_documents(data, ledger.hits["stock"], qrels),
         query_ms=ledger.query_ms,
         reranked=reranked,
         short_tune=tuned,
         **_expected(reports, found, qrels=qrels, pairs=pairs),
         ceiling=ceiling_of(qrels),
+        **_stock(data, ledger, reports["stock"], model=model, live=live),
+        **_supplied(data),
         **_times(data, reports["stock"], options=options),
         **_texts(data, qrels, reports, model=None if live and not live.encodes_here else model, general=general),
     )
     return advise(figures, options=options)
+
+
+def _stock(
+    data: Dataset, ledger: Ledger, report: Report, *, model: Embedder, live: ServingVectors | None
+) -> dict[str, Any]:
+    """The stock model's name and prompt, and what its ranking holds, as `Figures` has them."""
+    hits, qrels = ledger.hits["stock"], ledger.stock.qrels
+    return {
+        "model": live.live.name if live else model.spec.name,
+        "prompt": model.spec.query_prompt if live is None else "",
+        "prompt_lift": _prompt_lift(ledger, qrels, report),
+        "documents": _documents(data, hits, qrels),
+        "holes": find_holes(hits, qrels),
+    }
 
 
 def _prompt_lift(ledger: Ledger, qrels: Qrels, stock: Report) -> Interval | None:
@@ -203,23 +217,39 @@ def _lengths(data: Dataset, qrels: Qrels, stock: Report, *, model: Embedder) -> 
     }
 
 
+def _supplied(data: Dataset) -> dict[str, Any]:
+    """The training pairs, and who asked the queries, as `Figures` has them."""
+    judged, asked = _answered(data)
+    return {"supply": survey_pairs(data), "asked": len(asked), "synthetic": len(judged) - len(asked)}
+
+
 def ceiling_of(qrels: Qrels) -> float:
     """The best R@10 that any system can reach: below 1 where queries have more than ten relevant passages."""
     return float(np.mean([min(1.0, RANK / sum(g > 0 for g in judged.values())) for judged in qrels.values()]))
 
 
 def sample_queries(data: Dataset, *, most: int, seed: int) -> tuple[Qrels, int]:
-    """A seeded sample of the train and dev queries that have a relevant passage, and how many there were."""
+    """A seeded sample of the train and dev queries that have a relevant passage, and how many there were.
+
+    Those that a model wrote are left out, unless fewer than fifty are anybody's: people ask otherwise.
+    """
+    judged, asked = _answered(data)
+    judged = asked if len(asked) >= LEAST_ASKED else judged
+    chosen = sorted(judged)
+    if len(chosen) > most:
+        chosen = sorted(random.Random(seed).sample(chosen, most))
+    return {query_id: judged[query_id] for query_id in chosen}, len(judged)
+
+
+def _answered(data: Dataset) -> tuple[Qrels, Qrels]:
+    """Judgements of the train and dev queries that have a relevant passage, and of those that people asked."""
     judged = {
         query_id: docs
         for split in ("train", "dev")
         for query_id, docs in data.qrels.get(split, {}).items()
         if any(grade > 0 for grade in docs.values())
     }
-    chosen = sorted(judged)
-    if len(chosen) > most:
-        chosen = sorted(random.Random(seed).sample(chosen, most))
-    return {query_id: judged[query_id] for query_id in chosen}, len(judged)
+    return judged, {key: docs for key, docs in judged.items() if not is_synthetic(data.queries[key])}
 
 
 def _discordance(reports: Mapping[str, Report]) -> float:

@@ -23,6 +23,7 @@ from lexitune.stages.assess.also import OPENAI, named_rivals, refuse_unasked
 from lexitune.stages.assess.asked import AskedVectors
 from lexitune.stages.assess.assessment import assess, sample_queries
 from lexitune.stages.assess.expected import Pilot, ShortTune, table_text
+from lexitune.stages.assess.figures import LONGER
 from lexitune.stages.assess.ledger import Ledger
 from lexitune.stages.assess.live import ServingVectors, serving_vectors
 from lexitune.stages.assess.options import AssessOptions
@@ -64,8 +65,7 @@ def run(
     with workspace.lock():
         data = open_data(workspace)
         embedder = load(options=model, talk=talk)
-        named = partial(named_rivals, cache=workspace.vectors, environ=os.environ)
-        others = named(options.also, load=lambda name: load(options=_alone(model, name), talk=talk))
+        others = _others(options, model, cache=workspace.vectors, talk=talk)
         live = _live(options, embedder, cache=workspace.vectors)
         inputs = {"data": hash_file(workspace.dataset), "model": embedder.fingerprint}
         inputs |= {"live": live.fingerprint} if live else {}
@@ -126,6 +126,20 @@ def _live(options: AssessOptions, model: Embedder, *, cache: Path) -> ServingVec
             raise UsageError("E2004", f"--store-model {options.store_model} names no service", fix=fix)
         asked = AskedVectors(open_service(service.target, environ=os.environ), cache=cache)
     return serving_vectors(options.store, asked=asked)
+
+
+def _others(options: AssessOptions, model: ModelOptions, *, cache: Path, talk: Talk) -> dict[str, Embedder | Rival]:
+    """What the options name to stand beside the stock model."""
+    from lexitune.models.load import load
+
+    alone = partial(_alone, model)
+    found = named_rivals(
+        options.also, load=lambda name: load(options=alone(name), talk=talk), cache=cache, environ=os.environ
+    )
+    if options.try_length is not None:
+        longer = load(options=replace(model, max_length=options.try_length), talk=talk)
+        found = {**found, f"{LONGER}{options.try_length} tokens": longer}
+    return found
 
 
 def _alone(options: ModelOptions, name: str) -> ModelOptions:

@@ -8,14 +8,18 @@ from dataclasses import dataclass, field
 from lexitune.metrics.statistics import Interval
 from lexitune.stages.assess.expected import Expected, Pilot, ShortTune
 from lexitune.stages.assess.gap import Gap
+from lexitune.stages.assess.holes import Holes
 from lexitune.stages.assess.ledger import SYSTEMS
 from lexitune.stages.assess.stability import Stability
+from lexitune.stages.assess.supply import Supply
 from lexitune.stages.assess.vocabulary import Vocabulary
 
-__all__ = ["DEEP", "MOST_CHANGES", "NDCG", "RANK", "RECALL", "Figures", "Reranked"]
+__all__ = ["DEEP", "LEAST_ASKED", "LONGER", "MOST_CHANGES", "NDCG", "RANK", "RECALL", "Figures", "Reranked"]
 
 RECALL, NDCG, DEEP = "R@10", "nDCG@10", "R@100"
 RANK = 10
+LEAST_ASKED = 50  # queries that people asked, to leave out those that a model wrote
+LONGER = "at "  # how the name begins of the stock model that reads another number of tokens
 MOST_CHANGES = 0.30  # guess of the share of queries that a tune changes, where stock and BM25 differ in more
 
 
@@ -45,10 +49,13 @@ class Figures:
     Args:
         systems: What the ledger holds, each measure with its interval; empty where there was no query.
         available: Train and dev queries with a relevant passage; the intervals may rest on a sample of them.
-        pairs: Training pairs.
+        pairs: Training pairs, and `supply` what they are like.
+        asked: Train and dev queries with a relevant passage that people asked, and `synthetic` those that a model
+            wrote, which are measured on only where hardly anybody asked.
         test_queries: How many there are; nobody has looked at them.
         discordance: Share of queries whose outcome differs between stock and BM25, as measured.
         ceiling: The best R@10 that any system can reach; below 1 where queries have more than ten relevant passages.
+        holes: What is not judged of stock's first ten.
         lifts: By system without training, R@10 above stock's on the same queries.
         vocabulary: What the words of corpus and queries are like; None where there was no query, or passages are in
             another language.
@@ -94,6 +101,10 @@ class Figures:
     pilot: Pilot | None = None
     expected: Expected | None = None
     short_tune: ShortTune | None = None
+    supply: Supply | None = None
+    holes: Holes | None = None
+    asked: int = 0
+    synthetic: int = 0
 
     @property
     def best(self) -> str:
@@ -106,6 +117,12 @@ class Figures:
         if self.discordance >= MOST_CHANGES:
             return MOST_CHANGES, "a guess; stock and BM25 differ in more"
         return max(self.discordance, 0.01), "as between stock and BM25"
+
+    @property
+    def loses_ends(self) -> bool:
+        """Whether it is shown to cost recall that passages lose their end."""
+        gap = self.truncation
+        return gap is not None and gap.is_shown and gap.difference.mean < 0
 
     @property
     def deepest(self) -> tuple[str, float] | None:

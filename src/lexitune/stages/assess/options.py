@@ -42,6 +42,10 @@ class AssessOptions:
             "help": "Other stock models to compare with, by commas: a name, a folder, vectors:FOLDER, openai:MODEL"
         },
     )
+    try_length: int | None = field(
+        default=None,
+        metadata={"help": "Also measure the stock model where it reads this many tokens of a passage", "least": 8},
+    )
     reranker: str | None = field(
         default=None,
         metadata={"help": "Cross-encoder to measure behind the hybrid: a folder or a cached Hub id"},

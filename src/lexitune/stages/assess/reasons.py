@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lexitune.metrics.statistics import Interval, detectable_gain, queries_needed
-from lexitune.stages.assess.figures import DEEP, NDCG, RANK, RECALL, Figures
+from lexitune.stages.assess.figures import DEEP, LEAST_ASKED, NDCG, RANK, RECALL, Figures
 from lexitune.stages.assess.gap import in_points
 from lexitune.stages.assess.ledger import SYSTEMS
 from lexitune.stages.assess.options import AssessOptions
@@ -21,6 +21,7 @@ __all__ = [
     "prompted",
     "reranked",
     "round_up",
+    "supplied",
     "with_interval",
 ]
 
@@ -40,7 +41,7 @@ def cheaper(figures: Figures, options: AssessOptions, *, decided: bool) -> list[
     if figures.ceiling < 0.995:
         reasons.append(
             f"no system can pass {RECALL} {figures.ceiling:.2f} here: some queries have more than {RANK} relevant "
-            f"passages; look at {NDCG} as well"
+            f"passages{_capped(figures)}; look at {NDCG} as well"
         )
     if not figures.systems:
         return reasons
@@ -57,6 +58,28 @@ def cheaper(figures: Figures, options: AssessOptions, *, decided: bool) -> list[
         "a tune may still come on top of it"
     )
     return [*reasons, f"after that: {'; '.join(told[name] for name in rest)}"]
+
+
+def _capped(figures: Figures) -> str:
+    return f", and of what {RANK} places can hold stock finds {figures.holes.capped:.2f}" if figures.holes else ""
+
+
+def supplied(figures: Figures) -> list[str]:
+    """Where the training pairs came from, and who asked what is measured on."""
+    found, reasons = figures.supply, []
+    if found is not None and found.pairs:
+        told = f"{found.pairs:,} training pairs of {found.queries:,} queries and {found.docs:,} passages"
+        if len(found.sources) > 1:
+            told += f" ({', '.join(f'{name} {count:,}' for name, count in found.sources.items())})"
+        if found.copies:
+            told += f"; {found.copies:,} of them are copies"
+        if found.shared:
+            told += f"; of {found.shared:,} queries that two sources have they agree on {found.agreed:,}"
+        reasons.append(told)
+    if figures.synthetic and figures.asked >= LEAST_ASKED:
+        told = f"a model wrote {figures.synthetic:,} of the train and dev queries"
+        reasons.append(f"{told}: they are trained on, and not measured on")
+    return reasons
 
 
 def _reached(name: str, figures: Figures) -> str:
