@@ -42,7 +42,7 @@ def call(workspace: Workspace, *args: str) -> Result:
 def test_a_workspace_without_models_says_so_and_what_to_type(workspace: Workspace) -> None:
     result = call(workspace)
 
-    assert (result.exit_code, result.stdout) == (0, "No model was trained here yet.\n")
+    assert (result.exit_code, result.stdout) == (0, "No tuned model is here.\n")
     assert result.stderr == "next: lexitune tune DATA\n"
 
 
@@ -106,6 +106,17 @@ def test_rm_says_what_it_freed_and_what_stays(filled: Workspace) -> None:
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0].startswith(f"{LONG} is removed, 0.0 MB of disk are free again")
     assert not (filled.models / LONG).exists()
+
+
+def test_with_the_last_model_gone_stock_is_still_shown(workspace: Workspace) -> None:
+    put_vectors(workspace, "stock", model="minilm", fingerprint="f-stock")
+    put_model(workspace, "m1")
+    switch(workspace, action="promote", to=STOCK, before=STOCK)
+    call(workspace, "rm", "m1", "--yes")
+
+    lines = call(workspace).stdout.splitlines()
+
+    assert (lines[0], lines[2].split()[:2]) == ("No tuned model is here.", ["minilm", "stock"])
 
 
 def test_rm_refuses_what_serves(filled: Workspace) -> None:

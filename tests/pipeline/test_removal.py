@@ -86,7 +86,7 @@ def test_what_is_staged_stays_unless_it_may_be_unstaged(workspace: Workspace) ->
     stage(workspace)
     with pytest.raises(UsageError, match="m1 is staged") as raised:
         remove_model(workspace, "m1")
-    assert raised.value.fix.endswith("lexitune models rm m1 --anyway")
+    assert raised.value.fix.startswith("lexitune models rm m1 --anyway")
 
     done = remove_model(workspace, "m1", anyway=True)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command", "table"]
 
+NONE = "No tuned model is here."
 WIDTH, LONGEST_ID = 79, 27
 FLAGS = {"docs": "show", "anyway": "rm", "yes": "rm"}
 """Flag -> the word that it goes with."""
@@ -79,7 +80,7 @@ def _list(workspace: Workspace) -> Result:
     data = {"models": [entry.to_json() for entry in found]}
     newest = next((entry for entry in found if not entry.is_stock), None)
     if newest is None:
-        return Result(["No model was trained here yet."], data, status(workspace).next_command)
+        return Result([NONE, *(table(found) if found else ())], data, status(workspace).next_command)
     return Result(table(found), data, f"lexitune models show {newest.model_id}")
 
 
@@ -121,7 +122,8 @@ def _show(workspace: Workspace, given: str, *, docs: bool) -> Result:
         ids = docs_of(workspace, model_id)
         return Result(ids, {"model_id": model_id, "docs": ids})
     found = read_model(workspace, model_id)
-    return Result(record_lines(found), found.to_json(), f"lexitune models show {model_id} --docs")
+    following = f"lexitune models show {model_id} --docs" if found.learnt else "lexitune models"
+    return Result(record_lines(found), found.to_json(), following)
 
 
 def _trained_on(workspace: Workspace, wanted: str) -> Result:
@@ -141,7 +143,7 @@ def _trained_on(workspace: Workspace, wanted: str) -> Result:
         )
     for one in found:
         lines += _folded(f"{one.model_id}: {one.answer}" + f" ({one.how})" * bool(one.how))
-    return Result(lines or ["No model was trained here yet."], data, "lexitune models")
+    return Result(lines or [NONE], data, "lexitune models")
 
 
 def _remove(call: Call, workspace: Workspace, given: str) -> Result:
@@ -157,7 +159,8 @@ def _remove(call: Call, workspace: Workspace, given: str) -> Result:
         return Result(["nothing was changed"], {"removed": None}, "lexitune models")
     done = remove_model(workspace, planned.model_id, anyway=anyway, talk=call.talk)
     lines = [f"{done.model_id} is removed, {megabytes(done.freed_bytes)} of disk are free again", *done.lost]
-    lines.append("its report and verdict stay in reports/ and verdicts/")
+    if (workspace.reports / f"{done.model_id}.json").exists():
+        lines.append("its report and the gate's verdict stay in reports/ and verdicts/")
     paths = [path.relative_to(workspace.root).as_posix() for path in done.paths]
     data = {"removed": done.model_id, "paths": paths, "freed_bytes": done.freed_bytes, "lost": list(done.lost)}
     return Result(lines, data, "lexitune models")

@@ -110,5 +110,5 @@ def _weights(share: float) -> str:
 
 def _told(event: Event, model: str) -> str:
     when = event.serves.at[:16].replace("T", " ")
-    what = f"serves, after {event.before}" if event.serves.model == model else f"no longer: {event.serves} serves"
+    what = f"serves, after {event.before}" if event.serves.model == model else f"{event.serves} serves in its place"
     return f"{when} {event.action}: {what}" + f" ({event.reason})" * bool(event.reason)

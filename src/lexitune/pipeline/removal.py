@@ -103,7 +103,7 @@ def _refuse_needed(workspace: Workspace, model_id: str, mine: list[Use], *, anyw
             "E2144", f"{model_id} is what lexitune rollback goes back to", fix=f"{again} gives that way back up"
         )
     if staged is not None and not anyway:
-        raise UsageError("E2144", f"{model_id} is staged", fix=f"stage another: lexitune reembed MODEL_ID, or: {again}")
+        raise UsageError("E2144", f"{model_id} is staged", fix=f"{again}, or stage another first")
 
 
 def _starts_here(workspace: Workspace, model_id: str) -> bool:
