@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lexitune.fingerprint import hash_file, hash_json, hash_text, hash_texts, sha256_file
+from lexitune.fingerprint import hash_file, hash_json, hash_text, hash_texts, sha256_file, sha256_files
 from lexitune.types import Doc
 
 
@@ -51,3 +51,14 @@ def test_a_file_is_hashed_over_all_its_blocks(tmp_path: Path) -> None:
 
     assert hash_file(file) == hashlib.blake2b(data, digest_size=16).hexdigest()
     assert sha256_file(file) == hashlib.sha256(data).hexdigest()
+
+
+def test_a_folders_files_are_hashed_by_their_paths_in_it(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "x").write_bytes(b"x")
+    (tmp_path / "a").write_bytes(b"")
+
+    assert sha256_files(tmp_path) == {
+        "a": hashlib.sha256(b"").hexdigest(),
+        "b/x": hashlib.sha256(b"x").hexdigest(),
+    }

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-__all__ = ["hash_file", "hash_json", "hash_text", "hash_texts", "sha256_file"]
+__all__ = ["hash_file", "hash_json", "hash_text", "hash_texts", "sha256_file", "sha256_files"]
 
 SIZE = 16  # bytes: 128 bits, far beyond any chance of two texts meeting
 
@@ -50,6 +50,12 @@ def sha256_file(path: Path) -> str:
     digest = hashlib.sha256()
     _feed(path, digest)
     return digest.hexdigest()
+
+
+def sha256_files(folder: Path) -> dict[str, str]:
+    """Path below the folder -> SHA-256 of that file, for every file in it."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in found}
 
 
 def _bytes(text: str) -> bytes:

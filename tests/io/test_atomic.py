@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lexitune.errors import StageFailed
-from lexitune.io.atomic import append_line, replace_text, replacing
+from lexitune.io.atomic import TEMPORARY, append_line, remove, replace_text, replacing
 
 
 def names(folder: Path) -> list[str]:
@@ -92,3 +92,33 @@ def test_a_line_is_appended_and_a_half_line_before_it_is_closed_first(tmp_path: 
     append_line(path, '{"a": 3}')
 
     assert path.read_text() == '{"a": 1}\n{"a": \n{"a": 3}\n'
+
+
+def test_a_folder_that_is_being_removed_is_never_half_there_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m" / "1").mkdir(parents=True)
+    (tmp_path / "m" / "1" / "x").write_text("x")
+
+    def killed(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            remove(tmp_path / "m")
+
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(TEMPORARY)
+    remove(left)
+    assert names(tmp_path) == []
+
+
+def test_what_a_link_points_at_stays(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "m").symlink_to(tmp_path / "far")
+
+    remove(tmp_path / "m")
+    remove(tmp_path / "m")  # gone already
+
+    assert names(tmp_path) == ["far"]

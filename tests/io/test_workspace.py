@@ -65,13 +65,15 @@ def test_a_stage_called_by_the_journey_may_take_the_lock_again(tmp_path: Path) -
 
 
 def test_what_a_killed_process_left_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    for name in ("models/a/.lexitune-tmp-1f-w.npy", "models/a/w.npy", ".lexitune-tmp-2e-x", "other/.lexitune-tmp-y"):
+    half = ("models/a/.lexitune-tmp-1f-w.npy", "models/.lexitune-tmp-3d/1/w.npy", ".lexitune-tmp-2e-x")
+    for name in (*half, "models/a/w.npy", "other/.lexitune-tmp-y"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
 
     with Workspace(tmp_path).lock():
         pass
 
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["a"]
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {"models/a/w.npy", "other/.lexitune-tmp-y", ".lexitune-lock", ".lexitune-holder"}
 

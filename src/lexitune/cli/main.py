@@ -39,6 +39,7 @@ COMMANDS = (
     "promote",
     "rollback",
     "search",
+    "models",
     "indexes",
     "status",
     "doctor",

@@ -13,6 +13,9 @@ def run(call: Call) -> Result:
     """Go back to what served before.
 
     Nothing is downloaded or encoded.
+
+    \b
+    lexitune rollback --reason "users miss the old answers"
     """
     workspace = call.workspace()
     from lexitune.stages.promote.driver import recover, rollback
@@ -28,8 +31,15 @@ def run(call: Call) -> Result:
         call.talk.say(f"will serve:  {earlier[-1]}")
         if not ask("Go back?", yes=call.params["yes"], command="rollback"):
             return Result(["nothing was changed"], next_command="lexitune status")
-    now = rollback(workspace, talk=call.talk)
+    now = rollback(workspace, reason=call.params["reason"], talk=call.talk)
     return Result([f"{now.model} serves"], next_command="lexitune status")
 
 
-command = Command("rollback", run, params=[click.Option(["--yes"], is_flag=True, help="Do not ask")])
+command = Command(
+    "rollback",
+    run,
+    params=[
+        click.Option(["--reason"], default="", metavar="TEXT", help="Why, for the log that models show tells from"),
+        click.Option(["--yes"], is_flag=True, help="Do not ask"),
+    ],
+)

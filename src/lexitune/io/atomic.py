@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lexitune.errors import StageFailed
 
-__all__ = ["TEMPORARY", "append_line", "check_space", "replace_text", "replacing"]
+__all__ = ["TEMPORARY", "append_line", "check_space", "remove", "replace_text", "replacing"]
 
 TEMPORARY = ".lexitune-tmp-"
 """How the name of a file under way begins. One that is left over belongs to a killed process and may be removed."""
@@ -75,6 +75,24 @@ def append_line(path: Path, text: str) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise _not_written(path, error) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder so that nobody ever sees half a folder; what is not there is no error.
+
+    A folder is renamed first, as a file under way is: a kill leaves it under that name, and the next command that works
+    in the workspace removes it. A link goes, what it points at stays.
+
+    Raises:
+        OSError: The system refuses.
+    """
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    if not path.name.startswith(TEMPORARY):
+        path = path.rename(path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}"))
+        _sync(path.parent)
+    shutil.rmtree(path)
 
 
 def check_space(folder: Path, needed: int, *, what: str, fix: str) -> None:

@@ -14,9 +14,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from lexitune.errors import StageFailed
+from lexitune.errors import DataError, StageFailed
 from lexitune.fingerprint import hash_json
-from lexitune.io.atomic import TEMPORARY, replace_text
+from lexitune.io.atomic import TEMPORARY, remove, replace_text
 from lexitune.io.processes import processes
 from lexitune.io.weights import WEIGHTS
 
@@ -29,6 +29,7 @@ __all__ = [
     "is_finished",
     "meta_path",
     "read_meta",
+    "read_object",
     "write_meta",
 ]
 
@@ -157,8 +158,8 @@ def _remove_leftovers(root: Path) -> None:
     for left in root.glob(f"{TEMPORARY}*"):
         left.unlink(missing_ok=True)
     for folder in FOLDERS:
-        for left in (root / folder).rglob(f"{TEMPORARY}*"):
-            left.unlink(missing_ok=True)
+        for left in [*(root / folder).rglob(f"{TEMPORARY}*")]:
+            remove(left)
 
 
 def find_workspace(start: Path) -> Workspace | None:
@@ -220,6 +221,20 @@ def read_meta(artefact: Path) -> Meta | None:
         return Meta(**found)
     except (OSError, ValueError, TypeError):
         return None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON object that a stage wrote; empty where it is absent.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    if not path.exists():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise DataError("E3011", f"{path} cannot be read: {error}", fix=f"rm {path} and make it again") from error
 
 
 def is_finished(artefact: Path, *, stage: str, inputs: Mapping[str, str], options: Any) -> bool:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lexitune.errors import DataError
 from lexitune.fingerprint import hash_file, sha256_file
 from lexitune.io.dataset import read_record
 from lexitune.io.staged import newest_model, read_staged
 from lexitune.io.vectors import TOKENS
-from lexitune.io.workspace import Workspace, read_meta
+from lexitune.io.workspace import Workspace, read_meta, read_object
 from lexitune.stages.promote.serving import read_serving
 from lexitune.stages.promote.switch import history
 
@@ -119,13 +117,13 @@ def status(workspace: Workspace) -> Status:
     finished.sort(key=lambda folder: (folder / "meta.json").stat().st_mtime_ns)
     models = [_model(workspace, folder, staged=folder.name == staged_id) for folder in finished]
     stale = _stale(workspace, record)
-    advice = _read(workspace.reports / "assess.json")
+    advice = read_object(workspace.reports / "assess.json")
     found = Status(
         root=str(workspace.root),
         data=_counts(record),
         advice=str(advice.get("answer", "")),
         models=models,
-        vectors=sorted(f"vectors/{path.parent.name}" for path in workspace.vectors.glob("*/manifest.json")),
+        vectors=sorted(f"vectors/{path.parent.name}" for path in workspace.vectors.glob("[!.]*/manifest.json")),
         serving=serving.model if serving else "",
         before=earlier[-1].model if serving and earlier else "",
         unfinished=_unfinished(workspace),
@@ -148,7 +146,7 @@ def _counts(record: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _model(workspace: Workspace, folder: Path, *, staged: bool) -> ModelStatus:
     meta = read_meta(folder)
-    report = _read(workspace.reports / f"{folder.name}.json")
+    report = read_object(workspace.reports / f"{folder.name}.json")
     test = None
     if report:
         measure, systems = report["primary"], report["systems"]
@@ -158,7 +156,7 @@ def _model(workspace: Workspace, folder: Path, *, staged: bool) -> ModelStatus:
         best_dev=meta.outputs.get("best_dev") if meta else None,
         staged=staged,
         test=test,
-        verdict=str(_read(workspace.verdicts / f"{folder.name}.json").get("answer", "")),
+        verdict=str(read_object(workspace.verdicts / f"{folder.name}.json").get("answer", "")),
     )
 
 
@@ -168,7 +166,7 @@ def _unfinished(workspace: Workspace) -> list[str]:
         lines.append("a switch was cut off: search, promote and rollback complete it")
     for folder in sorted(workspace.models.glob(".building-*")):
         lines.append(f"training of {folder.name.removeprefix('.building-')} was cut off: lexitune train goes on")
-    for folder in sorted(workspace.vectors.glob("*/")):
+    for folder in sorted(workspace.vectors.glob("[!.]*/")):
         if folder.name != TOKENS and not (folder / "manifest.json").exists():
             lines.append(f"vectors/{folder.name} is incomplete: the command that makes it goes on")
     return lines
@@ -217,20 +215,6 @@ def _next(found: Status, newest: str | None, advised: str) -> str:
     if not newest_status.verdict:
         return "lexitune promote"
     return SEARCH if newest_status.verdict == "PROMOTE" else ELSEWHERE
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A JSON object of ours; empty where it is absent.
-
-    Raises:
-        DataError: It cannot be read.
-    """
-    if not path.exists():
-        return {}
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise DataError("E3011", f"{path} cannot be read: {error}", fix=f"rm {path} and make it again") from error
 
 
 def _sha256(path: Path) -> str:

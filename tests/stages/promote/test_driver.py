@@ -14,7 +14,7 @@ from lexitune.io.workspace import Workspace, read_meta
 from lexitune.stages.promote.driver import recover, rollback, run
 from lexitune.stages.promote.options import PromoteOptions
 from lexitune.stages.promote.serving import Serving, read_serving
-from lexitune.stages.promote.switch import history
+from lexitune.stages.promote.switch import events, history
 
 Evaluate = Callable[..., dict[str, Any]]
 Restage = Callable[[Workspace, str, dict[str, Any]], None]
@@ -95,6 +95,27 @@ def test_rollback_brings_back_the_thresholds_as_well(ready: Workspace) -> None:
     back = rollback(ready)
 
     assert (back.vectors, back.thresholds) == ("vectors/stock", {"relevant_p05": 0.3})
+
+
+def test_the_log_keeps_why_each_switch_was_made(ready: Workspace) -> None:
+    told = run(ready)
+    rollback(ready, reason="complaints")
+
+    found = [(event.action, event.serves.model, event.before.model, event.reason) for event in events(ready)]
+    assert found == [
+        ("promote", "models/m1", "minilm", told.reasons[0]),
+        ("rollback", "minilm", "models/m1", "complaints"),
+    ]
+
+
+def test_a_log_of_an_older_lexitune_has_no_reasons(ready: Workspace) -> None:
+    run(ready)
+    log = ready.root / "serving-log.jsonl"
+    entry = json.loads(log.read_text())
+    del entry["reason"]
+    log.write_text(json.dumps(entry) + "\n")
+
+    assert [event.reason for event in events(ready)] == [""]
 
 
 def test_a_promotion_after_a_rollback_can_be_rolled_back_again(ready: Workspace) -> None:

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from tests.stages.train.watching import FP32, QUICK, At, Stop, interrupt, kill, listen, losses, weights
 
 from lexitune.errors import DataError, StageFailed, UsageError
+from lexitune.fingerprint import sha256_files
 from lexitune.io.workspace import read_meta
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
@@ -45,6 +47,8 @@ def test_the_record_tells_what_made_the_model(tiny: Embedder, small_data: Datase
     assert [row["step"] for row in meta.outputs["curve"] if "dev" in row] == [0, 6, 12]
     log = (tmp_path / "tuned" / "training-log.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in log] == meta.outputs["curve"]
+    assert {**meta.outputs["files"], "meta.json": ""}.keys() == sha256_files(tmp_path / "tuned").keys()
+    assert datetime.fromisoformat(meta.outputs["at"]).tzinfo == UTC
 
 
 def test_the_cost_is_all_wall_time_averaging_included(

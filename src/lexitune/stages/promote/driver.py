@@ -54,15 +54,18 @@ def run(
         inputs = {"evaluation": hash_file(workspace.reports / f"{staged.model_id}.json")}
         write_meta(verdict, Meta("promote", asdict(options), inputs))
         if result.answer == PROMOTE:
-            _promote(workspace, evaluation, talk=talk)
+            _promote(workspace, evaluation, reason=result.reasons[0], talk=talk)
             return replace(result, next_command='lexitune search "your query"')
     return result
 
 
-def rollback(workspace: Workspace, *, talk: Talk | None = None) -> Serving:
+def rollback(workspace: Workspace, *, reason: str = "", talk: Talk | None = None) -> Serving:
     """Go back to what served before the last promotion: the champion before it, or the stock model.
 
     A rollback that was cut off is completed, and no second one follows.
+
+    Args:
+        reason: Why, for the log of what served.
 
     Returns:
         What serves now.
@@ -88,7 +91,7 @@ def rollback(workspace: Workspace, *, talk: Talk | None = None) -> Serving:
                 f"cannot go back to {target.model}: {' and '.join(gone)} gone or incomplete",
                 fix=f"put {gone[0]} back from a copy, then: lexitune rollback",
             )
-        switch(workspace, action="rollback", to=target, before=serving)
+        switch(workspace, action="rollback", to=target, before=serving, reason=reason)
         talk.say(f"{target} serves again, {serving} no longer")
     return target
 
@@ -134,7 +137,7 @@ def _evidence(workspace: Workspace, model_id: str | None) -> tuple[Staged, Mappi
     return staged, evaluation
 
 
-def _promote(workspace: Workspace, evaluation: Mapping[str, Any], *, talk: Talk) -> None:
+def _promote(workspace: Workspace, evaluation: Mapping[str, Any], *, reason: str, talk: Talk) -> None:
     tuned, stock = (replace(serving_of(evaluation["sides"][name]), at=_now()) for name in ("tuned", "stock"))
     serving = read_serving(workspace)
     if serving is not None and replace(serving, at="") == replace(tuned, at=""):
@@ -144,7 +147,7 @@ def _promote(workspace: Workspace, evaluation: Mapping[str, Any], *, talk: Talk)
     if gone := missing_parts(workspace, tuned):
         raise DataError("E3305", f"{' and '.join(gone)} gone or incomplete", fix="lexitune train && lexitune reembed")
     # Before the first promotion no line says so, but it is the stock model that one would go back to.
-    switch(workspace, action="promote", to=tuned, before=serving or replace(stock, at=""))
+    switch(workspace, action="promote", to=tuned, before=serving or replace(stock, at=""), reason=reason)
     talk.say(f"{tuned.model} serves now; back again with: lexitune rollback")
 
 

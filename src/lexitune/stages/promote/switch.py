@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lexitune.errors import LexituneError
@@ -18,19 +18,35 @@ from lexitune.io.workspace import Workspace
 from lexitune.stages.promote.serving import Serving, locate, parse_serving, serving_of
 from lexitune.stores.store import opened
 
-__all__ = ["history", "interrupted_rollback", "missing_parts", "point_again", "recover", "switch"]
+__all__ = ["Event", "events", "history", "interrupted_rollback", "missing_parts", "point_again", "recover", "switch"]
 
 INTENT = "switch-intent.json"
 LOG = "serving-log.jsonl"
 
 
-def switch(workspace: Workspace, *, action: str, to: Serving, before: Serving) -> None:
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One promotion or rollback: `serves` took over from `before`, at `serves.at`.
+
+    Args:
+        action: `promote` or `rollback`.
+        reason: Why: what the gate said first, or what the one who rolled back gave. Empty where nothing was said.
+    """
+
+    action: str
+    serves: Serving
+    before: Serving
+    reason: str
+
+
+def switch(workspace: Workspace, *, action: str, to: Serving, before: Serving, reason: str = "") -> None:
     """Make `to` serve.
 
     Args:
         action: `promote` or `rollback`, as the log will name it.
         before: What a later rollback of this promotion goes back to. Not always what `serving` holds:
             before the first promotion that file is absent, and the stock model is what one goes back to.
+        reason: Why, for the log.
 
     Raises:
         StageFailed: The store cannot be reached: the intent stays. Or it refuses: nothing has changed.
@@ -38,7 +54,7 @@ def switch(workspace: Workspace, *, action: str, to: Serving, before: Serving) -
     """
     path = workspace.serving
     held = path.read_text(encoding="utf-8") if path.exists() else None
-    intent = {"from": held, "to": to.to_line(), "entry": _entry(action, to, before)}
+    intent = {"from": held, "to": to.to_line(), "entry": _entry(action, to, before, reason)}
     replace_text(workspace.root / INTENT, json.dumps(intent) + "\n")
     _finish(workspace, intent)
 
@@ -119,12 +135,20 @@ def missing_parts(workspace: Workspace, serving: Serving) -> list[str]:
     return gone
 
 
+def events(workspace: Workspace) -> list[Event]:
+    """Every switch there was, the newest last."""
+    return [
+        Event(entry["action"], serving_of(entry["serving"]), serving_of(entry["before"]), entry.get("reason", ""))
+        for entry in _entries(workspace)
+    ]
+
+
 def history(workspace: Workspace) -> list[Serving]:
     """What a rollback goes back to, the nearest last: a promotion adds its predecessor, a rollback takes it off."""
     stack: list[Serving] = []
-    for entry in _entries(workspace):
-        if entry["action"] == "promote":
-            stack.append(serving_of(entry["before"]))
+    for event in events(workspace):
+        if event.action == "promote":
+            stack.append(event.before)
         elif stack:
             stack.pop()
     return stack
@@ -173,8 +197,8 @@ def _serve(serving: Serving) -> str:
         return store.place
 
 
-def _entry(action: str, to: Serving, before: Serving) -> dict[str, Any]:
-    return {"action": action, "serving": asdict(to), "before": asdict(before)}
+def _entry(action: str, to: Serving, before: Serving, reason: str) -> dict[str, Any]:
+    return {"action": action, "serving": asdict(to), "before": asdict(before), "reason": reason}
 
 
 def _entries(workspace: Workspace) -> list[dict[str, Any]]:

@@ -6,18 +6,21 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lexitune.errors import DataError, UsageError
-from lexitune.fingerprint import hash_file, hash_json, hash_texts
+from lexitune.fingerprint import hash_file, hash_json, hash_texts, sha256_files
 from lexitune.io.dataset import data_files
 from lexitune.io.general import read_general
+from lexitune.io.learnt import write_learnt
 from lexitune.io.processes import processes
 from lexitune.io.workspace import Meta, installed_versions, write_meta
 from lexitune.metrics.grades import count_pairs
 from lexitune.stages.train.batches import cut_batches, plan_batch
 from lexitune.stages.train.examples import Examples, gather_examples
+from lexitune.stages.train.lineage import inherited, trace
 from lexitune.stages.train.options import TrainOptions
 from lexitune.stages.train.progress import TRACKED, Progress
 from lexitune.stages.train.recipe import Recipe, identity, settle
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
     from lexitune.stages.train.tuning import Tuned
 
-__all__ = ["Plan", "building_of", "carry_out", "plan_training", "train"]
+__all__ = ["Plan", "building_of", "carry_out", "hash_data", "plan_training", "train"]
 
 DEFAULT = TrainOptions()
 TAUGHT = ("margin-mse", "kl")  # losses that learn from a teacher's scores
@@ -139,6 +142,14 @@ def plan_training(
         **({"mined": hash_json([asdict(example) for example in used])} if used else {}),
         **({"weights": hash_json({key: dict(value) for key, value in weights.items()})} if weights else {}),
         **({"general": _check_general(Path(recipe.general))} if recipe.general else {}),
+        **hash_data(data),
+    }
+    return Plan(data, examples, recipe, inputs, began)
+
+
+def hash_data(data: Dataset) -> dict[str, str]:
+    """The hashes of corpus, queries, train and dev, of ids and texts as read, not of the files."""
+    return {
         "corpus": hash_texts(part for doc in data.docs for part in (doc.doc_id, doc.full_text)),
         "queries": hash_texts(part for query_id, query in data.queries.items() for part in (query_id, query.text)),
         **{
@@ -146,7 +157,6 @@ def plan_training(
             for split in ("train", "dev")
         },
     }
-    return Plan(data, examples, recipe, inputs, began)
 
 
 def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk, vectors: Path | None = None) -> Path:
@@ -182,12 +192,7 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk, vectors: Pa
         model.network.refresh()
         model.query_map = None
     if group.rank == 0:
-        progress = tuned.progress
-        (building / out.name / "training-log.jsonl").write_text(progress.log(), encoding="utf-8")
-        seconds = progress.before_s + time.monotonic() - plan.began
-        outputs = {**facts, "curve": progress.curve, "pairs_per_s": _throughput(plan, progress)}
-        meta = Meta("train", identity(plan.recipe), plan.inputs, seed=plan.recipe.seed, cost_s=seconds, outputs=outputs)
-        write_meta(building / out.name, meta)
+        _complete(building / out.name, plan, tuned, facts)
         if (building / TRACKED).exists():
             (building / TRACKED).replace(building / out.name / TRACKED)
         (building / out.name).replace(out)
@@ -195,6 +200,26 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk, vectors: Pa
     group.wait()
     _tell(tuned, talk)
     return out
+
+
+def _complete(folder: Path, plan: Plan, tuned: Tuned, facts: Mapping[str, Any]) -> None:
+    """Write beside the weights how it went, what they learnt from and the hash of every file; `meta.json` last."""
+    progress = tuned.progress
+    (folder / "training-log.jsonl").write_text(progress.log(), encoding="utf-8")
+    seconds = progress.before_s + time.monotonic() - plan.began
+    # With none of the trained weights in it, it learnt nothing here.
+    own = trace(plan.data, plan.examples, recipe=plan.recipe) if tuned.share else ()
+    write_learnt(folder, [*inherited(facts["base"]["source"]), *own])
+    outputs = {
+        **facts,
+        "curve": progress.curve,
+        "pairs_per_s": _throughput(plan, progress),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "hourly_rate": plan.recipe.hourly_rate,
+        "files": sha256_files(folder),
+    }
+    meta = Meta("train", identity(plan.recipe), plan.inputs, seed=plan.recipe.seed, cost_s=seconds, outputs=outputs)
+    write_meta(folder, meta)
 
 
 def building_of(out: Path) -> Path:

@@ -1,0 +1,200 @@
+"""lexitune models: what was trained here, from what, and what may go."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lexitune.cli.command import Call, Command, Result, ask
+from lexitune.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lexitune.io.workspace import Workspace
+    from lexitune.pipeline.models import ModelEntry
+
+__all__ = ["command", "table"]
+
+NONE = "No tuned model is here."
+WIDTH, LONGEST_ID = 79, 27
+FLAGS = {"docs": "show", "anyway": "rm", "yes": "rm"}
+"""Flag -> the word that it goes with."""
+
+
+def run(call: Call) -> Result:
+    """List the models of this workspace, show one, or remove one.
+
+    As much of a MODEL_ID as no other begins with is enough.
+
+    \b
+    lexitune models                        all of them, the newest first
+    lexitune models show minilm-35         what made it, what became of it
+    lexitune models show minilm-35 --docs  ids of all passages it learnt from
+    lexitune models --trained-on DOC_ID    who learnt from a passage or query
+    lexitune models rm minilm-35           refused where something needs it
+    """
+    word, given = call.params["word"], call.params["model_id"]
+    _check(call.params)
+    workspace = call.workspace()
+    from lexitune.stages.promote.driver import recover
+
+    recover(workspace, talk=call.talk)
+    if word == "rm":
+        return _remove(call, workspace, given)
+    if word == "show":
+        return _show(workspace, given, docs=call.params["docs"])
+    if call.params["trained_on"] is not None:
+        return _trained_on(workspace, call.params["trained_on"])
+    return _list(workspace)
+
+
+def _check(params: Mapping[str, Any]) -> None:
+    """Refuse words and flags that do not belong together.
+
+    Raises:
+        UsageError: They do not.
+    """
+    word, given = params["word"], params["model_id"]
+    if word not in (None, "show", "rm"):
+        meant = f"lexitune models show {word}" if given is None else "lexitune models --help"
+        raise UsageError("E2012", f"models knows show and rm, not '{word}'", fix=meant)
+    if word is not None and given is None:
+        raise UsageError("E2012", f"models {word} needs a model's id", fix="lexitune models lists them")
+    for flag, owner in FLAGS.items():
+        if params[flag] and word != owner:
+            raise UsageError(
+                "E2012", f"--{flag} goes with models {owner}", fix=f"lexitune models {owner} MODEL_ID --{flag}"
+            )
+    if params["trained_on"] is not None and word is not None:
+        raise UsageError("E2012", "--trained-on asks all models", fix="lexitune models --trained-on DOC_ID")
+
+
+def _list(workspace: Workspace) -> Result:
+    from lexitune.pipeline.models import list_models
+    from lexitune.pipeline.status import status
+
+    found = list_models(workspace)
+    data = {"models": [entry.to_json() for entry in found]}
+    newest = next((entry for entry in found if not entry.is_stock), None)
+    if newest is None:
+        return Result([NONE, *(table(found) if found else ())], data, status(workspace).next_command)
+    return Result(table(found), data, f"lexitune models show {newest.model_id}")
+
+
+def table(found: Sequence[ModelEntry]) -> list[str]:
+    """A line of figures for each model, and below it what it gained and what it is needed for."""
+    width = min(LONGEST_ID, max(5, *(len(entry.model_id) for entry in found)))
+    lines = [f"{'model':<{width}}  {'trained':<10}  {'recipe':<7}  {'pairs':>7}  {'dev gain':>8}  {'on disk':>10}"]
+    for entry in found:
+        pairs = "" if entry.pairs is None else f"{entry.pairs:,}"
+        dev = "" if entry.dev_gain is None else f"{100 * entry.dev_gain:+.1f}"
+        recipe = "stock" if entry.is_stock else entry.recipe
+        figures = f"{entry.trained_at[:10]:<10}  {recipe:<7}  {pairs:>7}  {dev:>8}  {megabytes(entry.size_bytes):>10}"
+        if len(entry.model_id) > width:
+            lines.append(entry.model_id)
+        lines.append(f"{entry.model_id if len(entry.model_id) <= width else '':<{width}}  {figures}")
+        lines += _folded(", ".join(_remarks(entry)), indent=2)
+    return lines
+
+
+def _remarks(entry: ModelEntry) -> Iterator[str]:
+    from lexitune.pipeline.model_lines import gain_text
+
+    yield from entry.uses
+    if not entry.is_stock:
+        yield gain_text(entry.gain) if entry.gain else "not evaluated"
+    if entry.verdict:
+        yield f"gate: {entry.verdict}"
+    yield "has vectors" if entry.vectors else "no vectors of its own"
+    yield from (f"index {index} in a store" for index in entry.indexes)
+
+
+def _show(workspace: Workspace, given: str, *, docs: bool) -> Result:
+    from lexitune.pipeline.model_lines import record_lines
+    from lexitune.pipeline.model_record import docs_of, read_model
+    from lexitune.pipeline.models import find_model
+
+    model_id = find_model(workspace, given)
+    if docs:
+        ids = docs_of(workspace, model_id)
+        return Result(ids, {"model_id": model_id, "docs": ids})
+    found = read_model(workspace, model_id)
+    following = f"lexitune models show {model_id} --docs" if found.learnt else "lexitune models"
+    return Result(record_lines(found), found.to_json(), following)
+
+
+def _trained_on(workspace: Workspace, wanted: str) -> Result:
+    from lexitune.io.ids import read_id
+    from lexitune.pipeline.lineage import YES, is_here, models_trained_on
+
+    try:
+        doc_id = read_id(wanted)
+    except ValueError as error:
+        raise UsageError("E2002", f"--trained-on: {error}", fix="give the id of a passage or query") from error
+    found, here = models_trained_on(workspace, doc_id), is_here(workspace, doc_id)
+    data = {"id": doc_id, "here": here, "models": [one.to_json() for one in found]}
+    lines: list[str] = []
+    if here is False and not any(one.answer == YES for one in found):
+        lines += _folded(
+            f"'{doc_id}' is no passage or query of this workspace, and no record names it: is it spelt so?"
+        )
+    for one in found:
+        lines += _folded(f"{one.model_id}: {one.answer}" + f" ({one.how})" * bool(one.how))
+    return Result(lines or [NONE], data, "lexitune models")
+
+
+def _remove(call: Call, workspace: Workspace, given: str) -> Result:
+    from lexitune.pipeline.removal import plan_removal, remove_model
+
+    anyway = call.params["anyway"]
+    planned = plan_removal(workspace, given, anyway=anyway)
+    for path in planned.paths:
+        call.talk.say(f"goes: {path.relative_to(workspace.root)}")
+    again = f"models rm {planned.model_id}" + " --anyway" * anyway
+    question = f"Remove {planned.model_id} for good?"
+    if not ask(question, yes=call.params["yes"], command=again, before="it removes a model"):
+        return Result(["nothing was changed"], {"removed": None}, "lexitune models")
+    done = remove_model(workspace, planned.model_id, anyway=anyway, talk=call.talk)
+    lines = [f"{done.model_id} is removed, {megabytes(done.freed_bytes)} of disk are free again", *done.lost]
+    if (workspace.reports / f"{done.model_id}.json").exists():
+        lines.append("its report and the gate's verdict stay in reports/ and verdicts/")
+    paths = [path.relative_to(workspace.root).as_posix() for path in done.paths]
+    data = {"removed": done.model_id, "paths": paths, "freed_bytes": done.freed_bytes, "lost": list(done.lost)}
+    return Result(lines, data, "lexitune models")
+
+
+def megabytes(count: int) -> str:
+    """
+    >>> megabytes(98_765_432), megabytes(4_000)
+    ('98.8 MB', '0.0 MB')
+    """
+    return f"{count / 1e6:,.1f} MB"
+
+
+def _folded(text: str, *, indent: int = 0) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent or 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+command = Command(
+    "models",
+    run,
+    params=[
+        click.Argument(["word"], required=False, metavar="[show|rm]"),
+        click.Argument(["model_id"], required=False),
+        click.Option(["--docs"], is_flag=True, help="With show: the ids of all passages it learnt from, one a line"),
+        click.Option(["--trained-on"], metavar="ID", help="Which models learnt from this passage or query"),
+        click.Option(["--anyway"], is_flag=True, help="With rm: also what is staged, or only a rollback goes back to"),
+        click.Option(["--yes"], is_flag=True, help="With rm: do not ask"),
+    ],
+    has_json=True,
+)
