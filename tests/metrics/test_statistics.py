@@ -18,6 +18,7 @@ from lexitune.metrics.statistics import (
     queries_needed,
     randomisation_p,
     t_interval,
+    weighted_interval,
     wilson,
 )
 
@@ -44,6 +45,21 @@ def test_how_sure_seventy_percent_is(n: int, points: float) -> None:
     found = wilson(round(0.7 * n), n)
 
     assert 50 * (found.high - found.low) == pytest.approx(points, abs=0.5)
+
+
+def test_equal_weights_are_no_weights() -> None:
+    values = [1.0] * 54 + [0.0] * 46
+
+    found, plain = weighted_interval(values, [7] * 100), wilson(54, 100)
+
+    assert (found.mean, found.low, found.high) == pytest.approx((plain.mean, plain.low, plain.high))
+    assert found.n == 100
+
+
+def test_a_value_that_has_nearly_all_the_weight_counts_as_one() -> None:
+    found, alone = weighted_interval([1.0, 0.0, 0.0], [1e9, 1, 1]), wilson(1, 1)
+
+    assert (found.mean, found.low, found.high) == pytest.approx((alone.mean, alone.low, alone.high), abs=1e-6)
 
 
 def test_paired_t_equals_scipy() -> None:

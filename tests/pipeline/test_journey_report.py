@@ -17,6 +17,7 @@ from lexitune.pipeline.journey_report import write_advice_report
 from lexitune.pipeline.refresh import refresh_report
 from lexitune.pipeline.vocabulary_blocks import vocabulary_blocks
 from lexitune.report.blocks import BarPlot, Block, CurvePlot, IntervalPlot, Paragraph, Table
+from lexitune.stages.assess.representative import compare_with_log
 from lexitune.types import Advice
 
 
@@ -187,6 +188,21 @@ def test_kinds_of_queries_stand_beside_the_others() -> None:
     assert round(table.rows[0][4].mean) == -25
     assert "By document, each by its best passage, stock has R@10 0.700" in table.note
     assert "The prompt 'query:' before each query is worth +2.0 [\u22123.0, +7.0] points." in table.note
+
+
+def test_the_judged_queries_stand_beside_a_log_where_there_is_one() -> None:
+    log = compare_with_log({f"lease {n}": n for n in range(1, 200)}, [f"rent {n}" for n in range(40)])
+
+    with_one, without = (blocks(log=log.to_json()), blocks())
+
+    table = titled(with_one, "such as people search for")
+    rows = {str(row[0]): row[1:] for row in table.rows}
+    assert rows["not in the log"] == ["100 %", "0 to 0 %"]  # one query in 199 was searched once
+    assert table.columns[1] == "40 judged queries"
+    assert "Answer: not representative." in table.note
+    terms = titled(with_one, "The terms that differ most")
+    assert terms.rows[0][0] == "lease"
+    assert not any("log" in str(getattr(block, "note", "")) for block in without if isinstance(block, Table))
 
 
 def test_change_of_words_is_drawn_against_what_counts_as_changing() -> None:

@@ -17,7 +17,7 @@ from lexitune.errors import DataError
 from lexitune.io.atomic import replacing
 from lexitune.io.quarantine import NOT_UTF8, Quarantine
 
-__all__ = ["UNDECODED", "open_lines", "open_text", "read_jsonl", "write_jsonl"]
+__all__ = ["UNDECODED", "check_exists", "open_lines", "open_text", "read_jsonl", "write_jsonl"]
 
 UNDECODED = re.compile(r"[\udc80-\udcff]")
 """What a byte that is no UTF-8 looks like in the text that `open_text` gives."""
@@ -51,7 +51,7 @@ def open_text(path: Path, *, newline: str | None = None) -> Iterator[IO[str]]:
     Raises:
         DataError: No such file, a file of another kind or encoding, or a gz file cut short.
     """
-    _check_exists(path)
+    check_exists(path)
     try:
         with path.open("rb") as plain:
             packed = plain.read(2) == b"\x1f\x8b"
@@ -66,7 +66,12 @@ def open_text(path: Path, *, newline: str | None = None) -> Iterator[IO[str]]:
         raise DataError("E3001", f"{path} may not be read", fix=f"chmod u+r {path}") from error
 
 
-def _check_exists(path: Path) -> None:
+def check_exists(path: Path) -> None:
+    """Refuse a path that is no file, and name one beside it that may be meant.
+
+    Raises:
+        DataError: It is a folder, or there is nothing.
+    """
     if path.is_file():
         return
     if path.is_dir():

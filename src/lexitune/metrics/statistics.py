@@ -27,6 +27,7 @@ __all__ = [
     "queries_needed",
     "randomisation_p",
     "t_interval",
+    "weighted_interval",
     "wilson",
 ]
 
@@ -66,14 +67,8 @@ def wilson(successes: int, n: int, *, confidence: float = 0.95) -> Interval:
     """
     if n == 0:
         return Interval(0.0, 0.0, 1.0, 0)
-    z = _quantile(0.5 + confidence / 2)
     share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    # At the ends the bound is the share itself; rounding would put it a hair beyond.
-    low = 0.0 if successes == 0 else max(0.0, centre - half)
-    high = 1.0 if successes == n else min(1.0, centre + half)
-    return Interval(share, low, high, n)
+    return Interval(share, *_score_bounds(share, n, confidence), n)
 
 
 def t_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
@@ -92,6 +87,25 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
         return wilson(int(array.sum()), len(array), confidence=confidence)
     found = t_interval(array, confidence=confidence)
     return Interval(found.mean, max(0.0, found.low), min(1.0, found.high), found.n)
+
+
+def weighted_interval(values: ArrayLike, weights: ArrayLike, *, confidence: float = 0.95) -> Interval:
+    """Interval of a weighted mean of a measure, whose values lie from 0 to 1.
+
+    Wilson's, with Kish's effective number of values (Kish 1965) in place
+    of their number. Where values are fractions it is wider than need be, for those vary less than hits and misses.
+
+    Args:
+        weights: One a value, such as how often its query was searched; none below 0, and not all 0.
+
+    Example:
+        >>> found = weighted_interval([1.0, 0.0, 1.0], [6, 2, 2])
+        >>> print(f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}], n={found.n}")
+        0.80 [0.24, 0.98], n=3
+    """
+    array, share = _floats(values), _floats(weights) / np.sum(weights)
+    mean = min(1.0, float(share @ array))  # rounding must not carry it beyond
+    return Interval(mean, *_score_bounds(mean, 1 / float(share @ share), confidence), len(array))
 
 
 def paired_t(deltas: ArrayLike, *, confidence: float = 0.95) -> Paired:
@@ -237,6 +251,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
         worst = max(worst, min(1.0, p_values[position] * (len(order) - rank)))
         adjusted[position] = worst
     return adjusted
+
+
+def _score_bounds(share: float, n: float, confidence: float) -> tuple[float, float]:
+    z = _quantile(0.5 + confidence / 2)
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # At the ends the bound is the share itself; rounding would put it a hair beyond.
+    low = 0.0 if share == 0.0 else max(0.0, centre - half)
+    return low, 1.0 if share == 1.0 else min(1.0, centre + half)
 
 
 def _quantile(probability: float) -> float:

@@ -11,6 +11,7 @@ from typing import Any
 
 from lexitune.metrics.statistics import detectable_gain
 from lexitune.pipeline.labels import LABELS, bounds, points
+from lexitune.pipeline.log_blocks import log_blocks
 from lexitune.pipeline.vocabulary_blocks import vocabulary_blocks
 from lexitune.report.blocks import (
     Block,
@@ -58,6 +59,7 @@ def assessment_blocks(advice: Advice, title: str, *, measured: Sequence[Interval
     blocks += _expected(evidence, measured)
     blocks += _power(evidence)
     blocks += _kinds(evidence)
+    blocks += log_blocks(evidence)
     blocks += _stability(evidence)
     return blocks + vocabulary_blocks(evidence)
 

@@ -35,6 +35,7 @@ def assess(
     others: Mapping[str, Embedder | Rival] | None = None,
     vectors: Path | None = None,
     reranker: Rescore | None = None,
+    log: Mapping[str, int] | None = None,
     options: AssessOptions | None = None,
     talk: Talk | None = None,
 ) -> Advice:
@@ -48,9 +49,10 @@ def assess(
         others: Further stock models that could serve in its place, by name, or their vectors: `io.given.open_given`.
         vectors: Folder of the encode cache: later stages find the corpus encoded there. None: nothing is kept.
         reranker: Scores of (query, passage) pairs, in place of the cross-encoder that `options` names.
+        log: Searches by query, such as a Counter of all that was searched, in place of the file that `options` names.
 
     Raises:
-        DataError: A query's filter cannot be read, or the model scores everything alike.
+        DataError: A query's filter or the log cannot be read, or the model scores everything alike.
         UsageError: No word frequencies for the language of the options.
         StageFailed: A text encodes to NaN.
     """
@@ -64,6 +66,7 @@ def assess(
         others=others,
         vectors=vectors,
         reranker=reranker,
+        log=log,
         options=options,
         talk=talk,
         pilot=run_pilot,

@@ -12,6 +12,7 @@ from lexitune.stages.assess.expected import Expected, Pilot, ShortTune
 from lexitune.stages.assess.figures import Figures
 from lexitune.stages.assess.gap import Gap
 from lexitune.stages.assess.options import AssessOptions
+from lexitune.stages.assess.representative import compare_with_log
 from lexitune.stages.assess.stability import Stability
 
 DEFAULT = AssessOptions()
@@ -130,6 +131,25 @@ def test_change_of_words_is_held_against_a_tenth_a_week(change: Interval, says: 
 
     assert named(replace(figures(), stability=found), "change of words").says == says
     assert named(figures(), "change of words").figure == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("judged", "says"),
+    [
+        ([f"w{number}" for number in range(0, 200, 4)], FOR),
+        ([f"other{number}" for number in range(50)], OPEN),
+        (["w1"], OPEN),
+    ],
+    ids=["some of the log's", "none of the log's", "too few"],
+)
+def test_judged_queries_are_to_be_like_the_log(judged: list[str], says: str) -> None:
+    log = {f"w{number}": 3 for number in range(200)}
+    likeness = compare_with_log(log, judged)
+
+    found = named(replace(figures(), likeness=likeness), "judged queries")
+
+    assert found.says == says
+    assert found.figure == f"{likeness.answer} of 600 searches"
 
 
 def test_without_queries_the_rest_is_still_listed() -> None:

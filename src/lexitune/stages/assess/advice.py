@@ -19,6 +19,7 @@ from lexitune.stages.assess.reasons import (
     niche,
     power,
     prompted,
+    represented,
     reranked,
     round_up,
     supplied,
@@ -73,6 +74,7 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
     reasons += by_documents(figures)
     reasons += cut_off(figures)
     reasons += niche(figures, options)
+    reasons += represented(figures)
     answer, reasons = _over_time(figures, options, answer, reasons)
     if missing and answer != NO:
         answer = CANNOT_TELL
@@ -296,6 +298,7 @@ def _evidence(figures: Figures, options: AssessOptions) -> dict[str, object]:
         "documents": None if figures.documents is None else asdict(figures.documents),
         "query_ms": dict(figures.query_ms),
         "reranked": None if figures.reranked is None else asdict(figures.reranked),
+        "log": None if figures.likeness is None else figures.likeness.to_json(),
         "pilot": None if figures.pilot is None else asdict(figures.pilot),
         "expected": None if figures.expected is None else asdict(figures.expected),
         "supply": None if figures.supply is None else asdict(figures.supply),

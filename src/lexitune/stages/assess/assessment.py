@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,9 @@ from lexitune.stages.assess.gap import recall_gap
 from lexitune.stages.assess.holes import find_holes
 from lexitune.stages.assess.ledger import Ledger, keep_ledger
 from lexitune.stages.assess.live import ServingVectors
+from lexitune.stages.assess.log import named_log
 from lexitune.stages.assess.options import AssessOptions
+from lexitune.stages.assess.representative import Likeness, compare_with_log
 from lexitune.stages.assess.reranking import Rescore, measure_reranked, named_reranker
 from lexitune.stages.assess.rivals import Rival
 from lexitune.stages.assess.stability import measure_stability, number_of
@@ -49,6 +50,7 @@ def assess(
     vectors: Path | None = None,
     reranker: Rescore | None = None,
     live: ServingVectors | None = None,
+    log: Mapping[str, int] | None = None,
     options: AssessOptions = DEFAULT,
     talk: Talk | None = None,
     pilot: Callable[[Ledger, int], Pilot | None] | None = None,
@@ -58,6 +60,7 @@ def assess(
 
     Args:
         live: The index that serves, in the stock model's place.
+        log: Searches by query, in place of the file that `options` names.
         pilot: What fits maps on the ledger's vectors, for the gain to expect; it borrows from another stage, so it is
             handed in. None: the rule of thumb decides.
         short_tune: Likewise, what tunes for some minutes; None: nothing does.
@@ -68,13 +71,12 @@ def assess(
     tests = data.test.query_count if data.test else 0
     if not qrels:
         return advise(Figures({}, 0, pairs, tests, MOST_CHANGES), options=options)
+    searches = named_log(options, talk=talk) if log is None else log
     judge = reranker or named_reranker(options, device=str(model.network.device))
     ledger = keep_ledger(
         data, qrels, model=model, others=others or {}, live=live, vectors=vectors, seed=options.seed, talk=talk
     )
-    measures = parse_measures(f"{RECALL},{NDCG},{DEEP}")
-    measure = partial(measure_hits, qrels=qrels, measures=measures, split="train+dev")
-    reports = {name: measure(hits, system=name) for name, hits in ledger.hits.items()}
+    reports = _reports(ledger, qrels)
     reranked = judge and measure_reranked(data, ledger, judge=judge, options=options, talk=talk)
     found = None
     if pilot is not None and options.pilot and pairs:
@@ -82,7 +84,7 @@ def assess(
         found = pilot(ledger, options.seed)
     tuned = short_tune(data, model, ledger) if short_tune is not None and pairs else None
     figures = Figures(
-        systems={name: {str(m): report.interval(m) for m in measures} for name, report in reports.items()},
+        systems={name: {m: report.interval(m) for m in report.measures} for name, report in reports.items()},
         available=available,
         pairs=pairs,
         test_queries=tests,
@@ -91,14 +93,21 @@ def assess(
         query_ms=ledger.query_ms,
         reranked=reranked,
         short_tune=tuned,
+        likeness=_likeness(data, reports["stock"], searches, seed=options.seed),
         **_expected(reports, found, qrels=qrels, pairs=pairs),
-        ceiling=ceiling_of(qrels),
         **_stock(data, ledger, reports["stock"], model=model, live=live),
         **_supplied(data),
         **_times(data, reports["stock"], options=options),
         **_texts(data, qrels, reports, model=None if live and not live.encodes_here else model, general=general),
     )
     return advise(figures, options=options)
+
+
+def _reports(ledger: Ledger, qrels: Qrels) -> dict[str, Report]:
+    measures = parse_measures(f"{RECALL},{NDCG},{DEEP}")
+    return {
+        name: measure_hits(hits, qrels, measures, system=name, split="train+dev") for name, hits in ledger.hits.items()
+    }
 
 
 def _stock(
@@ -133,13 +142,24 @@ def _documents(data: Dataset, stock: Hits, qrels: Qrels) -> Interval | None:
     return measure_hits(hits, judged, parse_measures(RECALL)).interval(RECALL)
 
 
+def _likeness(data: Dataset, stock: Report, searches: Mapping[str, int] | None, *, seed: int) -> Likeness | None:
+    """The judged queries beside the log, all of them; recall by traffic is that of the sample."""
+    if searches is None:
+        return None
+    judged, _ = sample_queries(data, most=len(data.queries), seed=seed)
+    texts = [data.queries[query_id].text for query_id in stock.query_ids]
+    recalls = list(zip(texts, stock.values(RECALL).tolist(), strict=True))
+    return compare_with_log(searches, (data.queries[one].text for one in judged), recalls=recalls, seed=seed)
+
+
 def _expected(reports: Mapping[str, Report], pilot: Pilot | None, *, qrels: Qrels, pairs: int) -> dict[str, Any]:
-    """The pilot, and what a tune would gain by it, as `Figures` has them."""
+    """What can be reached at all, the pilot, and what a tune would gain by it, as `Figures` has them."""
+    ceiling = ceiling_of(qrels)
     if pilot is None:
-        return {}
+        return {"ceiling": ceiling}
     stock, hybrid = (reports[name].interval(RECALL) for name in ("stock", "hybrid"))
-    found = foretell(pilot, stock=stock, hybrid=hybrid, ceiling=ceiling_of(qrels), pairs=pairs)
-    return {"pilot": pilot, "expected": found}
+    found = foretell(pilot, stock=stock, hybrid=hybrid, ceiling=ceiling, pairs=pairs)
+    return {"ceiling": ceiling, "pilot": pilot, "expected": found}
 
 
 def _texts(

@@ -10,6 +10,7 @@ from lexitune.stages.assess.figures import RECALL, Figures
 from lexitune.stages.assess.gap import in_points
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.reasons import called, round_up, with_interval
+from lexitune.stages.assess.representative import ENOUGH
 from lexitune.stages.assess.stability import CHANGING
 
 __all__ = ["AGAINST", "FOR", "OPEN", "Criterion", "list_criteria"]
@@ -50,6 +51,7 @@ def list_criteria(figures: Figures, options: AssessOptions) -> tuple[Criterion, 
         _short_tune(figures, options),
         _pairs(figures, options),
         _tests(figures, options),
+        _log(figures),
         _words(figures),
         _change(figures, options),
     ]
@@ -146,6 +148,17 @@ def _tests(figures: Figures, options: AssessOptions) -> Criterion:
         return Criterion("test queries", figure, line, FOR, f"a gain under {_points(shows)} points")
     more = round_up(queries_needed(min(gain, changes), changes) - tests)
     return Criterion("test queries", figure, line, OPEN, f"label about {more:,} more")
+
+
+def _log(figures: Figures) -> Criterion | None:
+    """Whether the judged queries are such as people search for: what was measured holds for those alone."""
+    found = figures.likeness
+    if found is None:
+        return None
+    says = FOR if found.answer == "representative" else OPEN
+    flip = "searches that change" if says == FOR else f"judging about {min(ENOUGH, found.queries):,} queries of the log"
+    figure = f"{found.answer} of {found.searches:,} searches"
+    return Criterion("judged queries", figure, "as queries drawn from the log", says, flip)
 
 
 def _words(figures: Figures) -> Criterion | None:

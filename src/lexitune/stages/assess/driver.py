@@ -26,6 +26,7 @@ from lexitune.stages.assess.expected import Pilot, ShortTune, table_text
 from lexitune.stages.assess.figures import LONGER
 from lexitune.stages.assess.ledger import Ledger
 from lexitune.stages.assess.live import ServingVectors, serving_vectors
+from lexitune.stages.assess.log import hash_log
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.reranking import named_reranker
 from lexitune.stages.assess.rivals import Rival
@@ -73,6 +74,7 @@ def run(
         inputs |= {f"model {name}": other.fingerprint for name, other in others.items()}
         reranker = named_reranker(options, device=str(embedder.network.device))
         inputs |= {"reranker": reranker.fingerprint} if reranker else {}
+        inputs |= {"log": hash_log(options.log)} if options.log else {}
         if is_finished(path, stage="assess", inputs=inputs, options=options):
             talk.say("assess: skipped, same data, same model, same options")
             return read_advice(path)

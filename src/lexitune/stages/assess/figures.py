@@ -10,6 +10,7 @@ from lexitune.stages.assess.expected import Expected, Pilot, ShortTune
 from lexitune.stages.assess.gap import Gap
 from lexitune.stages.assess.holes import Holes
 from lexitune.stages.assess.ledger import SYSTEMS
+from lexitune.stages.assess.representative import Likeness
 from lexitune.stages.assess.stability import Stability
 from lexitune.stages.assess.supply import Supply
 from lexitune.stages.assess.vocabulary import Vocabulary
@@ -72,6 +73,7 @@ class Figures:
             passage.
         query_ms: By system, milliseconds a query took here.
         reranked: What a cross-encoder makes of the hybrid; None: none was given.
+        likeness: The judged queries beside a search log; None: there is none.
         pilot: What linear maps on the stock model's vectors gained; None: none was run.
         expected: What a tune would gain by it.
         short_tune: What a real tune of some minutes gained; None: none was asked for, or there was too little data.
@@ -98,6 +100,7 @@ class Figures:
     documents: Interval | None = None
     query_ms: Mapping[str, float] = field(default_factory=dict)
     reranked: Reranked | None = None
+    likeness: Likeness | None = None
     pilot: Pilot | None = None
     expected: Expected | None = None
     short_tune: ShortTune | None = None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lexitune.metrics.statistics import Interval, mean_interval
 
-__all__ = ["Gap", "in_points", "recall_gap"]
+__all__ = ["LEAST_SIDE", "Gap", "difference_of", "in_points", "recall_gap"]
 
 LEAST_SIDE = 10  # queries: with fewer, an interval of a share tells little
 
@@ -65,7 +65,12 @@ def recall_gap(values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> Gap | 
     if min(len(ours), len(theirs)) < LEAST_SIDE:
         return None
     one, other = mean_interval(ours), mean_interval(theirs)
+    return Gap(one, other, difference_of(one, other))
+
+
+def difference_of(one: Interval, other: Interval) -> Interval:
+    """How far one mean lies above another, with an interval made of the two sides' own; `n` is that of both."""
     difference = one.mean - other.mean
     low = difference - math.hypot(one.mean - one.low, other.high - other.mean)
     high = difference + math.hypot(one.high - one.mean, other.mean - other.low)
-    return Gap(one, other, Interval(difference, low, high, len(values)))
+    return Interval(difference, low, high, one.n + other.n)

@@ -64,6 +64,12 @@ class AssessOptions:
         default=None,
         metadata={"help": "Who encodes queries for that index: openai:MODEL. Left out: --model, on this machine"},
     )
+    log: str | None = field(
+        default=None,
+        metadata={
+            "help": "Search log to compare the judged queries with: CSV, TSV, JSONL, Parquet, or one query a line"
+        },
+    )
     language: str = field(
         default="en", metadata={"help": "General language that the corpus's words are compared with, such as de"}
     )

@@ -6,9 +6,10 @@ import numpy as np
 
 from lexitune.metrics.statistics import Interval, detectable_gain, queries_needed
 from lexitune.stages.assess.figures import DEEP, LEAST_ASKED, NDCG, RANK, RECALL, Figures
-from lexitune.stages.assess.gap import in_points
+from lexitune.stages.assess.gap import LEAST_SIDE, in_points
 from lexitune.stages.assess.ledger import SYSTEMS
 from lexitune.stages.assess.options import AssessOptions
+from lexitune.stages.assess.representative import ENOUGH, FAR, LEAST, TIMES, Beside, Likeness
 
 __all__ = [
     "by_documents",
@@ -19,6 +20,7 @@ __all__ = [
     "niche",
     "power",
     "prompted",
+    "represented",
     "reranked",
     "round_up",
     "supplied",
@@ -28,6 +30,15 @@ __all__ = [
 FEW_CUT = 0.01  # share of passages
 FEW_TEST = 200  # a verdict on fewer is possible, and wide
 NAMED = 5  # terms in a sentence
+FAR_BY = {
+    "covered": "searches covered",
+    "head": "head",
+    "torso": "torso",
+    "new": "queries not in it",
+    "length": "length",
+    "terms": "terms",
+}
+"""What differs from the log, as a sentence names it."""
 
 
 def cheaper(figures: Figures, options: AssessOptions, *, decided: bool) -> list[str]:
@@ -180,6 +191,57 @@ def niche(figures: Figures, options: AssessOptions) -> list[str]:
         f"stock {RECALL} on queries with such a term {with_interval(gap.chosen)}, on the others "
         f"{with_interval(gap.others)}: {gap.told()}, {meaning if gap.is_shown else 'no more than chance'}",
     ]
+
+
+def represented(figures: Figures) -> list[str]:
+    """Whether the judged queries are such as people search for, by which figures, and recall by the log's traffic."""
+    found = figures.likeness
+    if found is None:
+        return []
+    head, torso, tail, new = (found.parts[name] for name in ("head", "torso", "tail", "new"))
+    lacking, plenty = (", ".join(use.text for use in uses) or "none" for uses in (found.rare, found.frequent))
+    told = [
+        _likeness(found),
+        f"a third of the log's {found.searches:,} searches are for {head.queries:,} queries, a third for "
+        f"{torso.queries:,}, the rest for {tail.queries:,}: of {found.judged:,} judged queries {_drawn(head.share)} "
+        f"are in the first, {_drawn(torso.share)} in the second, {_drawn(tail.share)} in the last, {_drawn(new.share)} "
+        f"in none; they are {_drawn(found.covered)} of the searches",
+        f"a search has {found.words:.1f} words, a judged query {found.length.judged:.1f}: {found.longer.mean:+.1f} "
+        f"[{found.longer.low:+.1f}, {found.longer.high:+.1f}]; {_drawn(found.missing)} of the words searched are in no "
+        f"judged query; searched more than judged: {lacking}; less: {plenty}",
+    ]
+    if found.stock is None or found.plain is None:
+        return [*told, f"fewer than {LEAST_SIDE} judged queries are in the log: no {RECALL} by its traffic"]
+    plain = f"{found.plain.mean:.2f} [{found.plain.low:.2f}, {found.plain.high:.2f}]"
+    return [*told, f"stock {RECALL} by traffic {with_interval(found.stock)}; each query counted once {plain}"]
+
+
+def _likeness(found: Likeness) -> str:
+    """The verdict, and what to do."""
+    if found.answer == "cannot tell":
+        told = (
+            f"whether the judged queries are representative of the log cannot be told: {found.judged:,} judged, "
+            f"{found.queries:,} in the log; it takes {LEAST} judged queries, and {TIMES} times as many in the log"
+        )
+    elif found.far:
+        *others, last = (FAR_BY[name] for name in found.far)
+        told = (
+            f"the judged queries are not representative of the log, by {', '.join(others)}{' and ' * bool(others)}"
+            f"{last}: judge about {min(ENOUGH, found.queries):,} queries drawn from the log by traffic"
+        )
+    else:
+        told = (
+            f"the judged queries are representative of the log: within {100 * FAR:.0f} points of what as many queries "
+            "drawn from it by traffic have"
+        )
+    if found.fewest == 1:
+        return told
+    return f"{told}; the log has no query with fewer than {found.fewest:,} searches: is its tail left out?"
+
+
+def _drawn(found: Beside) -> str:
+    """A share, and in brackets what draws have."""
+    return f"{100 * found.judged:.0f} % (drawn: {100 * found.low:.0f} to {100 * found.high:.0f} %)"
 
 
 def power(figures: Figures) -> list[str]:

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.spatial.distance import jensenshannon
 
 from lexitune.metrics.statistics import Interval, t_interval
-from lexitune.text.terms import terms
+from lexitune.stages.assess.term_counts import apart, count_terms
 
 __all__ = ["CHANGING", "Stability", "measure_stability", "number_of"]
 
@@ -133,17 +131,12 @@ def _begins(number: int, period: str) -> str:
 
 def _units(numbers: Sequence[int], texts: Sequence[str], families: Sequence[str] | None) -> tuple[csr_array, Numbers]:
     """Term counts of each family in each period, float64 (units, terms), and the units' periods; none without words."""
-    vocabulary: dict[str, int] = {}
-    units: dict[tuple[int, str], list[int]] = {}
+    units: dict[tuple[int, str], list[str]] = {}
     for place, (number, text) in enumerate(zip(numbers, texts, strict=True)):
-        words = [vocabulary.setdefault(term, len(vocabulary)) for term in terms(text)]
-        if words:
-            units.setdefault((number, families[place] if families else str(place)), []).extend(words)
-    columns = np.fromiter(chain.from_iterable(units.values()), dtype=np.int64)
-    ends = np.cumsum([0, *map(len, units.values())])
-    found = csr_array((np.ones(len(columns)), columns, ends), shape=(len(units), len(vocabulary)))
-    found.sum_duplicates()
-    return found, np.array([number for number, _ in units], dtype=np.int64)
+        units.setdefault((number, families[place] if families else str(place)), []).append(text)
+    counts, _ = count_terms(units.values())
+    worded = np.diff(counts.indptr) > 0
+    return counts[worded], np.array([number for number, _ in units], dtype=np.int64)[worded]
 
 
 def _beside(
@@ -154,8 +147,7 @@ def _beside(
 
     def part(before: NDArray[np.bool_]) -> tuple[float, float]:
         new = counts[~before].sum(axis=0)
-        old = total - new
-        return float(new[old == 0].sum() / new.sum()), float(jensenshannon(old, new, base=2))
+        return apart(new, total - new)
 
     churn, distance = part(before)
     chance, distance_chance = np.mean([part(draw.permutation(before)) for _ in range(PERMUTATIONS)], axis=0).tolist()
