@@ -181,7 +181,7 @@ def _change(figures: Figures, options: AssessOptions) -> Criterion:
     found = figures.stability
     line = f"under {100 * CHANGING:.0f} % new a {options.period} beyond chance (--period; a rule of thumb)"
     if found is None or math.isnan(found.change.mean):
-        return Criterion("change of words", "unknown", line, OPEN, "`at` on queries or passages")
+        return Criterion("change of words", "unknown", line, OPEN, "times (at) on queries or passages")
     says = {"changing": AGAINST, "stable": FOR}.get(found.answer, OPEN)
     figure = f"{100 * found.change.mean:.0f} % [{100 * found.change.low:.0f}, {100 * found.change.high:.0f}]"
     flip = "a vocabulary that settles" if says == AGAINST else "a vocabulary that changes faster"
