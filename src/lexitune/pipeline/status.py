@@ -12,7 +12,7 @@ from lexitune.errors import DataError
 from lexitune.fingerprint import hash_file, sha256_file
 from lexitune.io.dataset import read_record
 from lexitune.io.staged import newest_model, read_staged
-from lexitune.io.vectors import TOKENS
+from lexitune.io.vectors import GUARD, TOKENS
 from lexitune.io.workspace import Workspace, read_meta
 from lexitune.stages.promote.serving import read_serving
 from lexitune.stages.promote.switch import history
@@ -169,7 +169,7 @@ def _unfinished(workspace: Workspace) -> list[str]:
     for folder in sorted(workspace.models.glob(".building-*")):
         lines.append(f"training of {folder.name.removeprefix('.building-')} was cut off: lexitune train goes on")
     for folder in sorted(workspace.vectors.glob("*/")):
-        if folder.name != TOKENS and not (folder / "manifest.json").exists():
+        if folder.name not in (GUARD, TOKENS) and not (folder / "manifest.json").exists():
             lines.append(f"vectors/{folder.name} is incomplete: the command that makes it goes on")
     return lines
 

@@ -52,6 +52,7 @@ def test_everything_is_written_and_equal_inputs_are_read_back(staged: Workspace,
         "m1-stock.trec",
         "m1.per-query.csv",
         "m1.trec",
+        "m1.unjudged.csv",
     ]
     assert again.to_json() == json.loads(report_path(staged, "m1").read_text(encoding="utf-8"))
     assert again.to_json() == found.to_json()
