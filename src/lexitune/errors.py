@@ -77,6 +77,7 @@ CODES = {
     "E2141": "no challenger of that name",
     "E2142": "nothing to roll back to",
     "E2143": "an index that serves",
+    "E2144": "a promotion that is forced without a reason",
     # E30xx  reading files
     "E3001": "no such file or folder",
     "E3002": "a file of another kind or encoding",

@@ -24,13 +24,16 @@ INTENT = "switch-intent.json"
 LOG = "serving-log.jsonl"
 
 
-def switch(workspace: Workspace, *, action: str, to: Serving, before: Serving) -> None:
+def switch(
+    workspace: Workspace, *, action: str, to: Serving, before: Serving, forced: Mapping[str, str] | None = None
+) -> None:
     """Make `to` serve.
 
     Args:
         action: `promote` or `rollback`, as the log will name it.
         before: What a later rollback of this promotion goes back to. Not always what `serving` holds:
             before the first promotion that file is absent, and the stock model is what one goes back to.
+        forced: Who overruled the gate, when and why, for the log; None: nobody did.
 
     Raises:
         StageFailed: The store cannot be reached: the intent stays. Or it refuses: nothing has changed.
@@ -38,7 +41,7 @@ def switch(workspace: Workspace, *, action: str, to: Serving, before: Serving) -
     """
     path = workspace.serving
     held = path.read_text(encoding="utf-8") if path.exists() else None
-    intent = {"from": held, "to": to.to_line(), "entry": _entry(action, to, before)}
+    intent = {"from": held, "to": to.to_line(), "entry": _entry(action, to, before, forced)}
     replace_text(workspace.root / INTENT, json.dumps(intent) + "\n")
     _finish(workspace, intent)
 
@@ -173,8 +176,9 @@ def _serve(serving: Serving) -> str:
         return store.place
 
 
-def _entry(action: str, to: Serving, before: Serving) -> dict[str, Any]:
-    return {"action": action, "serving": asdict(to), "before": asdict(before)}
+def _entry(action: str, to: Serving, before: Serving, forced: Mapping[str, str] | None) -> dict[str, Any]:
+    entry = {"action": action, "serving": asdict(to), "before": asdict(before)}
+    return entry | ({"forced": dict(forced)} if forced else {})
 
 
 def _entries(workspace: Workspace) -> list[dict[str, Any]]:
