@@ -31,7 +31,7 @@ class ModelStatus:
         best_dev: Recall on dev of the checkpoint that was chosen; None: there was no dev set.
         staged: Its index is complete and the one that evaluate and promote use.
         test: `{"measure", "stock", "tuned"}` with {mean, low, high, n} each; None: not evaluated.
-        verdict: The gate's answer, or empty.
+        verdict: The gate's answer, and who overruled it, or empty.
     """
 
     model_id: str
@@ -158,8 +158,13 @@ def _model(workspace: Workspace, folder: Path, *, staged: bool) -> ModelStatus:
         best_dev=meta.outputs.get("best_dev") if meta else None,
         staged=staged,
         test=test,
-        verdict=str(_read(workspace.verdicts / f"{folder.name}.json").get("answer", "")),
+        verdict=_verdict(_read(workspace.verdicts / f"{folder.name}.json")),
     )
+
+
+def _verdict(found: Mapping[str, Any]) -> str:
+    forced = found.get("evidence", {}).get("forced")
+    return str(found.get("answer", "")) + (f", forced by {forced['who']}" if forced else "")
 
 
 def _unfinished(workspace: Workspace) -> list[str]:
@@ -216,7 +221,8 @@ def _next(found: Status, newest: str | None, advised: str) -> str:
         return "lexitune evaluate"
     if not newest_status.verdict:
         return "lexitune promote"
-    return SEARCH if newest_status.verdict == "PROMOTE" else ELSEWHERE
+    serves = found.serving == f"models/{newest}"  # as it may by force, whatever the verdict
+    return SEARCH if serves or newest_status.verdict == "PROMOTE" else ELSEWHERE
 
 
 def _read(path: Path) -> dict[str, Any]:
