@@ -35,6 +35,7 @@ batch_size = 32
 resamples = 200
 [promote]
 min_gain = -1.0
+guard = "off"
 min_queries = 5
 """
 

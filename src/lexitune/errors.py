@@ -79,6 +79,7 @@ CODES = {
     "E2142": "nothing to roll back to",
     "E2143": "an index that serves",
     "E2144": "a model that something needs",
+    "E2145": "a promotion that is forced without a reason",
     # E30xx  reading files
     "E3001": "no such file or folder",
     "E3002": "a file of another kind or encoding",

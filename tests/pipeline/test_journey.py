@@ -26,7 +26,7 @@ OPTIONS = (
     TuneOptions(anyway=True),
     TrainOptions(batch_size=16, checkpoint_s=0.0),
     EvaluateOptions(resamples=200),
-    PromoteOptions(min_gain=-1.0, min_queries=5),
+    PromoteOptions(min_gain=-1.0, min_queries=5, guard="off"),
 )
 
 

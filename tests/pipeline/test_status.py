@@ -120,6 +120,18 @@ def test_everything_is_shown(workspace: Workspace) -> None:
     ]
 
 
+def test_who_overruled_the_gate_is_shown_and_what_serves_by_force_can_be_searched(workspace: Workspace) -> None:
+    walk(workspace, "REFUSE")
+    verdict = {"answer": "REFUSE", "evidence": {"forced": {"who": "anna", "why": "a test"}}}
+    replace_text(workspace.verdicts / "m1.json", json.dumps(verdict))
+    replace_text(workspace.serving, Serving("models/m1", "vectors/v1", {}).to_line())
+
+    found = status(workspace)
+
+    assert found.models[0].verdict == "REFUSE, forced by anna"
+    assert found.next_command == SEARCH
+
+
 def test_the_report_is_named_where_there_is_one(workspace: Workspace) -> None:
     assert status(workspace).report == ""
 

@@ -1,7 +1,7 @@
 """Two tiny models, a poor one and a good one, a toy corpus, and a workspace that holds them."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -23,13 +23,16 @@ DOCS = 60
 FP32 = ModelOptions(precision="fp32", device="cpu")
 
 
-def build_model(folder: Path, *, own: float) -> Path:
-    """A random BERT of 2 layers and 32 hidden units whose texts are, nearly, the sum of their words.
+def build_model(folder: Path, words: Mapping[str, float], *, hidden: int = 32) -> Path:
+    """A random BERT of 2 layers and `hidden` units whose texts are, nearly, the sum of their words.
 
-    A word's vector is that of its kind (its number modulo 8) and `own` times one of its own: the
+    A word's vector is that of its kind (its number modulo 8) and a share of one of its own: the
     smaller that share, the poorer the model tells words apart.
+
+    Args:
+        words: Word -> that share.
     """
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
     trunk = folder / "trunk"
     trunk.mkdir(parents=True)
     (trunk / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
@@ -37,7 +40,7 @@ def build_model(folder: Path, *, own: float) -> Path:
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(vocabulary),
-        hidden_size=32,
+        hidden_size=hidden,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,
@@ -48,24 +51,31 @@ def build_model(folder: Path, *, own: float) -> Path:
     )
     model = BertModel(config)
     with torch.no_grad():
-        kinds = torch.randn(8, 32)[torch.arange(len(WORDS)) % 8]
-        model.embeddings.word_embeddings.weight[5:] = kinds + own * torch.randn(len(WORDS), 32)
+        kinds = torch.randn(8, hidden)[torch.arange(len(words)) % 8]
+        own = torch.tensor(list(words.values()))[:, None]
+        model.embeddings.word_embeddings.weight[5:] = kinds + own * torch.randn(len(words), hidden)
     model.save_pretrained(trunk)
-    parts = [Transformer(str(trunk)), Pooling(32), Normalize()]
+    parts = [Transformer(str(trunk)), Pooling(hidden), Normalize()]
     SentenceTransformer(modules=parts, device="cpu").save(str(folder / "model"))
     return folder / "model"
 
 
 @pytest.fixture(scope="session")
+def build_tiny() -> Callable[..., Path]:
+    """Builds further models of words."""
+    return build_model
+
+
+@pytest.fixture(scope="session")
 def tiny_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The stock model: it hardly tells 240 words from 8, and so finds about half of what it should."""
-    return build_model(tmp_path_factory.mktemp("stock"), own=0.05)
+    return build_model(tmp_path_factory.mktemp("stock"), dict.fromkeys(WORDS, 0.05))
 
 
 @pytest.fixture(scope="session")
 def good_model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The challenger: it knows its words."""
-    return build_model(tmp_path_factory.mktemp("good"), own=2.0)
+    return build_model(tmp_path_factory.mktemp("good"), dict.fromkeys(WORDS, 2.0))
 
 
 @pytest.fixture(scope="session")

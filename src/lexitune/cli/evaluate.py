@@ -24,7 +24,7 @@ def run(call: Call) -> Result:
     """
     workspace = call.workspace()
     options = call.sections(workspace)
-    from lexitune.pipeline.outcome import shown_path, table_lines
+    from lexitune.pipeline.outcome import fold, shown_path, table_lines
     from lexitune.pipeline.refresh import refresh_report
     from lexitune.stages.evaluate.driver import run as evaluate
 
@@ -37,20 +37,19 @@ def run(call: Call) -> Result:
     )
     if report := refresh_report(workspace):
         call.talk.say(f"evaluate: plots and tables in {shown_path(report)}")
-    return Result([*table_lines(found), *found.notes], to_json(found), "lexitune promote")
+    return Result([*table_lines(found), *map(fold, found.notes)], to_json(found), "lexitune promote")
 
 
 def to_json(found: Evaluation) -> dict[str, Any]:
     """Means with intervals, without the values of single queries: those are in `reports/` and `runs/`."""
-    parts = ("mean", "low", "high", "p", "n")
+    from lexitune.pipeline.outcome import gains
+
     return {
         "model_id": found.model_id,
         "primary": found.primary,
         "systems": {name: report.summary() for name, report in found.systems.items()},
-        "gain": {
-            measure: {part: getattr(delta, part) for part in parts}
-            for measure, delta in found.comparison.deltas.items()
-        },
+        "gain": gains(found.comparison),
+        "guard": {name: gains(comparison) for name, comparison in found.guard.items()},
         "seconds": dict(found.seconds),
         "notes": list(found.notes),
     }

@@ -17,15 +17,16 @@ def run(call: Call) -> Result:
 
     Model, index and thresholds switch together.
     MODEL_ID is a folder's name in models/; left out, the one that is staged. Exit code 4: a shown failure. 5: the
-    test queries do not tell.
+    test queries do not tell. --force overrules either, and records who did and why.
     """
     workspace = call.workspace()
     options = call.sections(workspace)["promote"]
     from lexitune.io.staged import require_staged
+    from lexitune.pipeline.outcome import fold
     from lexitune.pipeline.refresh import refresh_report
     from lexitune.stages.promote.driver import recover
     from lexitune.stages.promote.driver import run as promote
-    from lexitune.stages.promote.gate import PROMOTE, exit_code
+    from lexitune.stages.promote.gate import exit_code
     from lexitune.stages.promote.serving import read_serving
 
     recover(workspace, talk=call.talk)
@@ -33,13 +34,17 @@ def run(call: Call) -> Result:
     old = str(before) if before else "the stock model"
     call.talk.say(f"serves now:  {old}")
     call.talk.say(f"challenger:  models/{staged.model_id}, index {staged.index or staged.vectors}")
-    if not ask("Let the challenger serve, if the gate agrees?", yes=call.params["yes"], command="promote"):
+    force = call.params["force"]
+    question = "if the gate agrees" if force is None else "whatever the gate says"
+    if not ask(f"Let the challenger serve, {question}?", yes=call.params["yes"], command="promote"):
         return Result(["nothing was changed"], {"gate": None}, "lexitune status")
-    result = promote(workspace, model_id=staged.model_id, options=options, talk=call.talk)
+    result = promote(workspace, model_id=staged.model_id, options=options, force=force, talk=call.talk)
     refresh_report(workspace)
-    lines = [f"{result.answer}: {result.reasons[0]}", *(f"  {reason}" for reason in result.reasons[1:])]
+    lines = [fold(f"{result.answer}: {result.reasons[0]}"), *(fold(f"- {reason}") for reason in result.reasons[1:])]
+    if forced := result.evidence["forced"]:
+        lines.append(fold(f"forced by {forced['who']}: {forced['why']}"))
     after = read_serving(workspace)
-    if result.answer == PROMOTE and after != before:
+    if after != before:
         lines.append(f"before it {old} served; back again: {in_folder('lexitune rollback', workspace.root)}")
     data = {"gate": asdict(result), "serving": asdict(after) if after else None}
     return Result(lines, data, result.next_command, exit_code(result))
@@ -52,6 +57,7 @@ command = Command(
     params=[
         click.Argument(["model_id"], required=False),
         click.Option(["--yes"], is_flag=True, help="Do not ask"),
+        click.Option(["--force"], metavar="WHY", help="Let it serve whatever the gate says; who and why are recorded"),
     ],
     has_json=True,
 )

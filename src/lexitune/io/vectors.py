@@ -24,10 +24,13 @@ from lexitune.errors import DataError, StageFailed
 from lexitune.fingerprint import sha256_file
 from lexitune.io.atomic import replace_text, replacing
 
-__all__ = ["TOKENS", "Part", "VectorWriter", "Vectors", "open_vectors", "row_cosines", "spread_rows"]
+__all__ = ["GUARD", "TOKENS", "Part", "VectorWriter", "Vectors", "open_vectors", "row_cosines", "spread_rows"]
 
 TOKENS = "tokens"
 """Folder of token ids beside the folders of vectors."""
+
+GUARD = "guard"
+"""Folder beside them, of the vectors of text outside the field."""
 
 MANIFEST = "manifest.json"
 BLOCK = 16_384  # rows: 64 MB of float32 at 1,024 dimensions

@@ -310,6 +310,8 @@ def _measured(evaluation: Evaluation) -> list[IntervalRow]:
 
 def _gate(gate: GateResult) -> Paragraph:
     first, *rest = map(sentence, gate.reasons or ("no reason was given",))
+    if forced := gate.evidence.get("forced"):
+        rest.insert(0, sentence(f"{forced['who']} let it serve all the same: {forced['why']}"))
     return Paragraph(first, heading=f"Gate: {gate.answer}", points=rest)
 
 

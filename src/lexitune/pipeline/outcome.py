@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lexitune.metrics.statistics import Interval
     from lexitune.stages.evaluate.evaluation import Evaluation
 
-__all__ = ["TuneOutcome", "fold", "gain_text", "interval_text", "shown_path", "table_lines", "verdict"]
+__all__ = ["TuneOutcome", "fold", "gain_text", "gains", "interval_text", "shown_path", "table_lines", "verdict"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class TuneOutcome:
             "advice": advice_json(self.advice),
             "gate": None if self.gate is None else {"answer": self.gate.answer, "reasons": list(self.gate.reasons)},
             "systems": {} if found is None else {name: report.summary() for name, report in found.systems.items()},
-            "gain": {} if found is None else _gains(found.comparison),
+            "gain": {} if found is None else gains(found.comparison),
             "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
             "peak_rss_mb": round(self.peak_rss_mb, 1),
             "model": None if self.model is None else str(self.model),
@@ -62,7 +62,8 @@ def advice_json(advice: Advice) -> dict[str, Any]:
     return {"answer": advice.answer, "reasons": list(advice.reasons), "also": list(advice.also)}
 
 
-def _gains(comparison: Comparison) -> dict[str, dict[str, float | int]]:
+def gains(comparison: Comparison) -> dict[str, dict[str, float | int]]:
+    """Each measure's {mean, low, high, p, n}, in fractions."""
     return {
         name: {"mean": delta.mean, "low": delta.low, "high": delta.high, "p": delta.p, "n": delta.n}
         for name, delta in comparison.deltas.items()
@@ -99,7 +100,7 @@ def shown_path(path: Path) -> str:
 
 
 def table_lines(found: Evaluation) -> list[str]:
-    """Stock and tuned, alone and in hybrid, BM25, the gain, and how many queries it touched; at most 80 columns."""
+    """Stock and tuned, alone and in hybrid, BM25, the gain, the guard, and how many queries changed: 80 columns."""
     name = found.primary
     at = {system: interval_text(report.interval(name)) for system, report in found.systems.items()}
     delta = found.comparison.delta(name)
@@ -108,5 +109,13 @@ def table_lines(found: Evaluation) -> list[str]:
         f"  stock    {at['stock']:<20}  {at['hybrid_stock']:<20}  BM25 {at['bm25']}",
         f"  tuned    {at['tuned']:<20}  {at['hybrid_tuned']:<20}",
         f"  gain     {gain_text(delta)}, n={delta.n:,}",
+        *map(_guard_line, found.guard.items()),
         f"{verdict(delta)} on this field: {delta.won} queries won, {delta.lost} lost, {delta.tied} unchanged.",
     ]
+
+
+def _guard_line(named: tuple[str, Comparison]) -> str:
+    name, comparison = named
+    ((measure, delta),) = comparison.deltas.items()
+    span = f"[{100 * delta.low:+.1f}, {100 * delta.high:+.1f}]"
+    return f"  guard    {100 * delta.mean:+.1f} points {span} of {measure} on {name}, n={delta.n:,}"

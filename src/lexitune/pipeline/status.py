@@ -10,7 +10,7 @@ from typing import Any
 from lexitune.fingerprint import hash_file, sha256_file
 from lexitune.io.dataset import read_record
 from lexitune.io.staged import newest_model, read_staged
-from lexitune.io.vectors import TOKENS
+from lexitune.io.vectors import GUARD, TOKENS
 from lexitune.io.workspace import Workspace, read_meta, read_object
 from lexitune.stages.promote.serving import read_serving
 from lexitune.stages.promote.switch import history
@@ -29,7 +29,7 @@ class ModelStatus:
         best_dev: Recall on dev of the checkpoint that was chosen; None: there was no dev set.
         staged: Its index is complete and the one that evaluate and promote use.
         test: `{"measure", "stock", "tuned"}` with {mean, low, high, n} each; None: not evaluated.
-        verdict: The gate's answer, or empty.
+        verdict: The gate's answer, and who overruled it, or empty.
     """
 
     model_id: str
@@ -156,8 +156,13 @@ def _model(workspace: Workspace, folder: Path, *, staged: bool) -> ModelStatus:
         best_dev=meta.outputs.get("best_dev") if meta else None,
         staged=staged,
         test=test,
-        verdict=str(read_object(workspace.verdicts / f"{folder.name}.json").get("answer", "")),
+        verdict=_verdict(read_object(workspace.verdicts / f"{folder.name}.json")),
     )
+
+
+def _verdict(found: Mapping[str, Any]) -> str:
+    forced = found.get("evidence", {}).get("forced")
+    return str(found.get("answer", "")) + (f", forced by {forced['who']}" if forced else "")
 
 
 def _unfinished(workspace: Workspace) -> list[str]:
@@ -167,7 +172,7 @@ def _unfinished(workspace: Workspace) -> list[str]:
     for folder in sorted(workspace.models.glob(".building-*")):
         lines.append(f"training of {folder.name.removeprefix('.building-')} was cut off: lexitune train goes on")
     for folder in sorted(workspace.vectors.glob("[!.]*/")):
-        if folder.name != TOKENS and not (folder / "manifest.json").exists():
+        if folder.name not in (GUARD, TOKENS) and not (folder / "manifest.json").exists():
             lines.append(f"vectors/{folder.name} is incomplete: the command that makes it goes on")
     return lines
 
@@ -214,7 +219,8 @@ def _next(found: Status, newest: str | None, advised: str) -> str:
         return "lexitune evaluate"
     if not newest_status.verdict:
         return "lexitune promote"
-    return SEARCH if newest_status.verdict == "PROMOTE" else ELSEWHERE
+    serves = found.serving == f"models/{newest}"  # as it may by force, whatever the verdict
+    return SEARCH if serves or newest_status.verdict == "PROMOTE" else ELSEWHERE
 
 
 def _sha256(path: Path) -> str:

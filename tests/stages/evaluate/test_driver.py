@@ -1,6 +1,7 @@
 """Evaluate in a workspace: what must be staged, what is written, and when the test judgements are opened."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from lexitune.io.staged import read_staged, write_staged
 from lexitune.io.trec import read_run
 from lexitune.io.workspace import Workspace, meta_path
 from lexitune.models.options import ModelOptions
-from lexitune.stages.evaluate.driver import report_path, run
+from lexitune.pipeline.status import status
+from lexitune.stages.evaluate.driver import read_evaluation, report_path, run
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.reembed.driver import run as reembed
 
@@ -52,6 +54,7 @@ def test_everything_is_written_and_equal_inputs_are_read_back(staged: Workspace,
         "m1-stock.trec",
         "m1.per-query.csv",
         "m1.trec",
+        "m1.unjudged.csv",
     ]
     assert again.to_json() == json.loads(report_path(staged, "m1").read_text(encoding="utf-8"))
     assert again.to_json() == found.to_json()
@@ -82,6 +85,52 @@ def test_the_table_has_a_row_for_each_test_query(staged: Workspace, model: Model
     assert len(lines) == 61
     assert lines[0].startswith("query_id,seen_query,seen_document,stock R@10,stock nDCG@10")
     assert lines[1].startswith("test-00,,1,")
+
+
+def test_what_to_label_is_what_the_challenger_alone_brings_up(staged: Workspace, model: ModelOptions) -> None:
+    found = run(staged, model=model, options=QUICK)
+
+    lines = (staged.runs / "m1.unjudged.csv").read_text(encoding="utf-8").splitlines()
+    rows = [line.split(",") for line in lines[1:]]
+    assert lines[0] == "query_id,doc_id,rank"
+    assert found.to_label == len(rows) > 0
+    assert [int(rank) for *_, rank in rows] == sorted(int(rank) for *_, rank in rows)
+    for query_id, doc_id, rank in rows:
+        assert found.hits["tuned"].run(query_id)[int(rank) - 1][0] == doc_id
+        assert doc_id not in {doc for doc, _ in found.hits["stock"].run(query_id)[:10]}
+        assert doc_id != f"d{query_id.removeprefix('test-')}"  # the one that was judged
+
+
+def test_another_folder_to_guard_measures_anew_and_a_broken_one_stops_before_test_is_opened(
+    staged: Workspace, model: ModelOptions, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as raised:
+        run(staged, model=model, options=replace(QUICK, guard_folder=str(tmp_path / "nowhere")))
+    opened = staged.openings.exists()
+    run(staged, model=model, options=QUICK)
+    run(staged, model=model, options=replace(QUICK, guard_folder=str(guard_folder(staged, tmp_path))))
+
+    assert (raised.value.code, opened) == ("E3001", False)
+    assert openings(staged) == ["evaluate m1", "evaluate m1"]
+    found = read_evaluation(report_path(staged, "m1"))
+    assert found.guard["own text"].delta("nDCG@10").n == 60
+
+
+def test_the_guards_vectors_are_no_unfinished_work(staged: Workspace, model: ModelOptions) -> None:
+    run(staged, model=model, options=QUICK)
+
+    assert (staged.vectors / "guard").is_dir()
+    assert status(staged).unfinished == []
+
+
+def guard_folder(workspace: Workspace, folder: Path) -> Path:
+    """The workspace's own corpus with its train judgements, as somebody's folder."""
+    own = folder / "own"
+    (own / "qrels").mkdir(parents=True)
+    for name in ("corpus.jsonl", "queries.jsonl"):
+        shutil.copy(workspace.root / name, own / name)
+    shutil.copy(workspace.qrels("train"), own / "qrels" / "test.tsv")
+    return own
 
 
 def test_a_challenger_trained_from_another_model_is_noted(staged: Workspace, model: ModelOptions) -> None:

@@ -140,6 +140,23 @@ def test_json_brings_everything_back_but_the_rankings(found: Evaluation) -> None
     assert again.hits == {}
 
 
+def test_an_evaluation_from_before_the_guard_is_read(found: Evaluation) -> None:
+    older = found.to_json()
+    del older["guard"], older["to_label"]
+    for side in older["sides"].values():
+        del side["size"], side["query_ms"]
+
+    again = Evaluation.from_json(older)
+
+    assert (again.guard, again.to_label, again.sides["tuned"].size) == ({}, 0, 0)
+
+
+def test_what_either_side_takes_to_serve_is_kept(found: Evaluation) -> None:
+    # 60 passages of 32 numbers of 4 bytes.
+    assert {name: side.size for name, side in found.sides.items()} == {"stock": 7680, "tuned": 7680}
+    assert all(side.query_ms > 0 for side in found.sides.values())
+
+
 def test_broken_json_is_a_data_error() -> None:
     with pytest.raises(DataError) as raised:
         Evaluation.from_json({"model_id": "m1"})

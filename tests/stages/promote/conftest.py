@@ -20,11 +20,22 @@ from lexitune.metrics.report import Report
 Evaluate = Callable[..., dict[str, Any]]
 
 
+def outside(won: int, lost: int, n: int) -> dict[str, Any]:
+    """A text outside the field, of `n` queries that all tie but those won and lost."""
+    values = np.array([1.0] * (n - won) + [0.0] * won), np.array([0.0] * lost + [1.0] * (n - lost))
+    ids = tuple(f"g{number:04}" for number in range(n))
+    before, after = (
+        Report(name, "general text", ids, {"nDCG@10": one})
+        for name, one in zip(("stock", "tuned"), values, strict=True)
+    )
+    return compare(before, after, resamples=2000).to_json()
+
+
 def report(system: str, hits: int, misses: int, *, unjudged: float = 0.0) -> Report:
     """`hits` queries that found their passage, then `misses` that did not."""
     values = np.array([1.0] * hits + [0.0] * misses)
     ids = tuple(f"q{number:04}" for number in range(len(values)))
-    return Report(system, "test", ids, {"R@10": values}, unjudged=unjudged)
+    return Report(system, "test", ids, {"R@10": values}, unjudged=unjudged, fingerprints={"qrels": "h-qrels"})
 
 
 @pytest.fixture
@@ -40,6 +51,7 @@ def evaluation() -> Evaluate:
         bm25_right: int = 0,
         unjudged: float = 0.0,
         seen: int = 0,
+        guard: tuple[int, int, int] | None = (0, 0, 400),
         model_id: str = "m1",
     ) -> dict[str, Any]:
         n = won + lost + right + wrong
@@ -53,7 +65,7 @@ def evaluation() -> Evaluate:
         if seen:
             ids = frozenset(comparison.query_ids[:seen])
             rest = frozenset(comparison.query_ids) - ids
-            parts = compare_slices(comparison, {"seen document": ids, "unseen document": rest}, resamples=200)
+            parts = compare_slices(comparison, {"seen document": ids, "unseen document": rest}, resamples=2000)
             comparison = replace(comparison, slices=parts)
         against = compare(bm25, tuned, resamples=2000).to_json()
         side = {"vectors": "vectors/tuned", "fingerprint": "f-tuned", "thresholds": {"relevant_p05": 0.4}}
@@ -63,6 +75,8 @@ def evaluation() -> Evaluate:
             "systems": {one.system: one.to_json() for one in (stock, tuned, bm25)},
             "comparison": comparison.to_json(),
             "against_bm25": {"tuned": against, "hybrid_tuned": against},
+            "guard": {} if guard is None else {"general text": outside(*guard)},
+            "to_label": 123,
             "sides": {
                 "tuned": {"model": f"models/{model_id}", **side},
                 "stock": {

@@ -10,8 +10,9 @@ import pytest
 from lexitune.errors import DataError, UsageError
 from lexitune.fingerprint import hash_file
 from lexitune.io.staged import Staged, staged_path, write_staged
-from lexitune.io.workspace import Workspace, read_meta
+from lexitune.io.workspace import Meta, Workspace, read_meta, write_meta
 from lexitune.stages.promote.driver import recover, rollback, run
+from lexitune.stages.promote.gate import exit_code
 from lexitune.stages.promote.options import PromoteOptions
 from lexitune.stages.promote.serving import Serving, read_serving
 from lexitune.stages.promote.switch import events, history
@@ -239,3 +240,101 @@ def test_recover_with_nothing_to_recover_makes_no_file(ready: Workspace) -> None
 
     assert recover(ready) == ""
     assert sorted(ready.root.iterdir()) == before
+
+
+def verdict(workspace: Workspace, model_id: str = "m1") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((workspace.verdicts / f"{model_id}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def log(workspace: Workspace) -> list[dict[str, Any]]:
+    lines = (workspace.root / "serving-log.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_the_verdict_holds_every_rule_with_its_figures_and_the_hashes(ready: Workspace) -> None:
+    write_meta(ready.reports / "m1.json", Meta("evaluate", {}, {"data": "h-data", "general text": "h-text"}))
+
+    run(ready)
+
+    evidence = verdict(ready)["evidence"]
+    assert evidence["gain"]["n"] == 100
+    assert evidence["guard"]["general text"]["n"] == 400
+    assert evidence["against_bm25"].keys() == {"tuned", "hybrid_tuned"}
+    assert evidence["unjudged"] == {"stock": 0.0, "tuned": 0.0}
+    assert evidence["options"]["max_loss"] == 0.02
+    assert evidence["forced"] is None
+    assert evidence["hashes"] == {
+        "data": "h-data",
+        "general text": "h-text",
+        "stock": "f-stock",
+        "tuned": "f-tuned",
+        "qrels": "h-qrels",
+        "evaluation": hash_file(ready.reports / "m1.json"),
+    }
+
+
+def test_force_makes_a_refused_challenger_serve_and_records_who_and_why(
+    ready: Workspace, evaluation: Evaluate, restage: Restage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "anna")
+    restage(ready, "m1", evaluation(won=0, lost=40, wrong=60))
+
+    result = run(ready, force=" the old index is broken ")
+
+    forced = verdict(ready)["evidence"]["forced"]
+    assert (result.answer, exit_code(result), serves(ready)) == ("REFUSE", 0, "models/m1")
+    assert (forced["who"], forced["why"], forced["gate"]) == ("anna", "the old index is broken", "REFUSE")
+    assert log(ready)[-1]["forced"] == forced
+    assert forced["at"]
+
+
+def test_a_forced_promotion_is_rolled_back_like_any_other(
+    ready: Workspace, evaluation: Evaluate, restage: Restage
+) -> None:
+    restage(ready, "m1", evaluation(won=0, lost=40, wrong=60))
+    run(ready, force="a test")
+
+    rollback(ready)
+
+    assert serves(ready) == "minilm"
+    assert ["forced" in entry for entry in log(ready)] == [True, False]
+
+
+def test_what_the_gate_agrees_with_is_not_forced(ready: Workspace) -> None:
+    run(ready, force="to be sure")
+
+    assert verdict(ready)["evidence"]["forced"] is None
+    assert "forced" not in log(ready)[-1]
+
+
+@pytest.mark.parametrize("why", ["", "  "])
+def test_force_demands_a_reason(why: str, ready: Workspace) -> None:
+    with pytest.raises(UsageError) as raised:
+        run(ready, force=why)
+
+    assert raised.value.code == "E2145"
+    assert not ready.verdicts.exists()
+
+
+def test_force_does_not_stand_in_for_an_evaluation(ready: Workspace) -> None:
+    (ready.reports / "m1.json").unlink()
+
+    with pytest.raises(DataError) as raised:
+        run(ready, force="no time")
+
+    assert (raised.value.code, serves(ready)) == ("E3303", None)
+
+
+def test_somebody_without_a_name_is_recorded_too(
+    ready: Workspace, evaluation: Evaluate, restage: Restage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> str:
+        raise KeyError("uid not found: 1000")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    restage(ready, "m1", evaluation(won=0, lost=40, wrong=60))
+
+    run(ready, force="a test")
+
+    assert verdict(ready)["evidence"]["forced"]["who"] == "unknown"

@@ -77,7 +77,7 @@ def test_bm25_ahead_is_told_and_alone_refuses_nothing(evaluation: Evaluate) -> N
     result = gate(evaluation(won=40, lost=0, wrong=160, bm25_right=120))
 
     assert result.answer == "PROMOTE"
-    assert result.reasons[-1] == (
+    assert result.reasons[-2] == (
         "BM25 is ahead of the tuned model and of its hybrid: serve BM25, or train on more pairs"
     )
 
@@ -86,7 +86,7 @@ def test_a_hybrid_that_beats_bm25_is_recommended(evaluation: Evaluate) -> None:
     found = evaluation(won=40, lost=0, wrong=160, bm25_right=120)
     found["against_bm25"]["hybrid_tuned"] = evaluation(won=40, lost=0, wrong=160)["against_bm25"]["tuned"]
 
-    assert gate(found).reasons[-1] == "BM25 is ahead of the tuned model alone: serve them as a hybrid"
+    assert gate(found).reasons[-2] == "BM25 is ahead of the tuned model alone: serve them as a hybrid"
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,152 @@ def test_a_slice_that_got_worse_is_called_so(evaluation: Evaluate) -> None:
     result = gate(evaluation(lost=40, won=0, right=160, seen=40))
 
     assert any(reason.startswith("seen document") and reason.endswith("(it got worse)") for reason in result.reasons)
+
+
+@pytest.mark.parametrize(
+    ("case", "counts", "slices", "answer"),
+    [
+        # The seen slice is the queries won; those lost come first in the other one.
+        ("30 of 100 lost", {"won": 100, "lost": 30, "right": 30, "wrong": 40}, 100, "REFUSE"),
+        ("6 of 60 lost, p 0.03 alone and 0.06 of two", {"won": 60, "lost": 6, "right": 54}, 60, "PROMOTE"),
+        ("10 of 60 lost", {"won": 60, "lost": 10, "right": 50}, 60, "REFUSE"),
+        ("all of 49 lost", {"won": 100, "lost": 49}, 100, "PROMOTE"),
+        ("all of 50 lost", {"won": 100, "lost": 50}, 100, "REFUSE"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_slice_of_fifty_that_is_clearly_worse_refuses(
+    case: str, counts: dict[str, int], slices: int, answer: str, evaluation: Evaluate
+) -> None:
+    assert gate(evaluation(**counts, seen=slices)).answer == answer
+
+
+def test_the_worse_slice_is_named_with_its_loss_first(evaluation: Evaluate) -> None:
+    result = gate(evaluation(won=100, lost=50, seen=100))
+
+    # Of 2000 resamples none is as far: p = 1 / 2001, twice that for two slices.
+    assert result.reasons[0].startswith("R@10 gains +33.3 points")
+    assert result.reasons[1] == (
+        "a shown failure on a slice, unseen document: R@10 -100.0 points [-100.0, -100.0], n=50, "
+        "p 0.001 after Holm over 2 slices"
+    )
+    assert result.evidence["slices"]["unseen document"]["p_holm"] == pytest.approx(2 / 2001)
+
+
+def test_a_slice_may_lose_what_the_whole_may(evaluation: Evaluate) -> None:
+    # 10 of 100 lost on the slice is less than the 20 points that are given away knowingly.
+    found = evaluation(won=100, lost=10, right=90, seen=100)
+
+    assert gate(found).answer == "REFUSE"
+    assert gate(found, options=PromoteOptions(min_gain=-0.2)).answer == "PROMOTE"
+
+
+def test_too_few_test_queries_carry_no_verdict_on_a_slice_either(evaluation: Evaluate) -> None:
+    found = evaluation(won=100, lost=50, seen=100)
+
+    assert gate(found, options=PromoteOptions(min_queries=200)).answer == "CANNOT DECIDE"
+
+
+# The bound is two points. Of 400 queries, all tied but those lost: 4 lost are one point, [-2.0, -0.0]; 40 are ten.
+GUARD = [
+    ("nothing lost", (0, 0, 400), "safe", "PROMOTE", "PROMOTE"),
+    ("a point, and the interval holds two", (0, 5, 400), "cannot tell", "PROMOTE", "CANNOT DECIDE"),
+    ("ten points", (0, 40, 400), "harmed", "REFUSE", "REFUSE"),
+    ("not measured", None, "cannot tell", "PROMOTE", "CANNOT DECIDE"),
+]
+
+
+@pytest.mark.parametrize(
+    ("case", "guard", "word", "shown", "strict"), GUARD, ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_the_guard(
+    case: str, guard: tuple[int, int, int] | None, word: str, shown: str, strict: str, evaluation: Evaluate
+) -> None:
+    found = evaluation(won=40, lost=5, wrong=155, guard=guard)
+    results = {each: gate(found, options=PromoteOptions(guard=each)) for each in ("shown", "strict", "off")}
+
+    assert {each: result.answer for each, result in results.items()} == {
+        "shown": shown,
+        "strict": strict,
+        "off": "PROMOTE",
+    }
+    assert all(any(word in reason for reason in result.reasons) for result in results.values())
+
+
+def test_the_guards_reason_decides_and_stands_first(evaluation: Evaluate) -> None:
+    result = gate(evaluation(won=40, lost=5, wrong=155, guard=(0, 40, 400)))
+
+    # 40 of 400: the standard error is 1.50 points.
+    assert result.reasons[1] == ("general text is harmed: nDCG@10 -10.0 points [-13.0, -7.0], n=400 (max_loss 2.0)")
+    assert result.evidence["guard"]["general text"]["answer"] == "REFUSE"
+
+
+def test_max_loss_moves_the_guard(evaluation: Evaluate) -> None:
+    found = evaluation(won=40, lost=5, wrong=155, guard=(0, 40, 400))
+
+    assert gate(found, options=PromoteOptions(max_loss=0.1)).answer == "PROMOTE"
+    assert gate(found, options=PromoteOptions(max_loss=0.1, guard="strict")).answer == "CANNOT DECIDE"
+
+
+def test_one_harmed_text_is_enough_and_comes_first(evaluation: Evaluate) -> None:
+    found = evaluation(won=40, lost=5, wrong=155)
+    found["guard"]["own text"] = evaluation(won=1, lost=0, guard=(0, 40, 400))["guard"]["general text"]
+
+    result = gate(found)
+
+    assert result.answer == "REFUSE"
+    assert result.reasons[1].startswith("own text is harmed")
+    assert any(reason.startswith("general text is safe") for reason in result.reasons)
+
+
+def test_a_harm_is_shown_however_few_the_test_queries(evaluation: Evaluate) -> None:
+    assert gate(evaluation(won=5, lost=0, guard=(0, 40, 400))).answer == "REFUSE"
+
+
+def test_an_evaluation_from_before_the_guard_is_read_and_that_is_said(evaluation: Evaluate) -> None:
+    found = evaluation(won=40, lost=5, wrong=155)
+    del found["guard"], found["to_label"]
+
+    result = gate(found)
+
+    assert result.answer == "PROMOTE"
+    assert any("nothing outside the field was measured" in reason for reason in result.reasons)
+
+
+@pytest.mark.parametrize(
+    ("case", "counts", "unjudged", "answer"),
+    [
+        ("a refusal", {"won": 5, "lost": 40, "wrong": 155}, 0.12, "CANNOT DECIDE"),
+        ("a refusal, on the bound", {"won": 5, "lost": 40, "wrong": 155}, 0.10, "REFUSE"),
+        ("undecided stays so", {"won": 20, "lost": 20, "wrong": 160}, 0.12, "CANNOT DECIDE"),
+        ("a worse slice", {"won": 100, "lost": 50, "seen": 100}, 0.12, "CANNOT DECIDE"),
+        ("a yes stands", {"won": 40, "lost": 5, "wrong": 155}, 0.12, "PROMOTE"),
+        ("harm outside the field has no holes", {"won": 40, "lost": 5, "guard": (0, 40, 400)}, 0.12, "REFUSE"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_many_more_unjudged_hits_are_labelled_before_anything_is_refused(
+    case: str, counts: dict[str, Any], unjudged: float, answer: str, evaluation: Evaluate
+) -> None:
+    result = gate(evaluation(**counts, unjudged=unjudged))
+
+    assert result.answer == answer
+    if answer == "CANNOT DECIDE":
+        assert result.reasons[1].endswith("label these first: 123 pairs in runs/m1.unjudged.csv")
+
+
+def test_the_share_of_unjudged_hits_is_an_option(evaluation: Evaluate) -> None:
+    found = evaluation(won=5, lost=40, wrong=155, unjudged=0.12)
+
+    assert gate(found, options=PromoteOptions(max_unjudged_more=0.2)).answer == "REFUSE"
+
+
+def test_what_it_takes_to_serve_is_told_where_it_is_known(evaluation: Evaluate) -> None:
+    found = evaluation(won=40, lost=5, wrong=155)
+    found["sides"]["stock"] |= {"size": 4_608_000, "query_ms": 2.0}
+    found["sides"]["tuned"] |= {"size": 9_216_000, "query_ms": 3.25}
+
+    assert gate(found).reasons[-1] == ("to serve: 9.2 MB of vectors (stock 4.6), 3.2 ms a query in batches (stock 2.0)")
 
 
 def test_the_wider_interval_decides(evaluation: Evaluate) -> None:

@@ -26,10 +26,12 @@ from lexitune.models.options import ModelOptions
 from lexitune.search.filters import read_filter
 from lexitune.splits.sealing import open_test
 from lexitune.stages.evaluate.evaluation import Evaluation
+from lexitune.stages.evaluate.guard import GuardText, measure_guard, read_guard
 from lexitune.stages.evaluate.measuring import evaluate
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.evaluate.seen import seen_documents
 from lexitune.stages.evaluate.systems import Search
+from lexitune.stages.evaluate.unjudged import pairs_to_label, write_pairs
 from lexitune.types import Dataset, Qrels, Query, Silent, Talk
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def run(
 
     Raises:
         DataError: Nothing staged, a staged index of another model or corpus, no test queries, test judgements that
-            changed since the import, or a collapsed model.
+            changed since the import, a collapsed model, or a guard folder that cannot be used.
     """
     from lexitune.models.corpus import encode_corpus
     from lexitune.models.load import load
@@ -70,9 +72,9 @@ def run(
         own = replace(model, max_length=None, revision=None)
         tuned = load(str(workspace.models / staged.model_id), options=own, talk=talk)
         _refuse_stale(staged, tuned)
-        inputs = {"stock": stock.fingerprint, "tuned": tuned.fingerprint}
-        inputs |= {"data": hash_file(workspace.dataset), "vectors": staged.vectors}
-        inputs |= {"store": staged.store, "index": staged.index} if staged.store else {}
+        guard = read_guard(options.guard_folder)
+        inputs = {"stock": stock.fingerprint, "tuned": tuned.fingerprint, "data": hash_file(workspace.dataset)}
+        inputs |= _index(staged) | {text.name: text.fingerprint for text in guard}
         path = report_path(workspace, staged.model_id)
         if is_finished(path, stage="evaluate", inputs=inputs, options=options):
             talk.say("evaluate: skipped, same data, same models, same options")
@@ -93,6 +95,7 @@ def run(
             talk=talk,
         )
         found = _named(workspace, found, staged, stock=stock, tuned=tuned)
+        found = _guarded(workspace, found, guard, stock=stock, tuned=tuned, options=options, talk=talk)
         _write(workspace, found, data, test)
         meta = Meta("evaluate", asdict(options), inputs, seed=options.seed, cost_s=time.monotonic() - start)
         write_meta(path, meta)
@@ -140,6 +143,11 @@ def staged_search(staged: Staged) -> Search:
     return search
 
 
+def _index(staged: Staged) -> dict[str, str]:
+    through = {"store": staged.store, "index": staged.index} if staged.store else {}
+    return {"vectors": staged.vectors, **through}
+
+
 def _refuse_stale(staged: Staged, tuned: Embedder) -> None:
     if staged.fingerprint != tuned.fingerprint:
         raise DataError(
@@ -176,10 +184,27 @@ def _named(workspace: Workspace, found: Evaluation, staged: Staged, *, stock: Em
     return replace(found, sides=sides, notes=(note, *found.notes))
 
 
+def _guarded(
+    workspace: Workspace,
+    found: Evaluation,
+    guard: Sequence[GuardText],
+    *,
+    stock: Embedder,
+    tuned: Embedder,
+    options: EvaluateOptions,
+    talk: Talk,
+) -> Evaluation:
+    """The same with what the challenger loses outside the field."""
+    start = time.monotonic()
+    measured = measure_guard(guard, stock=stock, tuned=tuned, vectors=workspace.vectors, options=options, talk=talk)
+    return replace(found, guard=measured, seconds={**found.seconds, "guard": time.monotonic() - start})
+
+
 def _write(workspace: Workspace, found: Evaluation, data: Dataset, test: Qrels) -> None:
     for name, hits in found.hits.items():
         suffix = "" if name == "tuned" else f"-{name.replace('_', '-')}"
         write_run(workspace.runs / f"{found.model_id}{suffix}.trec", hits, name)
+    write_pairs(workspace.runs / f"{found.model_id}.unjudged.csv", pairs_to_label(found.hits, test))
     _write_table(
         workspace.runs / f"{found.model_id}.per-query.csv", found, seen_documents(data.qrels.get("train", {}), test)
     )

@@ -50,6 +50,8 @@ class Side:
             are no dev queries.
         store: Spec of the store that serves the vectors; empty: the folder of vectors serves.
         index: Its index there.
+        size: Of the vectors, in bytes.
+        query_ms: To encode and search a query here, in batches.
     """
 
     model: str
@@ -58,6 +60,8 @@ class Side:
     thresholds: Mapping[str, float]
     store: str = ""
     index: str = ""
+    size: int = 0
+    query_ms: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +76,8 @@ class Evaluation:
         against_bm25: tuned and hybrid_tuned against BM25, in the primary measure.
         won: Queries that gained most; `lost` those that fell most.
         sides: stock and tuned, as either would serve.
+        guard: Tuned against stock on text outside the field, by its name, in nDCG@10; empty: that was not measured.
+        to_label: Pairs of query and passage that nobody judged and that tuned alone has in its first ten.
         seconds: Wall time by part.
         hits: The rankings; kept as runs, not in the JSON.
         seen: Test queries that ask what a train or dev query asks; kept in the table by query, not in the JSON.
@@ -86,6 +92,8 @@ class Evaluation:
     won: Sequence[Change]
     lost: Sequence[Change]
     sides: Mapping[str, Side]
+    guard: Mapping[str, Comparison] = field(default_factory=dict)
+    to_label: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
     hits: Mapping[str, Hits] = field(default_factory=dict, repr=False)
@@ -103,6 +111,8 @@ class Evaluation:
             "won": [asdict(change) for change in self.won],
             "lost": [asdict(change) for change in self.lost],
             "sides": {name: asdict(side) for name, side in self.sides.items()},
+            "guard": {name: one.to_json() for name, one in self.guard.items()},
+            "to_label": self.to_label,
             "seconds": dict(self.seconds),
             "notes": list(self.notes),
         }
@@ -125,6 +135,9 @@ class Evaluation:
                 won=tuple(Change(**change) for change in found["won"]),
                 lost=tuple(Change(**change) for change in found["lost"]),
                 sides={name: Side(**side) for name, side in found["sides"].items()},
+                # Both are younger than the rest: an evaluation without them is older, not broken.
+                guard={name: Comparison.from_json(one) for name, one in found.get("guard", {}).items()},
+                to_label=int(found.get("to_label", 0)),
                 seconds=dict(found["seconds"]),
                 notes=tuple(found["notes"]),
             )

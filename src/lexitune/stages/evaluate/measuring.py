@@ -20,6 +20,7 @@ from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation, Sid
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.evaluate.seen import cells, seen_documents, seen_queries
 from lexitune.stages.evaluate.systems import EXACT, Clock, Search, rank, relevant_scores
+from lexitune.stages.evaluate.unjudged import pairs_to_label
 from lexitune.text.normalise import normalise
 from lexitune.types import Dataset, Qrels, Silent, Talk
 
@@ -68,8 +69,7 @@ def evaluate(
     # A measure beyond the depth would count docs as missed that nobody looked for.
     depth = max(options.depth, *(measure.cutoff for measure in measures))
     hits, weights = rank(data, queries, models=models, searches=searches, depth=depth, clock=clock, talk=talk)
-    sides = _sides(data, models, weights)
-    clock.stop("thresholds")
+    sides = _sides(data, models, weights, clock)
     reports = _measure_all(hits, test, measures, sides)
     seen = seen_queries(data, judged, stock=stock if options.cosine_audit else None, talk=talk)
     clock.stop("seen queries")
@@ -87,6 +87,7 @@ def evaluate(
         won=won,
         lost=lost,
         sides=sides,
+        to_label=len(pairs_to_label(hits, judged)),
         seconds=clock.seconds,
         notes=notes,
         hits=hits,
@@ -117,19 +118,23 @@ def _beside(hits: Mapping[str, Hits], test: Qrels, primary: Measure) -> list[str
 
 
 def _sides(
-    data: Dataset, models: Mapping[str, tuple[Embedder, Vectors]], weights: Mapping[str, float]
+    data: Dataset, models: Mapping[str, tuple[Embedder, Vectors]], weights: Mapping[str, float], clock: Clock
 ) -> dict[str, Side]:
     dev = data.qrels.get("dev", {})
-    return {
+    found = {
         name: Side(
             model.spec.name,
             str(vectors.folder),
             model.fingerprint,
             relevant_scores(data, dev, model=model, vectors=vectors)
             | ({"bm25_weight": weights[name]} if name in weights else {}),
+            size=sum(part.nbytes for part in vectors.parts),
+            query_ms=clock.query_ms(name),
         )
         for name, (model, vectors) in models.items()
     }
+    clock.stop("thresholds")
+    return found
 
 
 def _measure_all(

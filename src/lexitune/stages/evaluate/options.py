@@ -26,3 +26,7 @@ class EvaluateOptions:
             "(cosine 0.95 under the stock model)"
         },
     )
+    guard_folder: str | None = field(
+        default=None,
+        metadata={"help": "BEIR folder of your own that must not get worse either, beside lexitune's general text"},
+    )

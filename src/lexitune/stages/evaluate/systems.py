@@ -36,16 +36,23 @@ LEARNT_FROM = 1000  # dev queries at most
 
 @dataclass
 class Clock:
-    """Wall time by part, in seconds."""
+    """Wall time by part, in seconds, and the queries that each model answered in it."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     last: float = field(default_factory=time.monotonic)
+    queries: int = 0
 
     def stop(self, part: str) -> None:
         """Book the time since the last stop on `part`."""
         now = time.monotonic()
         self.seconds[part] = self.seconds.get(part, 0.0) + now - self.last
         self.last = now
+
+    def query_ms(self, name: str) -> float:
+        """To encode and search a query with a model, through what would serve it: of batches, not of one alone."""
+        search = f"search {name} in the store"
+        parts = (f"encode {name}", search if search in self.seconds else f"search {name}")
+        return 1000 * sum(self.seconds[part] for part in parts) / max(1, self.queries)
 
 
 def rank(
@@ -98,6 +105,7 @@ def _retrieve(
 ) -> dict[str, Hits]:
     """Rankings of BM25 and of each model."""
     ids, texts = [query.query_id for query in queries], [query.text for query in queries]
+    clock.queries += len(queries)
     allowed = allowed_docs(queries, data.docs)
     hits = {"bm25": index.search(texts, query_ids=ids, k=depth, allowed=allowed)}
     clock.stop("bm25")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -13,9 +14,10 @@ from lexitune.fingerprint import hash_file
 from lexitune.io.atomic import replace_text
 from lexitune.io.staged import Staged, require_staged
 from lexitune.io.vectors import open_vectors
-from lexitune.io.workspace import Meta, Workspace, write_meta
-from lexitune.stages.promote.gate import PROMOTE, gate
+from lexitune.io.workspace import Meta, Workspace, read_meta, write_meta
+from lexitune.stages.promote.gate import gate
 from lexitune.stages.promote.options import PromoteOptions
+from lexitune.stages.promote.rules import PROMOTE
 from lexitune.stages.promote.serving import Serving, read_serving, serving_of
 from lexitune.stages.promote.switch import history, interrupted_rollback, missing_parts, point_again, switch
 from lexitune.stages.promote.switch import recover as recover_unlocked
@@ -29,6 +31,7 @@ def run(
     *,
     model_id: str | None = None,
     options: PromoteOptions | None = None,
+    force: str | None = None,
     talk: Talk | None = None,
 ) -> GateResult:
     """Let the gate decide, write its verdict to `verdicts/<id>.json`, and switch when it says PROMOTE.
@@ -37,24 +40,31 @@ def run(
 
     Args:
         model_id: The challenger; None: the staged one.
+        force: Why it is to serve whatever the gate says. The verdict stays what it is; who overruled it, when and why
+            stands beside it as `forced`, and in the log of what served.
 
     Returns:
         The verdict. `exit_code` in `gate.py` maps it to 0, 4 or 5; a refusal is a result, not an error.
 
     Raises:
         DataError: The staged index or the evaluation is absent, incomplete, or of another model or corpus.
+        UsageError: Forced without a reason.
     """
+    if force is not None and not force.strip():
+        raise UsageError("E2145", "a promotion was forced without a reason", fix='lexitune promote --force "why"')
     options, talk = options or PromoteOptions(), talk or Silent()
     with workspace.lock():
         recover(workspace, talk=talk)
         staged, evaluation = _evidence(workspace, model_id)
         result = gate(evaluation, options=options)
+        forced = None if force is None or result.answer == PROMOTE else _overruled(result, force.strip())
+        hashes = _hashes(workspace, staged.model_id, evaluation)
+        result = replace(result, evidence={**result.evidence, "hashes": hashes, "forced": forced})
         verdict = workspace.verdicts / f"{staged.model_id}.json"
         replace_text(verdict, json.dumps(asdict(result), indent=1) + "\n")
-        inputs = {"evaluation": hash_file(workspace.reports / f"{staged.model_id}.json")}
-        write_meta(verdict, Meta("promote", asdict(options), inputs))
-        if result.answer == PROMOTE:
-            _promote(workspace, evaluation, reason=result.reasons[0], talk=talk)
+        write_meta(verdict, Meta("promote", asdict(options), {"evaluation": hashes["evaluation"]}))
+        if result.answer == PROMOTE or forced:
+            _promote(workspace, evaluation, reason=result.reasons[0], forced=forced, talk=talk)
             return replace(result, next_command='lexitune search "your query"')
     return result
 
@@ -137,7 +147,32 @@ def _evidence(workspace: Workspace, model_id: str | None) -> tuple[Staged, Mappi
     return staged, evaluation
 
 
-def _promote(workspace: Workspace, evaluation: Mapping[str, Any], *, reason: str, talk: Talk) -> None:
+def _hashes(workspace: Workspace, model_id: str, evaluation: Mapping[str, Any]) -> dict[str, str]:
+    """Of all that the verdict stands on: the evaluation, and what that was made of."""
+    path = workspace.reports / f"{model_id}.json"
+    meta = read_meta(path)
+    sides = {name: str(side["fingerprint"]) for name, side in evaluation["sides"].items()}
+    qrels = str(evaluation["systems"]["stock"]["fingerprints"].get("qrels", ""))
+    return {**(meta.inputs if meta else {}), **sides, "qrels": qrels, "evaluation": hash_file(path)}
+
+
+def _overruled(result: GateResult, why: str) -> dict[str, str]:
+    """Who overrules the gate, when and why."""
+    try:
+        who = getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container may run under a number that has no name
+        who = "unknown"
+    return {"who": who, "at": _now(), "why": why, "gate": result.answer}
+
+
+def _promote(
+    workspace: Workspace,
+    evaluation: Mapping[str, Any],
+    *,
+    reason: str,
+    forced: Mapping[str, str] | None,
+    talk: Talk,
+) -> None:
     tuned, stock = (replace(serving_of(evaluation["sides"][name]), at=_now()) for name in ("tuned", "stock"))
     serving = read_serving(workspace)
     if serving is not None and replace(serving, at="") == replace(tuned, at=""):
@@ -147,7 +182,8 @@ def _promote(workspace: Workspace, evaluation: Mapping[str, Any], *, reason: str
     if gone := missing_parts(workspace, tuned):
         raise DataError("E3305", f"{' and '.join(gone)} gone or incomplete", fix="lexitune train && lexitune reembed")
     # Before the first promotion no line says so, but it is the stock model that one would go back to.
-    switch(workspace, action="promote", to=tuned, before=serving or replace(stock, at=""), reason=reason)
+    why = forced["why"] if forced else reason
+    switch(workspace, action="promote", to=tuned, before=serving or replace(stock, at=""), reason=why, forced=forced)
     talk.say(f"{tuned.model} serves now; back again with: lexitune rollback")
 
 

@@ -39,7 +39,15 @@ class Event:
     reason: str
 
 
-def switch(workspace: Workspace, *, action: str, to: Serving, before: Serving, reason: str = "") -> None:
+def switch(
+    workspace: Workspace,
+    *,
+    action: str,
+    to: Serving,
+    before: Serving,
+    reason: str = "",
+    forced: Mapping[str, str] | None = None,
+) -> None:
     """Make `to` serve.
 
     Args:
@@ -47,6 +55,7 @@ def switch(workspace: Workspace, *, action: str, to: Serving, before: Serving, r
         before: What a later rollback of this promotion goes back to. Not always what `serving` holds:
             before the first promotion that file is absent, and the stock model is what one goes back to.
         reason: Why, for the log.
+        forced: Who overruled the gate, when and why, for the log; None: nobody did.
 
     Raises:
         StageFailed: The store cannot be reached: the intent stays. Or it refuses: nothing has changed.
@@ -54,7 +63,7 @@ def switch(workspace: Workspace, *, action: str, to: Serving, before: Serving, r
     """
     path = workspace.serving
     held = path.read_text(encoding="utf-8") if path.exists() else None
-    intent = {"from": held, "to": to.to_line(), "entry": _entry(action, to, before, reason)}
+    intent = {"from": held, "to": to.to_line(), "entry": _entry(action, to, before, reason, forced)}
     replace_text(workspace.root / INTENT, json.dumps(intent) + "\n")
     _finish(workspace, intent)
 
@@ -197,8 +206,9 @@ def _serve(serving: Serving) -> str:
         return store.place
 
 
-def _entry(action: str, to: Serving, before: Serving, reason: str) -> dict[str, Any]:
-    return {"action": action, "serving": asdict(to), "before": asdict(before), "reason": reason}
+def _entry(action: str, to: Serving, before: Serving, reason: str, forced: Mapping[str, str] | None) -> dict[str, Any]:
+    entry = {"action": action, "serving": asdict(to), "before": asdict(before), "reason": reason}
+    return entry | ({"forced": dict(forced)} if forced else {})
 
 
 def _entries(workspace: Workspace) -> list[dict[str, Any]]:
