@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lexitune.errors import DataError
@@ -82,6 +83,17 @@ def test_the_table_has_a_row_for_each_test_query(staged: Workspace, model: Model
     assert len(lines) == 61
     assert lines[0].startswith("query_id,seen_query,seen_document,stock R@10,stock nDCG@10")
     assert lines[1].startswith("test-00,,1,")
+
+
+def test_the_map_of_scores_is_a_table_too(staged: Workspace, model: ModelOptions) -> None:
+    found = run(staged, model=model, options=QUICK)
+
+    header, *rows = (staged.reports / "m1.scores.tsv").read_text(encoding="utf-8").splitlines()
+    old, new = zip(*((float(cell) for cell in row.split("\t")[:2]) for row in rows), strict=True)
+    assert header.startswith("old\tnew\tpasses\t")
+    assert found.score_map is not None
+    middle = (old[0] + old[-1]) / 2
+    assert np.interp(middle, old, new) == pytest.approx(found.score_map.image(middle), abs=1e-5)
 
 
 def test_a_challenger_trained_from_another_model_is_noted(staged: Workspace, model: ModelOptions) -> None:

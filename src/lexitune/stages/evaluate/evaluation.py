@@ -10,6 +10,7 @@ from lexitune.errors import DataError
 from lexitune.io.hits import Hits
 from lexitune.metrics.comparison import Comparison
 from lexitune.metrics.report import Report
+from lexitune.metrics.score_map import ScoreMap
 from lexitune.splits.audit import Leak
 
 __all__ = ["SYSTEMS", "Change", "Evaluation", "Side"]
@@ -72,6 +73,7 @@ class Evaluation:
         against_bm25: tuned and hybrid_tuned against BM25, in the primary measure.
         won: Queries that gained most; `lost` those that fell most.
         sides: stock and tuned, as either would serve.
+        score_map: From scores under stock to scores under tuned; None: too few dev queries to learn it from.
         seconds: Wall time by part.
         hits: The rankings; kept as runs, not in the JSON.
         seen: Test queries that ask what a train or dev query asks; kept in the table by query, not in the JSON.
@@ -86,6 +88,7 @@ class Evaluation:
     won: Sequence[Change]
     lost: Sequence[Change]
     sides: Mapping[str, Side]
+    score_map: ScoreMap | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
     hits: Mapping[str, Hits] = field(default_factory=dict, repr=False)
@@ -103,6 +106,7 @@ class Evaluation:
             "won": [asdict(change) for change in self.won],
             "lost": [asdict(change) for change in self.lost],
             "sides": {name: asdict(side) for name, side in self.sides.items()},
+            "score_map": self.score_map.to_json() if self.score_map else None,
             "seconds": dict(self.seconds),
             "notes": list(self.notes),
         }
@@ -125,6 +129,8 @@ class Evaluation:
                 won=tuple(Change(**change) for change in found["won"]),
                 lost=tuple(Change(**change) for change in found["lost"]),
                 sides={name: Side(**side) for name, side in found["sides"].items()},
+                # Younger than the rest: an evaluation without it is older, not broken.
+                score_map=ScoreMap.from_json(found["score_map"]) if found.get("score_map") else None,
                 seconds=dict(found["seconds"]),
                 notes=tuple(found["notes"]),
             )
