@@ -114,7 +114,10 @@ class ScoreMap:
         Raises:
             KeyError, TypeError, ValueError: Not one, or one of another form.
         """
-        rows = tuple(Threshold(**dict(zip(found["columns"], row, strict=True))) for row in found["rows"])
+        names = found["columns"]
+        rows = tuple(
+            Threshold(**dict(zip(names, (float(value) for value in row), strict=True))) for row in found["rows"]
+        )
         if not rows:
             raise ValueError("a score map without rows")
         return cls(int(found["k"]), int(found["queries"]), int(found["held_out"]), rows)
