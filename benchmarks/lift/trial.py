@@ -136,7 +136,7 @@ def make_measuring(key: Mapping[str, Any], folder: str, work: str) -> Callable[[
         vectors = encode_corpus(model, data.docs, Path(folder or work) / "vectors")
         queries = [data.queries[query_id] for query_id in sorted(judged)]
         models = {"model": (model, vectors)}
-        hits, weights = rank(data, queries, models=models, depth=DEPTH, clock=Clock(), talk=Silent())
+        hits, weights, _ = rank(data, queries, models=models, depth=DEPTH, clock=Clock(), talk=Silent())
         reports = {name: report(hits[name], judged, key["split"]) for name in ("model", "hybrid_model", "bm25")}
         alone = reports["model"]
         found: Row = {

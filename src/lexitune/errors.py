@@ -130,6 +130,7 @@ CODES = {
     "E3305": "a model or index that should serve is gone",
     "E3306": "a serving line that cannot be read",
     "E3307": "an advice that cannot be read",
+    "E3308": "scores of two models that nothing brings together",
     # E332x  training pairs
     "E3321": "no training pairs",
     "E3322": "a judgement of an id without a text",

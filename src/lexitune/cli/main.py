@@ -38,6 +38,7 @@ COMMANDS = (
     "evaluate",
     "promote",
     "rollback",
+    "thresholds",
     "search",
     "models",
     "indexes",

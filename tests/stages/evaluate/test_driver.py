@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lexitune.errors import DataError
@@ -131,6 +132,17 @@ def guard_folder(workspace: Workspace, folder: Path) -> Path:
         shutil.copy(workspace.root / name, own / name)
     shutil.copy(workspace.qrels("train"), own / "qrels" / "test.tsv")
     return own
+
+
+def test_the_map_of_scores_is_a_table_too(staged: Workspace, model: ModelOptions) -> None:
+    found = run(staged, model=model, options=QUICK)
+
+    header, *rows = (staged.reports / "m1.scores.tsv").read_text(encoding="utf-8").splitlines()
+    old, new = zip(*((float(cell) for cell in row.split("\t")[:2]) for row in rows), strict=True)
+    assert header.startswith("old\tnew\tpasses\t")
+    assert found.score_map is not None
+    middle = (old[0] + old[-1]) / 2
+    assert np.interp(middle, old, new) == pytest.approx(found.score_map.image(middle), abs=1e-5)
 
 
 def test_a_challenger_trained_from_another_model_is_noted(staged: Workspace, model: ModelOptions) -> None:

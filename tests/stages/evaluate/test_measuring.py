@@ -133,6 +133,29 @@ def test_thresholds_come_from_the_dev_positives_of_each_model(found: Evaluation)
     assert thresholds["stock"] != thresholds["tuned"]
 
 
+def test_a_score_of_stock_has_its_place_under_tuned(found: Evaluation) -> None:
+    assert found.score_map is not None
+    assert (found.score_map.k, found.score_map.queries, found.score_map.held_out) == (10, 30, 15)
+    assert any(note.startswith("a threshold of ") for note in found.notes)
+
+
+def test_a_model_against_itself_keeps_every_threshold(
+    toy_data: Dataset, test_qrels: Qrels, sides: Mapping[str, Side]
+) -> None:
+    same = measure(toy_data, test_qrels, sides["stock"], sides["stock"])
+
+    assert same.score_map is not None
+    assert same.score_map.image(0.62) == pytest.approx(0.62)
+    assert [note for note in same.notes if "threshold" in note] == []
+
+
+def test_without_dev_queries_there_is_no_map(toy_data: Dataset, test_qrels: Qrels, sides: Mapping[str, Side]) -> None:
+    without = measure(replace(toy_data, qrels={"train": {}}), test_qrels, sides["stock"], sides["tuned"])
+
+    assert without.score_map is None
+    assert Evaluation.from_json(without.to_json()).score_map is None
+
+
 def test_json_brings_everything_back_but_the_rankings(found: Evaluation) -> None:
     again = Evaluation.from_json(found.to_json())
 

@@ -1,4 +1,4 @@
-"""Evaluate in a workspace: opens the test judgements, writes runs, `reports/<id>.json` and a table by query."""
+"""Evaluate in a workspace: opens the test judgements, writes runs, `reports/<id>.json` and tables."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from lexitune.stages.evaluate.evaluation import Evaluation
 from lexitune.stages.evaluate.guard import GuardText, measure_guard, read_guard
 from lexitune.stages.evaluate.measuring import evaluate
 from lexitune.stages.evaluate.options import EvaluateOptions
+from lexitune.stages.evaluate.scores import write_score_table
 from lexitune.stages.evaluate.seen import seen_documents
 from lexitune.stages.evaluate.systems import Search
 from lexitune.stages.evaluate.unjudged import pairs_to_label, write_pairs
@@ -208,6 +209,10 @@ def _write(workspace: Workspace, found: Evaluation, data: Dataset, test: Qrels) 
     _write_table(
         workspace.runs / f"{found.model_id}.per-query.csv", found, seen_documents(data.qrels.get("train", {}), test)
     )
+    scores = workspace.reports / f"{found.model_id}.scores.tsv"
+    scores.unlink(missing_ok=True)  # of an evaluation that had more dev queries
+    if found.score_map:
+        write_score_table(scores, found.score_map)
     replace_text(report_path(workspace, found.model_id), json.dumps(found.to_json()) + "\n")
 
 

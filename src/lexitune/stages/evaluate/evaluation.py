@@ -10,6 +10,7 @@ from lexitune.errors import DataError
 from lexitune.io.hits import Hits
 from lexitune.metrics.comparison import Comparison
 from lexitune.metrics.report import Report
+from lexitune.metrics.score_map import ScoreMap
 from lexitune.splits.audit import Leak
 
 __all__ = ["SYSTEMS", "Change", "Evaluation", "Side"]
@@ -78,6 +79,7 @@ class Evaluation:
         sides: stock and tuned, as either would serve.
         guard: Tuned against stock on text outside the field, by its name, in nDCG@10; empty: that was not measured.
         to_label: Pairs of query and passage that nobody judged and that tuned alone has in its first ten.
+        score_map: From scores under stock to scores under tuned; None: too few dev queries to learn it from.
         seconds: Wall time by part.
         hits: The rankings; kept as runs, not in the JSON.
         seen: Test queries that ask what a train or dev query asks; kept in the table by query, not in the JSON.
@@ -94,6 +96,7 @@ class Evaluation:
     sides: Mapping[str, Side]
     guard: Mapping[str, Comparison] = field(default_factory=dict)
     to_label: int = 0
+    score_map: ScoreMap | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     notes: Sequence[str] = ()
     hits: Mapping[str, Hits] = field(default_factory=dict, repr=False)
@@ -113,6 +116,7 @@ class Evaluation:
             "sides": {name: asdict(side) for name, side in self.sides.items()},
             "guard": {name: one.to_json() for name, one in self.guard.items()},
             "to_label": self.to_label,
+            "score_map": self.score_map.to_json() if self.score_map else None,
             "seconds": dict(self.seconds),
             "notes": list(self.notes),
         }
@@ -135,9 +139,10 @@ class Evaluation:
                 won=tuple(Change(**change) for change in found["won"]),
                 lost=tuple(Change(**change) for change in found["lost"]),
                 sides={name: Side(**side) for name, side in found["sides"].items()},
-                # Both are younger than the rest: an evaluation without them is older, not broken.
+                # These are younger than the rest: an evaluation without them is older, not broken.
                 guard={name: Comparison.from_json(one) for name, one in found.get("guard", {}).items()},
                 to_label=int(found.get("to_label", 0)),
+                score_map=ScoreMap.from_json(found["score_map"]) if found.get("score_map") else None,
                 seconds=dict(found["seconds"]),
                 notes=tuple(found["notes"]),
             )

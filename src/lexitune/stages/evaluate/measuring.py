@@ -15,9 +15,11 @@ from lexitune.io.vectors import Vectors
 from lexitune.metrics.comparison import Comparison, compare, compare_slices
 from lexitune.metrics.measures import Measure, measure_hits, parse_measures
 from lexitune.metrics.report import Report
+from lexitune.metrics.score_map import ScoreMap
 from lexitune.splits.audit import tell
 from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation, Side
 from lexitune.stages.evaluate.options import EvaluateOptions
+from lexitune.stages.evaluate.scores import map_scores, tell_scores
 from lexitune.stages.evaluate.seen import cells, seen_documents, seen_queries
 from lexitune.stages.evaluate.systems import EXACT, Clock, Search, rank, relevant_scores
 from lexitune.stages.evaluate.unjudged import pairs_to_label
@@ -52,8 +54,7 @@ def evaluate(
         data: The corpus, all queries, and the train and dev judgements (for slices and thresholds).
         test: The test judgements, opened.
         stock_vectors: `data.docs` under `stock`, in their order; `tuned_vectors` likewise.
-        tuned_search: The index that would serve the challenger; None: exact search over its vectors. Its ranking is
-            what is judged, and the exact one is told beside it.
+        tuned_search: The index that would serve the challenger, judged beside exact search; None: exact search alone.
 
     Raises:
         DataError: No test query with a relevant doc, vectors of another model or corpus, a collapsed model.
@@ -68,15 +69,15 @@ def evaluate(
     primary = str(measures[0])
     # A measure beyond the depth would count docs as missed that nobody looked for.
     depth = max(options.depth, *(measure.cutoff for measure in measures))
-    hits, weights = rank(data, queries, models=models, searches=searches, depth=depth, clock=clock, talk=talk)
-    sides = _sides(data, models, weights, clock)
+    hits, weights, dev_hits = rank(data, queries, models=models, searches=searches, depth=depth, clock=clock, talk=talk)
+    sides, score_map = _sides(data, models, weights, clock), _score_map(data, dev_hits)
     reports = _measure_all(hits, test, measures, sides)
     seen = seen_queries(data, judged, stock=stock if options.cosine_audit else None, talk=talk)
     clock.stop("seen queries")
     comparisons = _compare_all(data, judged, reports, primary, options, seen=seen.keys())
     won, lost = _changes(comparisons["tuned"], primary, hits, judged)
     clock.stop("statistics")
-    notes = (*_notes(reports, weights), *_beside(hits, test, measures[0]), *tell(list(seen.values()), len(judged)))
+    told = (*tell_scores(score_map), *tell(list(seen.values()), len(judged)))
     return Evaluation(
         model_id=model_id,
         primary=primary,
@@ -88,8 +89,9 @@ def evaluate(
         lost=lost,
         sides=sides,
         to_label=len(pairs_to_label(hits, judged)),
+        score_map=score_map,
         seconds=clock.seconds,
-        notes=notes,
+        notes=(*_notes(reports, weights), *_beside(hits, test, measures[0]), *told),
         hits=hits,
         seen=seen,
     )
@@ -135,6 +137,13 @@ def _sides(
     }
     clock.stop("thresholds")
     return found
+
+
+def _score_map(data: Dataset, dev_hits: Mapping[str, Hits]) -> ScoreMap | None:
+    if not dev_hits:
+        return None
+    dev = {query_id: data.qrels["dev"][query_id] for query_id in dev_hits["stock"].query_ids}
+    return map_scores(dev_hits["stock"], dev_hits["tuned"], dev, clusters=clusters_of(data, dev))
 
 
 def _measure_all(

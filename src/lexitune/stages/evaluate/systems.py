@@ -64,15 +64,15 @@ def rank(
     depth: int,
     clock: Clock,
     talk: Talk,
-) -> tuple[dict[str, Hits], dict[str, float]]:
+) -> tuple[dict[str, Hits], dict[str, float], dict[str, Hits]]:
     """Rankings of BM25, of each model, and of its hybrid with BM25; candidates obey each query's filter.
 
     Args:
         searches: A model's name -> the index that serves it; its exact ranking stands beside, as `<name>_exact`.
 
     Returns:
-        The rankings, and how much BM25 weighs beside each model, as dev taught it. Without dev queries that is empty,
-        and both weigh alike.
+        The rankings; how much BM25 weighs beside each model, as dev taught it; and the rankings of the dev queries that
+        did. Without dev queries those two are empty, and both weigh alike.
 
     Raises:
         DataError: Vectors of another model or corpus, a model that scores everything alike, or a vector that is not a
@@ -84,12 +84,12 @@ def rank(
     retrieve = partial(
         _retrieve, data, index=index, models=models, searches=searches or {}, depth=depth, clock=clock, talk=talk
     )
-    weights = _learn_weights(data, retrieve, models=models)
+    weights, dev_hits = _learn_weights(data, retrieve, models=models)
     hits = retrieve(queries)
     for name in models:
         hits[f"hybrid_{name}"] = with_lexical(hits[name], hits["bm25"], depth, weight=weights.get(name, EVEN))
     clock.stop("fuse")
-    return hits, weights
+    return hits, weights, dev_hits
 
 
 def _retrieve(
@@ -123,15 +123,15 @@ def _retrieve(
 
 def _learn_weights(
     data: Dataset, retrieve: Callable[[Sequence[Query]], Mapping[str, Hits]], *, models: Iterable[str]
-) -> dict[str, float]:
-    """How much BM25 should weigh beside each model, by the recall@10 of dev queries; empty where there are none."""
+) -> tuple[dict[str, float], dict[str, Hits]]:
+    """How much BM25 should weigh beside each model, by the recall@10 of dev queries, and their rankings."""
     dev = {q: docs for q, docs in data.qrels.get("dev", {}).items() if any(grade > 0 for grade in docs.values())}
     chosen = np.random.default_rng(13).permutation(sorted(dev))[:LEARNT_FROM].tolist()
     if not chosen:
-        return {}
-    hits = retrieve([data.queries[query_id] for query_id in chosen])
+        return {}, {}
+    hits = dict(retrieve([data.queries[query_id] for query_id in chosen]))
     judged = {query_id: dev[query_id] for query_id in chosen}
-    return {name: learn_weight(hits[name], hits["bm25"], judged, measure=RECALL) for name in models}
+    return {name: learn_weight(hits[name], hits["bm25"], judged, measure=RECALL) for name in models}, hits
 
 
 def refuse_other_vectors(vectors: Vectors, docs: Sequence[Doc], *, model: Embedder) -> None:

@@ -21,6 +21,7 @@ from lexitune.stages.promote.rules import PROMOTE
 from lexitune.stages.promote.serving import Serving, read_serving, serving_of
 from lexitune.stages.promote.switch import history, interrupted_rollback, missing_parts, point_again, switch
 from lexitune.stages.promote.switch import recover as recover_unlocked
+from lexitune.stages.promote.thresholds import carry_over, refuse_bad, users
 from lexitune.types import GateResult, Silent, Talk
 
 __all__ = ["recover", "rollback", "run"]
@@ -32,6 +33,7 @@ def run(
     model_id: str | None = None,
     options: PromoteOptions | None = None,
     force: str | None = None,
+    thresholds: Mapping[str, float] | None = None,
     talk: Talk | None = None,
 ) -> GateResult:
     """Let the gate decide, write its verdict to `verdicts/<id>.json`, and switch when it says PROMOTE.
@@ -42,16 +44,21 @@ def run(
         model_id: The challenger; None: the staged one.
         force: Why it is to serve whatever the gate says. The verdict stays what it is; who overruled it, when and why
             stands beside it as `forced`, and in the log of what served.
+        thresholds: Name -> a score under what serves now that your own code cuts at. The serving line then bears its
+            image under the challenger, as it does for those of earlier promotions; a rollback brings this one back.
 
     Returns:
         The verdict. `exit_code` in `gate.py` maps it to 0, 4 or 5; a refusal is a result, not an error.
 
     Raises:
-        DataError: The staged index or the evaluation is absent, incomplete, or of another model or corpus.
-        UsageError: Forced without a reason.
+        DataError: The staged index or the evaluation is absent, incomplete, or of another model or corpus; or there are
+            thresholds and nothing tells where they lie under the challenger.
+        UsageError: Forced without a reason; a threshold that is no score or has the name of a measured one, or the
+            challenger serves already.
     """
     if force is not None and not force.strip():
         raise UsageError("E2145", "a promotion was forced without a reason", fix='lexitune promote --force "why"')
+    refuse_bad(thresholds or {})
     options, talk = options or PromoteOptions(), talk or Silent()
     with workspace.lock():
         recover(workspace, talk=talk)
@@ -64,7 +71,8 @@ def run(
         replace_text(verdict, json.dumps(asdict(result), indent=1) + "\n")
         write_meta(verdict, Meta("promote", asdict(options), {"evaluation": hashes["evaluation"]}))
         if result.answer == PROMOTE or forced:
-            _promote(workspace, evaluation, reason=result.reasons[0], forced=forced, talk=talk)
+            reason = result.reasons[0]
+            _promote(workspace, evaluation, thresholds=thresholds or {}, reason=reason, forced=forced, talk=talk)
             return replace(result, next_command='lexitune search "your query"')
     return result
 
@@ -169,22 +177,40 @@ def _promote(
     workspace: Workspace,
     evaluation: Mapping[str, Any],
     *,
+    thresholds: Mapping[str, float],
     reason: str,
     forced: Mapping[str, str] | None,
     talk: Talk,
 ) -> None:
     tuned, stock = (replace(serving_of(evaluation["sides"][name]), at=_now()) for name in ("tuned", "stock"))
     serving = read_serving(workspace)
-    if serving is not None and replace(serving, at="") == replace(tuned, at=""):
+    if serving is not None and _bare(serving) == _bare(tuned):
+        if thresholds:
+            problem = f"{tuned.model} serves already: these thresholds would be taken for scores of its own"
+            scores = " ".join(f"{score:g}" for score in thresholds.values())
+            raise UsageError("E2012", problem, fix=f"lexitune thresholds {scores}")
         moved = point_again(serving)
         talk.say(f"{tuned.model} serves already" + (f"; the alias points at {serving.index} again" if moved else ""))
         return
     if gone := missing_parts(workspace, tuned):
         raise DataError("E3305", f"{' and '.join(gone)} gone or incomplete", fix="lexitune train && lexitune reembed")
     # Before the first promotion no line says so, but it is the stock model that one would go back to.
+    before = serving or replace(stock, at="")
+    before = replace(before, thresholds={**before.thresholds, **thresholds})
+    tuned = carry_over(workspace, evaluation, before, tuned)
     why = forced["why"] if forced else reason
-    switch(workspace, action="promote", to=tuned, before=serving or replace(stock, at=""), reason=why, forced=forced)
+    switch(workspace, action="promote", to=tuned, before=before, reason=why, forced=forced)
     talk.say(f"{tuned.model} serves now; back again with: lexitune rollback")
+    for name, score in users(before).items():
+        talk.say(f"threshold {name}: {score:.3f} before, {tuned.thresholds[name]:.3f} now")
+    if not users(before) and evaluation.get("score_map"):
+        talk.say("its scores lie elsewhere: lexitune thresholds 0.62 tells what 0.62 became")
+
+
+def _bare(serving: Serving) -> Serving:
+    """Without what tells two promotions of one model and index apart."""
+    measured = {name: value for name, value in serving.thresholds.items() if name not in users(serving)}
+    return replace(serving, at="", thresholds=measured)
 
 
 def _now() -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from lexitune.errors import DataError
 from lexitune.io.workspace import Workspace
 
-__all__ = ["Serving", "locate", "parse_serving", "read_serving", "serving_of"]
+__all__ = ["Serving", "locate", "parse_serving", "read_serving", "same_model", "serving_of"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,8 @@ class Serving:
         model: Folder inside the workspace, or the name, folder or Hub id of a stock model.
         vectors: Folder of the corpus in that model's vectors; relative to the workspace where it lies inside.
         thresholds: Scores under this model that mean something, such as `relevant_p05`: scores of two
-            models do not compare, so a threshold kept from the last champion would be wrong.
+            models do not compare, so a threshold kept from the last champion would be wrong. Those with names of the
+            user's are what his code cuts at; `carry_over` finds their images when another model takes over.
         at: When it began to serve (ISO 8601, UTC); empty for a stock model that no promotion put there.
         fingerprint: Of the model as it was evaluated. The vectors cannot stand for it: several models that differ in
             their query side read the same ones. Empty in a line of an older lexitune: not known.
@@ -88,6 +89,13 @@ def read_serving(workspace: Workspace) -> Serving | None:
     if not workspace.serving.exists():
         return None
     return parse_serving(workspace.serving.read_text(encoding="utf-8"), workspace.serving)
+
+
+def same_model(one: Serving, other: Serving) -> bool:
+    """Whether two lines name one model. That of an older lexitune is known by its name alone."""
+    if one.fingerprint and other.fingerprint:
+        return one.fingerprint == other.fingerprint
+    return one.model == other.model
 
 
 def locate(workspace: Workspace, name: str) -> Path | None:
