@@ -97,20 +97,25 @@ def encode_corpus(
         talk.say(f"{truncated:,} passages are longer than {embedder.spec.max_length} tokens: their end was not encoded")
     group.wait()
     if group.rank == 0:
-        writer = VectorWriter(folder, dim=embedder.dimension)  # finds the parts, whoever wrote them
-        for part in writer.parts_done():
-            if part.number >= len(plan):
-                writer.forget(part)
-        # The fingerprint says whether a model is the one; precision and length say how to load it so that it is.
-        how = {"precision": embedder.precision, "max_length": embedder.spec.max_length}
-        made_by = {"key": folder.name, "fingerprint": fingerprint, "side": "docs", "model": embedder.spec.name}
-        writer.finish(made_by | how)
+        _finish(folder, len(plan), embedder, fingerprint)
     group.wait()
     return open_vectors(folder, verify=False)
 
 
 def _key(fingerprint: str) -> str:
     return hash_json({"embedding": fingerprint, "side": "docs"})
+
+
+def _finish(folder: Path, parts: int, embedder: Embedder, fingerprint: str) -> None:
+    """Write the manifest over as many parts, whoever wrote them."""
+    writer = VectorWriter(folder, dim=embedder.dimension)
+    for part in writer.parts_done():
+        if part.number >= parts:
+            writer.forget(part)
+    # The fingerprint says whether a model is the one; precision and length say how to load it so that it is.
+    how = {"precision": embedder.precision, "max_length": embedder.spec.max_length}
+    made_by = {"key": folder.name, "fingerprint": fingerprint, "side": "docs", "model": embedder.spec.name}
+    writer.finish(made_by | how)
 
 
 @dataclass(frozen=True, eq=False)

@@ -178,7 +178,6 @@ def test_more_workers_than_there_is_room_for_are_refused(toy_data: Dataset, mode
 def test_a_run_that_is_killed_goes_on_with_what_its_workers_wrote(
     toy_workspace: Workspace,
     toy_data: Dataset,
-    model: Embedder,
     add_challenger: Callable[[Workspace, str, Path], None],
     good_model_folder: Path,
     tmp_path: Path,
@@ -198,6 +197,7 @@ def test_a_run_that_is_killed_goes_on_with_what_its_workers_wrote(
 
     folder = run(toy_workspace, model=FP32)
 
+    model = load(str(toy_workspace.models / "m1"), options=FP32)
     alone = reembed(toy_data.docs, model=model, out=tmp_path / "alone")
     assert contents(folder) == contents(alone.folder)
     assert open_vectors(folder).manifest["complete"]
