@@ -41,7 +41,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # `python -m lexitune` is the command; a registry names the nearest known name in its errors, and settings knows how.
 NEIGHBOURS = {("__main__", "cli"), ("registry", "settings")}
 
-CLIENTS = {"lancedb", "pgvector", "psycopg"}  # of stores; each an extra, which most who use lexitune do not install
+CLIENTS = {"lancedb", "pgvector", "psycopg", "ray"}  # each an extra, which most who use lexitune do not install
 HEAVY = {"accelerate", "datasets", "sentence_transformers", "torch", "transformers"} | CLIENTS
 LEAVES = {
     "models/adapter.py": {"sentence_transformers", "torch"},
@@ -209,12 +209,14 @@ def test_heavy_packages_are_imported_at_top_level_by_their_leaves_only() -> None
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
     project = tomllib.loads((SRC.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [line for extra in ("lora", "lancedb", "pgvector") for line in project["optional-dependencies"][extra]]
+    extras = [
+        line for extra in ("lora", "lancedb", "pgvector", "ray") for line in project["optional-dependencies"][extra]
+    ]
     declared = {re.split(r"[\[<>=]", line)[0].lower() for line in [*project["dependencies"], *extras]}
     packages = {module.partition(".")[0] for file in FILES for module, _ in imports_in(tree_of(file))}
     owners = packages_distributions()
 
-    imported = {owners[package][0] for package in packages - sys.stdlib_module_names - {"lexitune"}}
+    imported = {owners.get(package, [package])[0] for package in packages - sys.stdlib_module_names - {"lexitune"}}
     assert {name.lower().replace("_", "-") for name in imported} == declared
 
 

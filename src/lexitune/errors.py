@@ -12,6 +12,8 @@ An interrupt is `KeyboardInterrupt`, exit 130: what was done is kept and the sam
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "CODES",
     "DataError",
@@ -34,6 +36,8 @@ CODES = {
     "E1101": "a text that encodes to a vector that is not a number",
     "E1102": "a service that gives no vectors",
     "E1103": "a service's answer that is no vector for each text",
+    "E1104": "a cluster that cannot be reached",
+    "E1105": "a worker that failed",
     # E12xx  training
     "E1201": "a loss, gradient or weight that is not a number",
     "E1202": "a model that collapsed in training",
@@ -66,6 +70,7 @@ CODES = {
     "E2106": "a memory limit below what the model needs",
     "E2107": "an address or key of a service that can be none",
     "E2108": "a service that knows no such key or model",
+    "E2109": "more workers than there is room for",
     "E2121": "training in several processes",
     "E2122": "an output folder that exists already",
     "E2123": "an option that the recipe cannot honour",
@@ -161,8 +166,16 @@ class LexituneError(Exception):
 
     exit_code = 0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Raised in a worker's process, it is told in ours: code and fix have to come along.
+        return _raised_elsewhere, (type(self), self.code, self.problem, self.fix, self.at)
+
     def __str__(self) -> str:
         return f"error[{self.code}]: {self.args[0]}\n  fix: {self.fix}"
+
+
+def _raised_elsewhere(kind: type[LexituneError], code: str, problem: str, fix: str, at: str) -> LexituneError:
+    return kind(code, problem, fix=fix, at=at)
 
 
 class StageFailed(LexituneError):

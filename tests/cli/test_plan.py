@@ -10,10 +10,12 @@ from click.testing import CliRunner, Result
 
 from lexitune.cli.main import main
 from lexitune.io.beir import write_docs, write_qrels, write_queries
+from lexitune.pipeline.bill import Span
 from lexitune.types import Advice, Doc, Query
 
 pytestmark = pytest.mark.usefixtures("empty")
 
+SCALE = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
 LARGE = ("--model", "BAAI/bge-large-en-v1.5", "--gpu", "4090")
 
 
@@ -235,3 +237,20 @@ def test_a_mistake_is_told_with_its_fix(args: tuple[str, ...], error: str) -> No
 
     assert result.exit_code == 2
     assert result.stderr.startswith(error)
+
+
+@pytest.mark.parametrize(
+    ("passages", "docs"), [("1 million", "1000000"), ("100 million", "100000000"), ("10 billion", "10000000000")]
+)
+def test_the_page_on_scale_says_what_the_plan_says(passages: str, docs: str) -> None:
+    (row,) = (line for line in SCALE.splitlines() if line.startswith(f"| {passages} |"))
+    told = row.strip("| ").split(" | ")[1:]
+
+    found = []
+    for model in ("minilm", LARGE[1]):
+        for gpu, cards in (("4090", 1), ("H100", 10)):
+            again = plan("--model", model, "--gpu", gpu, "--pairs", "20000", "--docs", docs)["reembedding"]
+            seconds, pounds = Span(**again["seconds"]).times(1 / cards), Span(**again["pounds"])
+            found.append(f"{seconds.as_time()}, £{pounds.as_pounds()}")
+
+    assert told == found

@@ -24,7 +24,17 @@ from lexitune.errors import DataError, StageFailed
 from lexitune.fingerprint import sha256_file
 from lexitune.io.atomic import replace_text, replacing
 
-__all__ = ["GUARD", "TOKENS", "Part", "VectorWriter", "Vectors", "open_vectors", "row_cosines", "spread_rows"]
+__all__ = [
+    "GUARD",
+    "TOKENS",
+    "Part",
+    "VectorWriter",
+    "Vectors",
+    "open_vectors",
+    "row_cosines",
+    "spread_rows",
+    "write_part",
+]
 
 TOKENS = "tokens"
 """Folder of token ids beside the folders of vectors."""
@@ -137,23 +147,11 @@ class VectorWriter:
             StageFailed: A vector holds NaN or infinity, or is all zeros; or the disk is full.
             ValueError: Shapes that do not belong together.
         """
-        if matrix.shape != (len(doc_ids), self.dim) or len(text_hashes) != len(doc_ids) or not len(doc_ids):
-            raise ValueError(f"{len(doc_ids)} ids, {len(text_hashes)} hashes, matrix {matrix.shape}, dim {self.dim}")
-        with np.errstate(over="ignore"):
-            stored = np.ascontiguousarray(matrix, dtype=self.dtype)
-        _refuse_bad_rows(doc_ids, stored)
+        if matrix.shape != (len(doc_ids), self.dim):
+            raise ValueError(f"{len(doc_ids)} ids, matrix {matrix.shape}, dim {self.dim}")
         number = max(self._parts, default=-1) + 1 if number is None else number
-        path, ids_path = _part_paths(self.folder, number)
-        # A part is complete when its ids exist, so ids of an older writing go first, and the manifest before them.
-        (self.folder / MANIFEST).unlink(missing_ok=True)
-        ids_path.unlink(missing_ok=True)
-        with replacing(path) as temporary:
-            np.save(temporary, stored, allow_pickle=False)
-        sha256 = sha256_file(path)
-        table = pa.table({"doc_id": pa.array(doc_ids, pa.string()), "text_hash": pa.array(text_hashes, pa.string())})
-        with replacing(ids_path) as temporary:
-            pq.write_table(table.replace_schema_metadata({"sha256": sha256}), temporary)
-        part = self._parts[number] = Part(number, path, tuple(doc_ids), tuple(text_hashes), sha256)
+        part = write_part(self.folder, number, doc_ids, text_hashes, matrix, dtype=self.dtype)
+        self._parts[number] = part
         return part
 
     def finish(self, manifest: Mapping[str, Any]) -> Vectors:
@@ -193,6 +191,46 @@ class VectorWriter:
         for number in sorted(_numbers_on_disk(self.folder) - self._parts.keys(), reverse=True):
             for path in reversed(_part_paths(self.folder, number)):
                 path.unlink(missing_ok=True)
+
+
+def write_part(
+    folder: Path,
+    number: int,
+    doc_ids: Sequence[str],
+    text_hashes: Sequence[str],
+    matrix: NDArray[Any],
+    *,
+    dtype: str = "float32",
+) -> Part:
+    """Write one part of a set, whole or not at all, in place of whatever bears its number.
+
+    Any process that reaches the folder may: nothing is read of the other parts. The set is complete only when a
+    `VectorWriter` that finds them all has finished it.
+
+    Args:
+        matrix: One row for each doc.
+        dtype: "float32" or "float16": what lies on disk.
+
+    Raises:
+        StageFailed: A vector holds NaN or infinity, or is all zeros; or the disk is full.
+        ValueError: Shapes that do not belong together.
+    """
+    if not len(doc_ids) == len(text_hashes) == len(matrix) > 0:
+        raise ValueError(f"{len(doc_ids)} ids, {len(text_hashes)} hashes, matrix {matrix.shape}")
+    with np.errstate(over="ignore"):
+        stored = np.ascontiguousarray(matrix, dtype=dtype)
+    _refuse_bad_rows(doc_ids, stored)
+    path, ids_path = _part_paths(folder, number)
+    # A part is complete when its ids exist, so ids of an older writing go first, and the manifest before them.
+    (folder / MANIFEST).unlink(missing_ok=True)
+    ids_path.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        np.save(temporary, stored, allow_pickle=False)
+    sha256 = sha256_file(path)
+    table = pa.table({"doc_id": pa.array(doc_ids, pa.string()), "text_hash": pa.array(text_hashes, pa.string())})
+    with replacing(ids_path) as temporary:
+        pq.write_table(table.replace_schema_metadata({"sha256": sha256}), temporary)
+    return Part(number, path, tuple(doc_ids), tuple(text_hashes), sha256)
 
 
 def open_vectors(folder: Path, *, verify: bool = True) -> Vectors:

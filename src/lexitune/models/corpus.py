@@ -7,9 +7,11 @@ While one part is computed the next is tokenised. Nothing but ids, hashes and on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +24,15 @@ from lexitune.io.processes import processes
 from lexitune.io.vectors import TOKENS, Part, Vectors, VectorWriter, open_vectors
 from lexitune.models.embedder import Embedder
 from lexitune.models.memory import Limits
+from lexitune.models.part import PartWork
 from lexitune.models.token_cache import TokenCache
 from lexitune.models.tokens import TokenIds
 from lexitune.types import Doc, Silent, Talk
 
-__all__ = ["corpus_key", "encode_corpus"]
+__all__ = ["Engine", "corpus_key", "encode_corpus"]
+
+Engine = Callable[[Iterator[PartWork], Path], Generator[tuple[int, int]]]
+"""Encodes each part and writes it into the folder; yields, in any order, its number and how many texts were cut."""
 
 Stored = Mapping[bytes, tuple[NDArray[Any], int]]  # text hash -> where its vector lies
 
@@ -39,7 +45,13 @@ def corpus_key(embedder: Embedder) -> str:
 
 
 def encode_corpus(
-    embedder: Embedder, docs: Sequence[Doc], vectors_root: Path, *, talk: Talk | None = None, stage: str = ""
+    embedder: Embedder,
+    docs: Sequence[Doc],
+    vectors_root: Path,
+    *,
+    talk: Talk | None = None,
+    stage: str = "",
+    engine: Engine | None = None,
 ) -> Vectors:
     """Vectors of `docs` in `vectors_root/<key>`, in an order of their own: go by `doc_ids`.
 
@@ -50,6 +62,7 @@ def encode_corpus(
     Args:
         docs: At least one, ids unique.
         talk: Hears of progress, in characters, under the name `stage`.
+        engine: Who encodes; None: this process. Whoever it is, the parts are cut alike and their bytes are the same.
 
     Raises:
         StageFailed: A passage encodes to NaN or infinity, two docs share an id, or the disk is full.
@@ -69,37 +82,40 @@ def encode_corpus(
     kept, stored = _what_stayed(writer, plan)
     group.wait()  # until all have seen what is there: now it changes
     mine = [number for number in range(len(plan)) if number not in kept][group.rank :: group.count]
+    works = (plan.work(number, stored, embedder.dimension) for number in mine)
     done, total, truncated = sum(plan.chars(number) for number in kept), int(plan.lengths.sum()), 0
-    for number, fresh, tokens in _tokenised(mine, plan, stored, embedder, vectors_root / TOKENS):
-        size, ids = plan.chars(number), plan.ids(number)
-        truncated += tokens.truncated
-        names = [repr(plan.docs[row].doc_id) for row in fresh]
-        encoded = embedder.encode_tokens(tokens, names=names, talk=_Share(talk, done, size, total), stage=stage)
-        part_hashes = plan.hashes[plan.rows(number)]
-        where = {plan.hashes[row]: (encoded, place) for place, row in enumerate(fresh)}
-        matrix = np.stack([array[row] for array, row in (where.get(one) or stored[one] for one in part_hashes)])
-        writer.append(ids, [one.decode() for one in part_hashes], matrix, number=number)
-        done += size
+    if mine:
+        share, cache = _Share(talk, done, total), TokenCache(vectors_root / TOKENS / embedder.token_key)
+        engine = engine or partial(_encode_here, embedder=embedder, cache=cache, talk=share, stage=stage)
+        with closing(engine(works, folder)) as written:
+            for number, cut in written:
+                done, truncated = done + plan.chars(number), truncated + cut
+                if done < total:
+                    talk.progress(stage, done, total)
     talk.progress(stage, total, total)
     if truncated:
         talk.say(f"{truncated:,} passages are longer than {embedder.spec.max_length} tokens: their end was not encoded")
     group.wait()
     if group.rank == 0:
-        if group.count > 1:
-            writer = VectorWriter(folder, dim=embedder.dimension)  # finds the parts of the other processes
-            for part in writer.parts_done():
-                if part.number >= len(plan):
-                    writer.forget(part)
-        # The fingerprint says whether a model is the one; precision and length say how to load it so that it is.
-        how = {"precision": embedder.precision, "max_length": embedder.spec.max_length}
-        made_by = {"key": folder.name, "fingerprint": fingerprint, "side": "docs", "model": embedder.spec.name}
-        writer.finish(made_by | how)
+        _finish(folder, len(plan), embedder, fingerprint)
     group.wait()
     return open_vectors(folder, verify=False)
 
 
 def _key(fingerprint: str) -> str:
     return hash_json({"embedding": fingerprint, "side": "docs"})
+
+
+def _finish(folder: Path, parts: int, embedder: Embedder, fingerprint: str) -> None:
+    """Write the manifest over as many parts, whoever wrote them."""
+    writer = VectorWriter(folder, dim=embedder.dimension)
+    for part in writer.parts_done():
+        if part.number >= parts:
+            writer.forget(part)
+    # The fingerprint says whether a model is the one; precision and length say how to load it so that it is.
+    how = {"precision": embedder.precision, "max_length": embedder.spec.max_length}
+    made_by = {"key": folder.name, "fingerprint": fingerprint, "side": "docs", "model": embedder.spec.name}
+    writer.finish(made_by | how)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +147,28 @@ class _Plan:
 
     def chars(self, number: int) -> int:
         return int(self.lengths[self.rows(number)].sum())
+
+    def work(self, number: int, stored: Stored, dimension: int) -> PartWork:
+        """What is to be done for a part: one of each text that has no vector yet."""
+        rows = self.rows(number)
+        hashes = self.hashes[rows]
+        fresh: dict[bytes, int] = {}
+        for row, text_hash in zip(rows, hashes, strict=True):
+            if text_hash not in stored:
+                fresh.setdefault(text_hash, int(row))
+        known = dict.fromkeys(text_hash for text_hash in hashes if text_hash in stored)
+        vectors = [array[row] for array, row in (stored[text_hash] for text_hash in known)]
+        place = {text_hash: number for number, text_hash in enumerate([*fresh, *known])}
+        return PartWork(
+            number,
+            self.ids(number),
+            [text_hash.decode() for text_hash in hashes],
+            [self.docs[row].full_text for row in fresh.values()],
+            [repr(self.docs[row].doc_id) for row in fresh.values()],
+            np.array(vectors, np.float32).reshape(-1, dimension),
+            np.array([place[text_hash] for text_hash in hashes], np.int64),
+            self.chars(number),
+        )
 
     def is_part(self, part: Part) -> bool:
         """Whether a part on disk holds exactly these docs."""
@@ -187,34 +225,35 @@ def _what_stayed(writer: VectorWriter, plan: _Plan) -> tuple[set[int], Stored]:
     return kept, stored
 
 
-def _tokenised(
-    numbers: Sequence[int], plan: _Plan, stored: Stored, embedder: Embedder, root: Path
-) -> Iterator[tuple[int, list[int], TokenIds]]:
-    """Each part with the docs whose texts have no vector yet, one of each text, and their tokens; one part ahead."""
-    cache = TokenCache(root / embedder.token_key)
+def _encode_here(
+    works: Iterator[PartWork], folder: Path, *, embedder: Embedder, cache: TokenCache, talk: _Share, stage: str
+) -> Generator[tuple[int, int]]:
+    """The engine of one process; it tokenises one part ahead."""
 
-    def prepare(number: int) -> tuple[list[int], TokenIds]:
-        first: dict[bytes, int] = {}
-        for row in plan.rows(number):
-            if plan.hashes[row] not in stored:
-                first.setdefault(plan.hashes[row], int(row))
-        fresh = list(first.values())
-        return fresh, cache.get([plan.docs[row].full_text for row in fresh], embedder.tokenise_docs)
+    def prepare() -> tuple[PartWork, TokenIds] | None:
+        work = next(works, None)
+        return None if work is None else (work, cache.get(work.texts, embedder.tokenise_docs))
 
     with ThreadPoolExecutor(1) as ahead:
-        waiting = [ahead.submit(prepare, number) for number in numbers[:1]]
-        for place, number in enumerate(numbers):
-            fresh, tokens = waiting.pop().result()
-            if place + 1 < len(numbers):
-                waiting.append(ahead.submit(prepare, numbers[place + 1]))
-            yield number, fresh, tokens
+        waiting = ahead.submit(prepare)
+        while (ready := waiting.result()) is not None:
+            waiting = ahead.submit(prepare)
+            work, tokens = ready
+            talk.begin(work.chars)
+            encoded = embedder.encode_tokens(tokens, names=work.names, talk=talk, stage=stage)
+            work.write(encoded, folder)
+            yield work.number, tokens.truncated
 
 
 class _Share:
     """Progress within one part, told as progress over the corpus."""
 
-    def __init__(self, talk: Talk, start: int, size: int, total: int) -> None:
-        self.talk, self.start, self.size, self.total = talk, start, size, total
+    def __init__(self, talk: Talk, start: int, total: int) -> None:
+        self.talk, self.start, self.size, self.total = talk, start, 0, total
+
+    def begin(self, size: int) -> None:
+        """Go on to a part of this size."""
+        self.start, self.size = self.start + self.size, size
 
     def say(self, line: str) -> None:
         self.talk.say(line)

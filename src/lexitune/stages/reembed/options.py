@@ -7,8 +7,19 @@ __all__ = ["ReembedOptions"]
 
 @dataclass(frozen=True)
 class ReembedOptions:
-    """Where the staged index lies, and how it is checked before it counts as complete."""
+    """Who encodes, where the staged index lies, and how it is checked before it counts as complete."""
 
+    engine: str = field(
+        default="local",
+        metadata={
+            "help": "Who encodes: this process, or workers on the cluster of RAY_ADDRESS, else on this machine",
+            "choices": ("local", "ray"),
+        },
+    )
+    workers: int | None = field(
+        default=None,
+        metadata={"help": "Workers of --engine ray (default: one a GPU, or as many as the cores allow)", "least": 1},
+    )
     verify_sample: int = field(
         default=64,
         metadata={

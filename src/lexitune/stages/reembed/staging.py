@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lexitune.errors import StageFailed
+from lexitune.errors import StageFailed, UsageError
 from lexitune.fingerprint import hash_text
+from lexitune.io.processes import processes
 from lexitune.io.vectors import Vectors, row_cosines, spread_rows
 from lexitune.stages.reembed.options import ReembedOptions
 from lexitune.types import Doc, Silent, Talk
 
 if TYPE_CHECKING:
+    from lexitune.models.corpus import Engine
     from lexitune.models.embedder import Embedder
 
 __all__ = ["reembed", "verify"]
@@ -34,11 +37,14 @@ def reembed(
     """Encode `docs` into a folder of its own under `out`, resuming one that was cut off, and check it.
 
     Raises:
-        StageFailed: The check failed, a passage encodes to NaN, or the disk is full.
+        UsageError: Ray is asked for, and cannot be had.
+        StageFailed: The check failed, a passage encodes to NaN, the disk is full, or Ray's workers fail.
     """
     from lexitune.models.corpus import encode_corpus
 
-    vectors = encode_corpus(model, docs, out, talk=talk or Silent(), stage="reembed")
+    talk = talk or Silent()
+    engine = None if options.engine == "local" else _ray(model, options, talk)
+    vectors = encode_corpus(model, docs, out, talk=talk, stage="reembed", engine=engine)
     verify(vectors, docs, model=model, options=options)
     return vectors
 
@@ -72,6 +78,18 @@ def verify(vectors: Vectors, docs: Sequence[Doc], *, model: Embedder, options: R
     if not cosines[worst] >= LEAST_COSINE:
         found = f"(cosine {cosines[worst]:.3f})"
         raise _failed(vectors, f"gives '{ids[worst]}' another vector than the model does now {found}")
+
+
+def _ray(model: Embedder, options: ReembedOptions, talk: Talk) -> Engine:
+    from lexitune.models.cluster import encode_on_ray
+
+    if (count := processes().count) > 1:
+        raise UsageError(
+            "E2016",
+            f"--engine ray was started in {count} processes and shares the work out itself",
+            fix="lexitune reembed --engine ray, without torchrun or accelerate launch",
+        )
+    return partial(encode_on_ray, embedder=model, workers=options.workers, talk=talk)
 
 
 def _failed(vectors: Vectors, what: str) -> StageFailed:
