@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lexitune.io.hits import Hits
 from lexitune.metrics.measures import Measure
-from lexitune.search.hybrid import cross_fuse, fuse, learn_weight, with_lexical
+from lexitune.search.hybrid import _merge, cross_fuse, fuse, learn_weight, with_lexical
 
 
 def test_a_score_is_the_sum_of_reciprocal_ranks() -> None:
@@ -104,3 +106,21 @@ def test_the_weight_is_the_best_on_the_judgements_and_even_where_all_are_equal()
     worse = Hits.from_run({"q1": {"d0": 2.0, "d4": 1.0}})  # d0 wins the tie
     assert learn_weight(good, worse, best, measure=Measure("R", 1)) == 0.4
     assert learn_weight(worse, good, best, measure=Measure("R", 1)) == 0.6
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["q1", "q2", "q3"]),
+        st.tuples(
+            *[st.dictionaries(st.sampled_from([f"d{n}" for n in range(8)]), st.floats(0, 1), max_size=8)] * 2,
+        ),
+        min_size=1,
+    )
+)
+def test_rankings_merged_once_are_fused_as_if_each_time_anew(found: dict[str, tuple[dict[str, float], ...]]) -> None:
+    dense, lexical = (Hits.from_run({key: runs[place] for key, runs in found.items()}) for place in (0, 1))
+    merged = _merge([dense, lexical])
+
+    for weight in (0.05, 0.3, 0.5, 0.9):
+        again = merged.top(5, weights=(1 - weight, weight))
+        assert again.as_run() == with_lexical(dense, lexical, 5, weight=weight).as_run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +35,14 @@ def learn_weight(dense: Hits, lexical: Hits, qrels: Qrels, *, measure: Measure) 
         qrels: Of the queries of both rankings; not those that the hybrid is then judged by.
     """
 
+    merged = _merge([dense, lexical])
+
     def reached(weight: float) -> tuple[float, float]:
-        found = measure_hits(with_lexical(dense, lexical, measure.cutoff, weight=weight), qrels, [measure])
-        return round(found.mean(measure), 9), -abs(weight - EVEN)
+        if weight in (0.0, 1.0):
+            found = with_lexical(dense, lexical, measure.cutoff, weight=weight)
+        else:
+            found = merged.top(measure.cutoff, weights=(1 - weight, weight))
+        return round(measure_hits(found, qrels, [measure]).mean(measure), 9), -abs(weight - EVEN)
 
     return max(WEIGHTS, key=reached)
 
@@ -87,28 +93,52 @@ def fuse(rankings: Sequence[Hits], k: int, *, constant: int = 60, weights: Seque
         >>> [doc_id for doc_id, _ in fuse([dense, lexical], 10).run("q1")]
         ['d2', 'd1', 'd3']
     """
+    return _merge(rankings, constant=constant).top(k, weights=weights or [1.0] * len(rankings))
+
+
+@dataclass(frozen=True, eq=False)
+class _Merged:
+    """Rankings of the same queries in one numbering, to be fused with one set of weights after the other.
+
+    Attributes:
+        row: Place of the query of each distinct (query, doc), ascending; `rank_by_id` the doc's rank by the tie rule.
+        inverse: Which of these each hit is, ranking after ranking; `parts` has each ranking's constant + rank.
+    """
+
+    query_ids: tuple[str, ...]
+    doc_ids: Sequence[str]
+    order: DocOrder
+    row: NDArray[np.int64]
+    rank_by_id: NDArray[np.int64]
+    inverse: NDArray[np.int64]
+    parts: Sequence[NDArray[np.int64]]
+
+    def top(self, k: int, *, weights: Sequence[float]) -> Hits:
+        """The first k of each query."""
+        scores = np.concatenate([weight / part for weight, part in zip(weights, self.parts, strict=True)])
+        total: NDArray[np.float64] = np.bincount(self.inverse, scores, len(self.row)).astype(np.float64)
+        keys = pack(total, self.rank_by_id)
+        best = np.full((len(self.query_ids), k), NO_HIT, dtype=np.int64)
+        sequence = np.lexsort((-keys, self.row))
+        rank = np.arange(len(self.row)) - np.searchsorted(self.row, self.row)  # row ascends, so does row[sequence]
+        kept = rank < k
+        best[self.row[kept], rank[kept]] = keys[sequence][kept]
+        index, score = self.order.unpack(best)
+        return Hits(self.query_ids, self.doc_ids, index, score)
+
+
+def _merge(rankings: Sequence[Hits], *, constant: int = 60) -> _Merged:
     query_ids = rankings[0].query_ids
     if any(set(hits.query_ids) != set(query_ids) for hits in rankings):
         raise ValueError("only rankings of the same queries can be fused")
     doc_ids = list(dict.fromkeys(doc_id for hits in rankings for doc_id in hits.doc_ids))
     column = {doc_id: place for place, doc_id in enumerate(doc_ids)}
     # A (query, doc) is one number, so that equal ones of all rankings are summed in one sweep.
-    parts = [_places(hits, query_ids, column) for hits in rankings]
-    places, inverse = np.unique(np.concatenate([place for place, _ in parts]), return_inverse=True)
-    scores = np.concatenate(
-        [weight / (constant + rank) for weight, (_, rank) in zip(weights or [1.0] * len(parts), parts, strict=True)]
-    )
-    total: NDArray[np.float64] = np.bincount(inverse, scores, len(places)).astype(np.float64)
+    found = [_places(hits, query_ids, column) for hits in rankings]
+    places, inverse = np.unique(np.concatenate([place for place, _ in found]), return_inverse=True)
     row, doc = np.divmod(places, max(len(doc_ids), 1))
-    order = DocOrder(doc_ids)
-    keys = pack(total, order.rank_by_row[doc])
-    best = np.full((len(query_ids), k), NO_HIT, dtype=np.int64)
-    sequence = np.lexsort((-keys, row))
-    rank = np.arange(len(row)) - np.searchsorted(row, row)  # row ascends, and so does row[sequence]
-    kept = rank < k
-    best[row[kept], rank[kept]] = keys[sequence][kept]
-    index, score = order.unpack(best)
-    return Hits(query_ids, doc_ids, index, score)
+    order, parts = DocOrder(doc_ids), [constant + rank for _, rank in found]
+    return _Merged(query_ids, doc_ids, order, row, order.rank_by_row[doc], inverse, parts)
 
 
 def _places(
