@@ -15,6 +15,7 @@ from lexitune.stages.check.cleaning import clean, refuse_full, write_clean
 from lexitune.stages.check.contents import find_contents
 from lexitune.stages.check.findings import SHOWN, Finding, find_faults
 from lexitune.stages.check.options import CheckOptions
+from lexitune.stages.check.prompts import find_lost_prompt, find_prompts
 from lexitune.stages.check.suspects import Suspect, find_long, find_suspects
 from lexitune.types import LOOK, OK, Silent, Talk
 
@@ -66,12 +67,15 @@ def run(
             raise UsageError("E2002", "a workspace is not cleaned: its test set is sealed", fix=fix)
         refuse_full(target)
     raw, sealed = _read(source, corpus, quarantine)
-    findings, suspects = [*find_faults(raw, quarantine, sealed=sealed), *find_contents(raw)], list[Suspect]()
+    findings, suspects = (
+        [*find_faults(raw, quarantine, sealed=sealed), *find_contents(raw), find_prompts(raw)],
+        list[Suspect](),
+    )
     if options.deep:
         from lexitune.models.load import load
 
         embedder = load(options=model or ModelOptions(), talk=talk)
-        findings.append(find_long(raw, model=embedder))
+        findings += [find_long(raw, model=embedder), find_lost_prompt(embedder)]
         suspects = find_suspects(raw, model=embedder, vectors=vectors, talk=talk)
         findings.append(_told(raw, suspects))
     log = None if target is None else write_clean(target, *clean(raw), quarantine)
