@@ -29,7 +29,7 @@ PROMPTS = tuple(
 
 
 def find_prompts(raw: Raw) -> Finding:
-    """Queries and passages that bring a model's prompt along: lexitune puts it there itself, so it would stand twice."""
+    """Texts that bring a model's prompt along: lexitune puts it there itself, so the model would read it twice."""
     texts = chain(
         ((query.query_id, query.text) for query in raw.queries.values()),
         ((doc.doc_id, doc.full_text) for doc in raw.docs),
