@@ -6,6 +6,7 @@ travel to the workers, vectors never travel: what comes back is a number.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 from collections import deque
@@ -166,10 +167,10 @@ def _connected(cores: int | None) -> Iterator[Any]:
         yield ray
         return
     address = os.environ.get("RAY_ADDRESS", "local")
-    own = {"num_cpus": cores, "object_store_memory": STORE_BYTES, "include_dashboard": False}
+    own: dict[str, Any] = {"num_cpus": cores, "object_store_memory": STORE_BYTES, "include_dashboard": False}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray tells its makers otherwise
     try:
-        ray.init(address, log_to_driver=False, logging_level="error", **(own if address == "local" else {}))
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **(own if address == "local" else {}))
     except Exception as error:  # a cluster that does not start in time is told as nothing more special
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         what = "Ray does not start here" if address == "local" else f"no cluster at RAY_ADDRESS={address}"

@@ -1,6 +1,7 @@
 """Re-embed by workers of a Ray cluster: the parts of one process to the byte, whatever dies on the way."""
 
 import importlib.util
+import logging
 import os
 import signal
 import subprocess
@@ -77,7 +78,7 @@ def two_cores(installed: None) -> Iterator[None]:
         object_store_memory=2**27,
         include_dashboard=False,
         log_to_driver=False,
-        logging_level="error",
+        logging_level=logging.ERROR,
     )
     yield
     ray.shutdown()
