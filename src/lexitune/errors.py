@@ -79,7 +79,6 @@ CODES = {
     "E2126": "sizes that vectors cannot be cut to",
     "E2127": "training from a model with a query adapter",
     "E2128": "a language without word frequencies",
-    "E2129": "too few minutes for a short tune",
     "E2141": "no challenger of that name",
     "E2142": "nothing to roll back to",
     "E2143": "an index that serves",

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lexitune.errors import UsageError
 from lexitune.io.hits import Hits
 from lexitune.metrics.grades import count_pairs
 from lexitune.models.embedder import Embedder, hash_weights
@@ -16,7 +15,7 @@ from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline import short_tune
 from lexitune.pipeline.pylib import as_dataset_parts, documented_functions, library_folder
-from lexitune.pipeline.short_tune import _fit, _Pace, _pool, run_short_tune
+from lexitune.pipeline.short_tune import _draw_pairs, _fit, _Pace, _pool, run_short_tune
 from lexitune.stages.assess.ledger import Ledger, keep_ledger
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.train.options import TrainOptions
@@ -102,16 +101,16 @@ def test_too_few_dev_queries_are_told_and_nothing_is_trained(
     assert talk.said == [f"assess: no short tune: {needed}, and there are {pairs} and {DEV - 1}"]
 
 
-def test_minutes_that_suffice_for_nothing_are_refused_before_anything_is_trained(
+def test_minutes_that_suffice_for_nothing_are_told_and_nothing_is_trained(
     data: Dataset, model: Embedder, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(short_tune, "carry_out", None)
+    talk = Talk()
 
-    with pytest.raises(UsageError) as caught:
-        run_short_tune(data, model, ledger, options=AssessOptions(pilot_minutes=0.0001), talk=Silent())
+    found = run_short_tune(data, model, ledger, options=AssessOptions(pilot_minutes=0.0001), talk=talk)
 
-    assert caught.value.code == "E2129"
-    assert "--pilot-minutes 0.0001 is too short here: 100 pairs and 100 passages take about" in caught.value.problem
+    assert found is None
+    assert talk.said == ["assess: no short tune: 0.0001 minutes are too few on this machine; give --pilot-minutes more"]
 
 
 class Steady(_Pace):
@@ -123,20 +122,28 @@ class Steady(_Pace):
 
 @pytest.mark.parametrize(
     ("minutes", "least", "most", "passages"),
-    [(1.0, 324, 360, 150), (2.0, 648, 720, 300), (10.0, 1000, 1000, 1000)],
-    ids=["36 s of training and 15 s of ranking", "twice as much", "everything fits"],
+    [(1.0, 324, 360, 150), (2.0, 648, 720, 300), (10.0, 1000, 1000, 1000), (0.1, 0, 99, 15)],
+    ids=["36 s of training and 15 s of ranking", "twice as much", "everything fits", "too few"],
 )
 def test_what_fits_into_the_minutes_is_taken(
     model: Embedder, minutes: float, least: int, most: int, passages: int
 ) -> None:
-    train: Qrels = {f"q{n:03}": {f"d{n}": 1} for n in range(1000)}
     pace = Steady(model, TrainOptions(), doc=0.1, pair=0.0)
 
-    some, ranked = _fit(pace, train, 1000, ["q"] * 50, minutes=minutes, draw=np.random.default_rng(1))
+    pairs, ranked = _fit(pace, 1000, 1000, minutes=minutes)
 
-    assert least <= count_pairs(some) <= most
+    assert least <= pairs <= most
     assert ranked == passages
-    assert list(some) != sorted(some)  # drawn by lot
+
+
+def test_pairs_are_drawn_by_query() -> None:
+    train: Qrels = {f"q{n:03}": {f"d{n}": 1, f"e{n}": 1} for n in range(100)}
+
+    some = _draw_pairs(train, 51, np.random.default_rng(1))
+
+    assert count_pairs(some) == 52
+    assert list(some) != sorted(some)
+    assert all(some[query_id] == train[query_id] for query_id in some)
 
 
 def test_what_matters_first_is_ranked() -> None:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lexitune.errors import UsageError
 from lexitune.io.hits import Hits
 from lexitune.io.vectors import Vectors
 from lexitune.metrics.grades import count_pairs
@@ -46,6 +45,7 @@ __all__ = ["run_short_tune"]
 TRAINING, RANKING = 0.6, 0.25  # shares of the minutes; the rest is for loading, saving and what was misjudged
 OVERRUN = 1.25  # times the training's share, and it is stopped
 FEWEST_PAIRS, FEWEST_QUERIES, MOST_QUERIES = 100, 50, 500
+PASSAGES_OF_A_QUERY = 2  # at least: its own, and one more to be told from
 FEWER = 0.9  # of the pairs, until they fit
 SAMPLE = 400  # texts whose tokens are counted, of queries and of passages
 DEFAULT = ModelOptions()
@@ -74,10 +74,9 @@ def run_short_tune(
         root: Folder for work in progress; None: the system's.
 
     Returns:
-        None where there are too few pairs or dev queries to tell anything.
+        None where there are too few pairs or dev queries to tell anything, or the minutes are too few; that is told.
 
     Raises:
-        UsageError: The minutes are too few for anything.
         LexituneError: As training raises it.
     """
     began, draw, minutes = time.monotonic(), np.random.default_rng(options.seed), options.pilot_minutes
@@ -88,7 +87,12 @@ def run_short_tune(
         talk.say(f"assess: no short tune: {needed}, and there are {of} and {len(query_ids)}")
         return None
     pace = _pace(data, model, TrainOptions(seed=options.seed))
-    some, count = _fit(pace, train, len(data.docs), query_ids, minutes=minutes, draw=draw)
+    pairs, count = _fit(pace, of, len(data.docs), minutes=minutes)
+    if pairs < FEWEST_PAIRS or count < min(PASSAGES_OF_A_QUERY * FEWEST_QUERIES, len(data.docs)):
+        talk.say(f"assess: no short tune: {minutes:g} minutes are too few on this machine; give --pilot-minutes more")
+        return None
+    query_ids = query_ids[: max(FEWEST_QUERIES, count // PASSAGES_OF_A_QUERY)]
+    some = _draw_pairs(train, pairs, draw)
     pool = _pool(data, ledger.hits["stock"].of(query_ids), ledger.stock.qrels, most=count, draw=draw)
     talk.say(f"assess: a short tune on {count_pairs(some):,} of {of:,} pairs, ranking {len(pool):,} passages")
     recipe = replace(pace.recipe, max_minutes=OVERRUN * TRAINING * minutes)
@@ -137,33 +141,21 @@ def _pace(data: Dataset, model: Embedder, recipe: TrainOptions) -> _Pace:
     return _Pace(model, recipe, doc, doc + query)
 
 
-def _fit(
-    pace: _Pace, train: Qrels, docs: int, query_ids: Sequence[str], *, minutes: float, draw: np.random.Generator
-) -> tuple[Qrels, int]:
-    """The queries to train on, by lot, and how many passages there is time to rank.
+def _fit(pace: _Pace, pairs: int, docs: int, *, minutes: float) -> tuple[int, int]:
+    """How many of the pairs there is time to train on, and how many of the passages to rank."""
+    while pairs >= FEWEST_PAIRS and pace.training(pairs) > TRAINING * 60 * minutes:
+        pairs = int(FEWER * pairs)
+    return pairs, min(docs, int(RANKING * 60 * minutes / pace.doc))
 
-    Raises:
-        UsageError: There is no time for the fewest of both.
-    """
-    order = draw.permutation(sorted(train)).tolist()
-    pairs, fewest = count_pairs(train), 2 * len(query_ids)
-    while pairs > FEWEST_PAIRS and pace.training(pairs) > TRAINING * 60 * minutes:
-        pairs = max(FEWEST_PAIRS, int(FEWER * pairs))
-    ranked = min(docs, int(RANKING * 60 * minutes / pace.doc))
-    if pace.training(pairs) > TRAINING * 60 * minutes or ranked < min(docs, fewest):
-        least = max(pace.training(FEWEST_PAIRS) / TRAINING, min(docs, fewest) * pace.doc / RANKING) / 60
-        raise UsageError(
-            "E2129",
-            f"--pilot-minutes {minutes:g} is too short here: {FEWEST_PAIRS} pairs and {min(docs, fewest)} passages "
-            f"take about {least:.2g} minutes",
-            fix=f"--pilot-minutes {np.ceil(10 * least) / 10:g} or more",
-        )
+
+def _draw_pairs(train: Qrels, pairs: int, draw: np.random.Generator) -> Qrels:
+    """Queries by lot, until they have so many pairs."""
     some: dict[str, Mapping[str, int]] = {}
-    for query_id in order:
+    for query_id in draw.permutation(sorted(train)).tolist():
         if count_pairs(some) >= pairs:
             break
         some[query_id] = train[query_id]
-    return some, ranked
+    return some
 
 
 def _pool(data: Dataset, stock: Hits, qrels: Qrels, *, most: int, draw: np.random.Generator) -> list[Doc]:
