@@ -61,7 +61,7 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
     else:
         decided, foretold = _foretold(figures, options)
         tried, done = _tried(figures, options)
-        decided, foretold = tried or decided, [*done, *foretold]
+        decided, foretold = tried or decided, [*done, *foretold] if tried else [*foretold, *done]
         answer, told = _against_threshold(stock, figures, options)
         if decided is not None:  # and the rule's verdict would only contradict it
             answer = decided
