@@ -1,12 +1,16 @@
 """Faults on purpose: a process that dies at its n-th rename or removal."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lexitune.io.workspace import Workspace
 
 
 class Killed(BaseException):
@@ -14,6 +18,36 @@ class Killed(BaseException):
 
 
 CALLS = ("replace", "rename", "unlink", "rmdir")
+
+
+def kill_at_each_step(
+    workspace: Workspace,
+    command: Callable[[Workspace], Any],
+    *,
+    after: Callable[[Workspace], None],
+    folder: Path,
+    when: str,
+) -> tuple[int, Workspace]:
+    """Run a command in copies of a workspace, to die at its first rename or removal, its second, until it does not.
+
+    Args:
+        after: Called with each copy in which it died.
+
+    Returns:
+        The number at which it finished, and that copy.
+    """
+    for number in count(1):
+        copy = Workspace(folder / f"{number}")
+        shutil.copytree(workspace.root, copy.root)
+        try:
+            with fault_at(number, when=when):
+                command(copy)
+        except Killed:
+            pass
+        else:
+            return number, copy
+        after(copy)
+    raise AssertionError("unreachable")
 
 
 @contextmanager

@@ -7,22 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.heard import Heard
 
 from lexitune.errors import DataError
 from lexitune.io.given import open_given
 from lexitune.types import Doc, Query, Silent
 
 DOCS = [Doc("d1", "one"), Doc("d2", "two"), Doc("d3", "three")]
-
-
-class Heard(Silent):
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 @pytest.fixture

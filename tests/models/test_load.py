@@ -11,25 +11,15 @@ import pytest
 import torch
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled
 from safetensors.torch import load_file, save_file
+from tests.heard import Heard
 from transformers.utils import logging as transformers_logging
 
 from lexitune.errors import DataError, UsageError
 from lexitune.models.load import load, open_model
 from lexitune.models.options import ModelOptions
 from lexitune.models.quiet import quiet
-from lexitune.types import Silent
 
 OPTIONS = ModelOptions(precision="fp32", device="cpu")
-
-
-class Listener(Silent):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 def copy_of(folder: Path, to: Path, *, prompts: dict[str, str]) -> Path:
@@ -59,7 +49,7 @@ def test_the_passage_prompt_is_found_under_each_of_its_names(tiny_folder: Path, 
 
 def test_published_prompts_fill_in_where_the_folder_stores_none(tiny_folder: Path, tmp_path: Path) -> None:
     folder = copy_of(tiny_folder, tmp_path / "e5-small-v2", prompts={})
-    talk = Listener()
+    talk = Heard()
 
     spec = load(str(folder), options=OPTIONS, talk=talk).spec
 
@@ -69,7 +59,7 @@ def test_published_prompts_fill_in_where_the_folder_stores_none(tiny_folder: Pat
 
 def test_a_model_without_known_prompts_is_encoded_as_it_stands_and_says_so(tiny_folder: Path, tmp_path: Path) -> None:
     folder = copy_of(tiny_folder, tmp_path / "mine", prompts={})
-    talk = Listener()
+    talk = Heard()
 
     spec = load(str(folder), options=OPTIONS, talk=talk).spec
 
@@ -78,7 +68,7 @@ def test_a_model_without_known_prompts_is_encoded_as_it_stands_and_says_so(tiny_
 
 
 def test_a_plain_transformer_is_pooled_by_the_mean_and_says_so(trunk_folder: Path) -> None:
-    talk = Listener()
+    talk = Heard()
 
     spec = load(str(trunk_folder), options=OPTIONS, talk=talk).spec
 
@@ -89,7 +79,7 @@ def test_a_plain_transformer_is_pooled_by_the_mean_and_says_so(trunk_folder: Pat
 def test_a_licence_that_forbids_commercial_use_is_told(tiny_folder: Path, tmp_path: Path) -> None:
     folder = copy_of(tiny_folder, tmp_path / "mine", prompts={"query": "q: "})
     (folder / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
-    talk = Listener()
+    talk = Heard()
 
     load(str(folder), options=OPTIONS, talk=talk)
 
@@ -98,7 +88,7 @@ def test_a_licence_that_forbids_commercial_use_is_told(tiny_folder: Path, tmp_pa
 
 def test_a_known_non_commercial_licence_is_told_where_the_folder_names_none(tiny_folder: Path, tmp_path: Path) -> None:
     folder = copy_of(tiny_folder, tmp_path / "jina-embeddings-v5-text-nano", prompts={})
-    talk = Listener()
+    talk = Heard()
 
     spec = load(str(folder), options=OPTIONS, talk=talk).spec
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.heard import Heard
 
 import lexitune
 from lexitune.errors import DataError, UsageError
@@ -21,19 +22,6 @@ from lexitune.io.weights import read_weights
 from lexitune.io.workspace import Workspace, find_workspace
 from lexitune.pipeline.data import import_data, open_data, read
 from lexitune.types import Dataset, Doc, Query, SealedQrels
-
-
-class Heard:
-    """A Talk that keeps what it was told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
-        pass
 
 
 def beir(root: Path, splits: Mapping[str, range], *, texts: Mapping[int, str] | None = None) -> Path:

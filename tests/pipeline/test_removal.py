@@ -1,12 +1,12 @@
 """Removing a model: what goes, what stays, what is refused, and a kill at any step."""
 
 import shutil
-from itertools import count
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.faults import Killed, fault_at
+from tests.faults import kill_at_each_step
 from tests.pipeline.shelf import STOCK, put_evaluation, put_model, put_vectors, serving
 
 from lexitune.errors import DataError, UsageError
@@ -144,17 +144,9 @@ def test_a_kill_at_any_step_leaves_the_whole_model_or_none_and_a_second_run_fini
     done = Workspace(tmp_path / "done")
     shutil.copytree(workspace.root, done.root)
     remove_model(done, "m1", anyway=True)
-    seen = set()
-    for number in count(1):
-        copy = Workspace(tmp_path / f"{number}")
-        shutil.copytree(workspace.root, copy.root)
-        try:
-            with fault_at(number, when=when):
-                remove_model(copy, "m1", anyway=True)
-        except Killed:
-            pass
-        else:
-            break
+    seen = set[bool]()
+
+    def after(copy: Workspace) -> None:
         there = {name for name in files(copy) if name.startswith("models/m1/")}
         assert there in (model, set())
         seen.add(bool(there))
@@ -166,6 +158,9 @@ def test_a_kill_at_any_step_leaves_the_whole_model_or_none_and_a_second_run_fini
 
         assert files(copy) == files(done)
         assert [path.name for path in (*copy.models.iterdir(), *copy.vectors.iterdir()) if path.name[0] == "."] == []
+
+    remove = partial(remove_model, given="m1", anyway=True)
+    number, copy = kill_at_each_step(workspace, remove, after=after, folder=tmp_path, when=when)
 
     assert files(copy) == files(done)
     assert seen == {True, False}

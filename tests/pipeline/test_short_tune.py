@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.heard import Heard
 
 from lexitune.io.hits import Hits
 from lexitune.metrics.grades import count_pairs
@@ -23,16 +24,6 @@ from lexitune.types import Dataset, Doc, Qrels, Silent
 
 MODEL = ModelOptions(model="minilm", max_length=16, precision="fp32", device="cpu")
 TRAIN, DEV = 120, 50
-
-
-class Talk(Silent):
-    """Notes what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.said.append(line)
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +77,7 @@ def test_too_few_dev_queries_are_told_and_nothing_is_trained(
 ) -> None:
     monkeypatch.setattr(short_tune, "carry_out", None)  # to call it would fail
     few = dict(sorted(data.qrels["dev"].items())[: DEV - 1])
-    pairs, talk = count_pairs(data.qrels["train"]), Talk()
+    pairs, talk = count_pairs(data.qrels["train"]), Heard()
 
     found = run_short_tune(
         replace(data, qrels={**data.qrels, "dev": few}),
@@ -98,19 +89,21 @@ def test_too_few_dev_queries_are_told_and_nothing_is_trained(
 
     assert found is None
     needed = "it takes 100 pairs and 50 dev queries that are measured"
-    assert talk.said == [f"assess: no short tune: {needed}, and there are {pairs} and {DEV - 1}"]
+    assert talk.lines == [f"assess: no short tune: {needed}, and there are {pairs} and {DEV - 1}"]
 
 
 def test_minutes_that_suffice_for_nothing_are_told_and_nothing_is_trained(
     data: Dataset, model: Embedder, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(short_tune, "carry_out", None)
-    talk = Talk()
+    talk = Heard()
 
     found = run_short_tune(data, model, ledger, options=AssessOptions(pilot_minutes=0.0001), talk=talk)
 
     assert found is None
-    assert talk.said == ["assess: no short tune: 0.0001 minutes are too few on this machine; give --pilot-minutes more"]
+    assert talk.lines == [
+        "assess: no short tune: 0.0001 minutes are too few on this machine; give --pilot-minutes more"
+    ]
 
 
 class Steady(_Pace):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.heard import Heard
 
 from lexitune.errors import DataError, UsageError
 from lexitune.io.staged import read_staged
@@ -37,19 +38,6 @@ QUICK = EvaluateOptions(resamples=200, cosine_audit=False)
 ANY = PromoteOptions(min_gain=-1.1)  # whatever is measured, it serves
 
 Adapt = Callable[[str, int], Embedder]
-
-
-class Heard:
-    """A talk that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
-        """Not kept."""
 
 
 @pytest.fixture

@@ -3,23 +3,13 @@
 from pathlib import Path
 
 import pytest
+from tests.heard import Heard
 
 from lexitune.errors import DataError
 from lexitune.io.workspace import Workspace, read_meta
 from lexitune.models.options import ModelOptions
 from lexitune.stages.assess.driver import read_advice, report_path, run
 from lexitune.stages.assess.options import AssessOptions
-from lexitune.types import Silent
-
-
-class Heard(Silent):
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 def test_the_advice_is_written_and_read_back_unless_an_option_changed(

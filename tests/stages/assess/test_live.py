@@ -10,6 +10,7 @@ from pgvector.psycopg import register_vector
 from psycopg.types.json import Jsonb
 from tests.embeddings_server import KEY, vector_of
 from tests.embeddings_server import serve as running_server
+from tests.heard import Heard
 
 from lexitune.errors import DataError, UsageError
 from lexitune.io.workspace import Workspace
@@ -48,17 +49,6 @@ def serve(postgres: str, toy_data: Dataset) -> Serve:
         return f"pgvector:{postgres},table={table}"
 
     return fill
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
-        pass
 
 
 def recall(workspace: Workspace, model: ModelOptions, spec: str | None) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tests.heard import Heard
 
 import lexitune
 from lexitune.cli.main import main
@@ -22,19 +23,9 @@ from lexitune.stages.assess.figures import Figures
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.reasons import represented
 from lexitune.stages.assess.representative import Likeness, compare_with_log
-from lexitune.types import Dataset, Silent
+from lexitune.types import Dataset
 
 LOG = {f"lease {number}": number for number in range(1, 200)}
-
-
-class Heard(Silent):
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 def figures(likeness: Likeness | None) -> Figures:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.heard import Heard
 
 from lexitune.errors import DataError
 from lexitune.io.beir import write_docs, write_qrels, write_queries
@@ -20,19 +21,6 @@ from lexitune.types import Dataset
 
 FP32 = ModelOptions(precision="fp32", device="cpu")
 QUICK = EvaluateOptions(resamples=200)
-
-
-class Heard:
-    """A talk that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
-        """Not kept."""
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
+from tests.heard import Heard
 
 from lexitune.errors import DataError, UsageError
 from lexitune.io.workspace import Workspace, read_meta
@@ -20,17 +21,6 @@ FP32 = ModelOptions(precision="fp32", device="cpu")
 # Every passage of the toy corpus is right for a test query: a closed catalogue.
 OPEN = MineOptions(keep_out="none", margin=0.0, suspects=5)
 Add = Callable[[Workspace, str, Path], None]
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
-        pass
 
 
 @pytest.fixture

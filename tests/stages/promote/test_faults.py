@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.faults import Killed, fault_at
+from tests.faults import Killed, fault_at, kill_at_each_step
 
 from lexitune.io.workspace import Workspace
 from lexitune.stages.promote.driver import recover, rollback, run
@@ -49,17 +49,9 @@ def test_a_kill_at_any_step_leaves_old_or_new_and_a_second_run_finishes(
     if command is rollback:
         run(ready)
     assert state(ready) == old
-    seen = set()
-    for number in count(1):
-        workspace = Workspace(tmp_path / f"{number}")
-        shutil.copytree(ready.root, workspace.root)
-        try:
-            with fault_at(number, when=when):
-                command(workspace)
-        except Killed:
-            pass
-        else:
-            break
+    seen = set[str | None]()
+
+    def after(workspace: Workspace) -> None:
         assert serves(workspace) in (old[0], new[0])
 
         recover(workspace)
@@ -72,6 +64,8 @@ def test_a_kill_at_any_step_leaves_old_or_new_and_a_second_run_finishes(
             command(workspace)
         assert state(workspace) == new
 
+    number, workspace = kill_at_each_step(ready, command, after=after, folder=tmp_path, when=when)
+
     assert state(workspace) == new
     assert seen == {old[0], new[0]}  # the faults fell on both sides of the switch
     assert number > 6  # at least holder, verdict, its record, intent, serving, log and removal for promote
@@ -80,20 +74,13 @@ def test_a_kill_at_any_step_leaves_old_or_new_and_a_second_run_finishes(
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_kill_in_the_middle_of_recovering_is_recovered_too(when: str, ready: Workspace, tmp_path: Path) -> None:
     interrupted = cut_off(ready, tmp_path / "cut")
-    for number in count(1):
-        workspace = Workspace(tmp_path / f"{number}")
-        shutil.copytree(interrupted.root, workspace.root)
-        try:
-            with fault_at(number, when=when):
-                recover(workspace)
-        except Killed:
-            pass
-        else:
-            break
 
+    def after(workspace: Workspace) -> None:
         recover(workspace)
 
         assert state(workspace) == ("models/m1", ["minilm"])
+
+    _, workspace = kill_at_each_step(interrupted, recover, after=after, folder=tmp_path, when=when)
 
     assert state(workspace) == ("models/m1", ["minilm"])
 

@@ -4,23 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.heard import Heard
 
 from lexitune.errors import StageFailed, UsageError
 from lexitune.stages.train import checkpoint
 from lexitune.stages.train.progress import Progress
 
 MADE_OF = {"train": "aa", "model": "bb"}
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
-        pass
 
 
 def trained(steps: int) -> tuple[list[torch.nn.Parameter], torch.optim.AdamW]:

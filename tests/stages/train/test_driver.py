@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.heard import Heard
 
 from lexitune.errors import DataError
 from lexitune.io.weights import write_weights
@@ -14,17 +15,6 @@ from lexitune.stages.train.options import TrainOptions
 from lexitune.stages.train.training import building_of
 
 QUICK = TrainOptions(epochs=1, batch_size=4, freeze_layers=0)
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
-        pass
 
 
 @pytest.fixture
