@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["command", "table"]
 
 NONE = "No tuned model is here."
-WIDTH, LONGEST_ID = 79, 27
+LONGEST_ID = 27
 FLAGS = {"docs": "show", "anyway": "rm", "yes": "rm"}
 """Flag -> the word that it goes with."""
 
@@ -86,6 +85,8 @@ def _list(workspace: Workspace) -> Result:
 
 def table(found: Sequence[ModelEntry]) -> list[str]:
     """A line of figures for each model, and below it what it gained and what it is needed for."""
+    from lexitune.pipeline.outcome import fold
+
     width = min(LONGEST_ID, max(5, *(len(entry.model_id) for entry in found)))
     lines = [f"{'model':<{width}}  {'trained':<10}  {'recipe':<7}  {'pairs':>7}  {'dev gain':>8}  {'on disk':>10}"]
     for entry in found:
@@ -96,7 +97,7 @@ def table(found: Sequence[ModelEntry]) -> list[str]:
         if len(entry.model_id) > width:
             lines.append(entry.model_id)
         lines.append(f"{entry.model_id if len(entry.model_id) <= width else '':<{width}}  {figures}")
-        lines += _folded(", ".join(_remarks(entry)), indent=2)
+        lines += fold(", ".join(_remarks(entry)), indent=2).splitlines()
     return lines
 
 
@@ -129,6 +130,7 @@ def _show(workspace: Workspace, given: str, *, docs: bool) -> Result:
 def _trained_on(workspace: Workspace, wanted: str) -> Result:
     from lexitune.io.ids import read_id
     from lexitune.pipeline.lineage import YES, is_here, models_trained_on
+    from lexitune.pipeline.outcome import fold
 
     try:
         doc_id = read_id(wanted)
@@ -138,11 +140,10 @@ def _trained_on(workspace: Workspace, wanted: str) -> Result:
     data = {"id": doc_id, "here": here, "models": [one.to_json() for one in found]}
     lines: list[str] = []
     if here is False and not any(one.answer == YES for one in found):
-        lines += _folded(
-            f"'{doc_id}' is no passage or query of this workspace, and no record names it: is it spelt so?"
-        )
+        told = f"'{doc_id}' is no passage or query of this workspace, and no record names it: is it spelt so?"
+        lines += fold(told).splitlines()
     for one in found:
-        lines += _folded(f"{one.model_id}: {one.answer}" + f" ({one.how})" * bool(one.how))
+        lines += fold(f"{one.model_id}: {one.answer}" + f" ({one.how})" * bool(one.how)).splitlines()
     return Result(lines or [NONE], data, "lexitune models")
 
 
@@ -172,17 +173,6 @@ def megabytes(count: int) -> str:
     ('98.8 MB', '0.0 MB')
     """
     return f"{count / 1e6:,.1f} MB"
-
-
-def _folded(text: str, *, indent: int = 0) -> list[str]:
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=" " * indent,
-        subsequent_indent=" " * (indent or 2),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 command = Command(

@@ -30,6 +30,8 @@ __all__ = [
     "Part",
     "VectorWriter",
     "Vectors",
+    "corpus_ids",
+    "corpus_rows",
     "open_vectors",
     "row_cosines",
     "spread_rows",
@@ -266,6 +268,19 @@ def open_vectors(folder: Path, *, verify: bool = True) -> Vectors:
         tuple(part.load() for part in listed_parts),
         manifest,
     )
+
+
+def corpus_ids(corpus: Vectors | tuple[NDArray[Any], Sequence[str]]) -> Sequence[str]:
+    """The ids of a corpus's rows, whether it lies on disk or is a matrix with its ids."""
+    return corpus.doc_ids if isinstance(corpus, Vectors) else corpus[1]
+
+
+def corpus_rows(
+    corpus: Vectors | tuple[NDArray[Any], Sequence[str]], rows: NDArray[np.integer[Any]]
+) -> NDArray[np.float32]:
+    """Some rows of the same."""
+    found: NDArray[np.float32] = corpus.rows(rows) if isinstance(corpus, Vectors) else corpus[0][rows]
+    return found
 
 
 def spread_rows(count: int, most: int) -> NDArray[np.int64]:

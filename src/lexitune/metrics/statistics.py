@@ -26,6 +26,7 @@ __all__ = [
     "paired_t",
     "queries_needed",
     "randomisation_p",
+    "round_up",
     "t_interval",
     "weighted_interval",
     "wilson",
@@ -234,6 +235,18 @@ def detectable_gain(n: int, discordance: float, *, power: float = 0.8, alpha: fl
     gain = math.sqrt(effort * discordance / (n + effort))
     # A gain beyond d needs more changes than were given: then d is the gain itself.
     return gain if gain <= discordance else effort / (n + effort)
+
+
+def round_up(count: float) -> int:
+    """Up to two figures: a planned number of labels is no measurement.
+
+    Example:
+        >>> round_up(464), round_up(7)
+        (470, 7)
+    """
+    whole = math.ceil(round(count, 6))
+    step: int = 10 ** max(0, len(str(whole)) - 2)
+    return -(-whole // step) * step
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

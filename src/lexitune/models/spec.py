@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lexitune.models.families import FAMILIES, Family
 
-__all__ = ["KNOWN", "ModelSpec", "is_non_commercial", "known_spec", "licence_of"]
+__all__ = ["KNOWN", "ModelSpec", "card_head", "is_non_commercial", "known_spec", "licence_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,17 @@ def known_spec(name: str, folder: Path | None = None) -> ModelSpec | None:
 
 def licence_of(folder: Path) -> str:
     """The licence that a model folder's README names in its head, in lower case; empty where it names none."""
+    line = re.search(r"^licen[sc]e:\s*['\"]?([\w.-]+)", card_head(folder), re.MULTILINE)
+    return line[1].lower() if line else ""
+
+
+def card_head(folder: Path) -> str:
+    """The lines of YAML at the head of a model folder's README.md; empty where there are none."""
     readme = folder / "README.md"
     if not readme.is_file():
         return ""
     head = re.match(r"---\s*\n(.*?)\n---", readme.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
-    line = re.search(r"^licen[sc]e:\s*['\"]?([\w.-]+)", head[1], re.MULTILINE) if head else None
-    return line[1].lower() if line else ""
+    return head[1] if head else ""
 
 
 def is_non_commercial(licence: str) -> bool:

@@ -88,9 +88,12 @@ def gain_text(delta: Delta) -> str:
     return f"{100 * delta.mean:+.1f} points{relative} [{100 * delta.low:+.1f}, {100 * delta.high:+.1f}]"
 
 
-def fold(line: str) -> str:
+def fold(line: str, *, indent: int = 0) -> str:
     """A line in at most 79 columns, wrapped where it is longer."""
-    return textwrap.fill(line, 79, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    start, then = " " * indent, " " * (indent or 2)
+    return textwrap.fill(
+        line, 79, initial_indent=start, subsequent_indent=then, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def shown_path(path: Path) -> str:

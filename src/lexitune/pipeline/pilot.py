@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexitune.io.hits import Hits
-from lexitune.io.vectors import Vectors
+from lexitune.io.vectors import Vectors, corpus_rows
 from lexitune.metrics.measures import measure_hits
 from lexitune.metrics.statistics import t_interval
 from lexitune.models.adapter import Matrix, adapt
@@ -107,8 +107,7 @@ class _Maps:
 
     def vectors(self, docs: Rows) -> Matrix:
         """Vectors of distinct passages."""
-        rows, corpus = self.rows[docs], self.stock.corpus
-        return corpus.rows(rows) if isinstance(corpus, Vectors) else corpus[0][rows]
+        return corpus_rows(self.stock.corpus, self.rows[docs])
 
     def search(self, queries: Rows, weight: Matrix) -> Hits:
         """Passages for these queries through the map."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexitune.io.hits import Hits
-from lexitune.io.vectors import Vectors
+from lexitune.io.vectors import corpus_ids, corpus_rows
 from lexitune.metrics.grades import count_pairs
 from lexitune.metrics.measures import measure_hits
 from lexitune.metrics.statistics import Interval, t_interval
@@ -102,8 +102,8 @@ def run_short_tune(
         out = carry_out(plan, model=model, out=Path(folder) / "tuned", talk=talk)
         tuned = load(str(out), options=replace(loading, max_length=None, revision=None), talk=talk)
         vectors = tuned.encode_docs([doc.full_text for doc in pool], talk=talk, stage="encode")
-        after = _rank(queries, tuned.encode_queries([query.text for query in queries]), pool, vectors)
-    before = _rank(queries, *_stock_vectors(ledger.stock, query_ids, pool))
+        after = _rank(queries, pool, tuned.encode_queries([query.text for query in queries]), vectors)
+    before = _rank(queries, pool, *_stock_vectors(ledger.stock, query_ids, pool))
     alone, beside = _gains(ledger, before, after, pool, seed=options.seed)
     spent = (time.monotonic() - began) / 60
     return ShortTune(count_pairs(some), of, len(pool), len(data.docs), alone, beside, spent)
@@ -152,9 +152,10 @@ def _draw_pairs(train: Qrels, pairs: int, draw: np.random.Generator) -> Qrels:
     """Queries by lot, until they have so many pairs."""
     some: dict[str, Mapping[str, int]] = {}
     for query_id in draw.permutation(sorted(train)).tolist():
-        if count_pairs(some) >= pairs:
+        if pairs <= 0:
             break
         some[query_id] = train[query_id]
+        pairs -= count_pairs({query_id: train[query_id]})
     return some
 
 
@@ -168,17 +169,15 @@ def _pool(data: Dataset, stock: Hits, qrels: Qrels, *, most: int, draw: np.rando
     return [doc for doc in data.docs if doc.doc_id in kept]
 
 
-def _stock_vectors(stock: Stock, query_ids: Sequence[str], pool: Sequence[Doc]) -> tuple[Matrix, Sequence[Doc], Matrix]:
+def _stock_vectors(stock: Stock, query_ids: Sequence[str], pool: Sequence[Doc]) -> tuple[Matrix, Matrix]:
     """The stock model's vectors of these queries and passages, which are there from the ledger."""
     asked = {query_id: row for row, query_id in enumerate(stock.query_ids)}
-    corpus = stock.corpus
-    row_of = {doc_id: row for row, doc_id in enumerate(corpus.doc_ids if isinstance(corpus, Vectors) else corpus[1])}
+    row_of = {doc_id: row for row, doc_id in enumerate(corpus_ids(stock.corpus))}
     rows = np.array([row_of[doc.doc_id] for doc in pool])
-    vectors = corpus.rows(rows) if isinstance(corpus, Vectors) else corpus[0][rows]
-    return stock.queries[[asked[query_id] for query_id in query_ids]], pool, vectors
+    return stock.queries[[asked[query_id] for query_id in query_ids]], corpus_rows(stock.corpus, rows)
 
 
-def _rank(queries: Sequence[Query], asked: Matrix, pool: Sequence[Doc], vectors: Matrix) -> Hits:
+def _rank(queries: Sequence[Query], pool: Sequence[Doc], asked: Matrix, vectors: Matrix) -> Hits:
     query_ids, doc_ids = [query.query_id for query in queries], [doc.doc_id for doc in pool]
     depth, allowed = min(DEPTH, len(pool)), allowed_docs(queries, pool)
     return exact_search(asked, (vectors, doc_ids), depth, query_ids=query_ids, allowed=allowed)

@@ -34,7 +34,6 @@ def learn_weight(dense: Hits, lexical: Hits, qrels: Qrels, *, measure: Measure) 
     Args:
         qrels: Of the queries of both rankings; not those that the hybrid is then judged by.
     """
-
     merged = _merge([dense, lexical])
 
     def reached(weight: float) -> tuple[float, float]:

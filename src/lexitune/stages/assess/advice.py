@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from lexitune.metrics.statistics import Interval, detectable_gain
-from lexitune.stages.assess.criteria import list_criteria
+from lexitune.metrics.statistics import Interval, detectable_gain, round_up
+from lexitune.stages.assess.criteria import SHORT_TUNE, list_criteria
 from lexitune.stages.assess.expected import BAND
 from lexitune.stages.assess.figures import LEAST_ASKED, LONGER, RECALL, Figures
 from lexitune.stages.assess.gap import in_points
@@ -21,7 +21,6 @@ from lexitune.stages.assess.reasons import (
     prompted,
     represented,
     reranked,
-    round_up,
     supplied,
     with_interval,
 )
@@ -83,7 +82,7 @@ def advise(figures: Figures, *, options: AssessOptions = DEFAULT) -> Advice:
     reasons += power(figures)
     step = NEXT[answer]
     if answer == CANNOT_TELL and stock is not None and not missing and figures.short_tune is None:
-        step = "lexitune assess --pilot-minutes 10"
+        step = f"lexitune assess {SHORT_TUNE}"
     also = _also(figures, few=bool(missing))
     return Advice(answer, tuple(reasons), _evidence(figures, options), step, also)
 
@@ -103,20 +102,18 @@ def _foretold(figures: Figures, options: AssessOptions) -> tuple[str | None, lis
         f"{100 * BAND:.0f} %), and {in_points(found.hybrid)} beside BM25: maps trained on {pilot.pairs[-1]:,} pairs of "
         f"vectors gain {in_points(gained)}, found in {pilot.seconds:.0f} s"
     )
-    best = figures.best
-    stock, hybrid, reached = (figures.systems[name][RECALL].mean for name in ("stock", "hybrid", best))
     asked = f"the {100 * least:g} points that are worth it (--least-gain)"
-    without = f"{called(best)} reaches {reached:.2f} without it"
-    if (room := figures.ceiling - stock) < least:
+    without = f"{called(figures.best)} reaches {figures.reached:.2f} without it"
+    if (room := figures.ceiling - figures.systems["stock"][RECALL].mean) < least:
         return NO, [f"stock leaves {100 * room:.1f} points of {RECALL} to gain: less than {asked}"]
     rest = _more_pairs(figures)
     if gained.low <= 0:
         return None, [f"{told}: nothing is shown, so that decides nothing", *rest]
     if found.alone.high < least:
         return NO, [f"{told}: less than {asked}"]
-    if max(stock + found.alone.high, hybrid + found.hybrid.high) < reached + least:
+    if figures.after(found.alone.high, found.hybrid.high) < figures.reached + least:
         return NO, [f"{told}; {without}, and it is not expected to pass that by {asked}"]
-    if max(stock + found.alone.mean, hybrid + found.hybrid.mean) < reached + least:
+    if figures.after(found.alone.mean, found.hybrid.mean) < figures.reached + least:
         return CANNOT_TELL, [f"{told}; {without}, and it may not pass that by {asked}", *rest]
     if found.alone.low <= 0:
         return None, [f"{told}: too unsure to decide anything", *rest]
@@ -128,15 +125,13 @@ def _tried(figures: Figures, options: AssessOptions) -> tuple[str | None, list[s
     found, least = figures.short_tune, options.least_gain
     if found is None:
         return None, []
-    stock, hybrid = (figures.systems[name][RECALL].mean for name in ("stock", "hybrid"))
-    reached = figures.systems[figures.best][RECALL].mean
     among = "all" if found.docs == found.corpus else f"{found.docs:,} of {found.corpus:,}"
     told = (
         f"a tune on {found.pairs:,} of {found.of:,} pairs, done in {found.minutes:.1f} minutes, gains "
         f"{in_points(found.lift)} over stock and {in_points(found.hybrid_lift)} beside BM25, on {found.lift.n} dev "
         f"queries among {among} passages"
     )
-    passes = max(stock + found.lift.mean, hybrid + found.hybrid_lift.mean) >= reached + least
+    passes = figures.after(found.lift.mean, found.hybrid_lift.mean) >= figures.reached + least
     if found.lift.low > 0 and passes:
         return TUNE, [told]
     if found.pairs == found.of and found.lift.high < least:

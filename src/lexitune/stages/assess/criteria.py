@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from lexitune.metrics.statistics import detectable_gain, queries_needed
+from lexitune.metrics.statistics import detectable_gain, queries_needed, round_up
+from lexitune.stages.assess.expected import BAND
 from lexitune.stages.assess.figures import RECALL, Figures
 from lexitune.stages.assess.gap import in_points
 from lexitune.stages.assess.options import AssessOptions
-from lexitune.stages.assess.reasons import called, round_up, with_interval
+from lexitune.stages.assess.reasons import called, with_interval
 from lexitune.stages.assess.representative import ENOUGH
 from lexitune.stages.assess.stability import CHANGING
 
-__all__ = ["AGAINST", "FOR", "OPEN", "Criterion", "list_criteria"]
+__all__ = ["AGAINST", "FOR", "OPEN", "SHORT_TUNE", "Criterion", "list_criteria"]
 
 FOR, AGAINST, OPEN = "for a tune", "against", "open"
+
+SHORT_TUNE = "--pilot-minutes 10"
+"""What tells more where these do not."""
 
 FOLK_PAIRS = 5_000
 """What the field's rule of thumb asks for; 500 were enough in the lab."""
@@ -81,11 +85,11 @@ def _gain(figures: Figures, options: AssessOptions) -> Criterion | None:
     shown = pilot.lifts[-1].low > 0
     says = FOR if alone.low > 0 and shown else AGAINST if alone.high < least and shown else OPEN
     flip = {
-        FOR: "a short tune that gains nothing: --pilot-minutes 10",
+        FOR: f"a short tune that gains nothing: {SHORT_TUNE}",
         AGAINST: "pairs of another kind, which stock fails on",
-        OPEN: "a short tune: --pilot-minutes 10",
+        OPEN: f"a short tune: {SHORT_TUNE}",
     }
-    line = f"80 % band above 0, and not below {_points(least)} points (--least-gain)"
+    line = f"{100 * BAND:.0f} % band above 0, and not below {_points(least)} points (--least-gain)"
     return Criterion(f"gain foretold, {found.pairs:,} pairs", in_points(alone), line, says, flip[says])
 
 
@@ -94,11 +98,9 @@ def _after(figures: Figures, options: AssessOptions) -> Criterion | None:
     found = figures.expected
     if found is None:
         return None
-    stock, hybrid = (figures.systems[name][RECALL].mean for name in ("stock", "hybrid"))
-    best = figures.systems[figures.best][RECALL].mean
-    middle = max(stock + found.alone.mean, hybrid + found.hybrid.mean)
-    most = max(stock + found.alone.high, hybrid + found.hybrid.high)
-    line = best + options.least_gain
+    middle = figures.after(found.alone.mean, found.hybrid.mean)
+    most = figures.after(found.alone.high, found.hybrid.high)
+    line = figures.reached + options.least_gain
     says = FOR if middle >= line else AGAINST if most < line else OPEN
     flip = f"{called(figures.best)} at {middle - options.least_gain:.2f} without training"
     if says != FOR:

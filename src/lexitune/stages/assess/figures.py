@@ -115,6 +115,15 @@ class Figures:
         return max((name for name in SYSTEMS if name in self.systems), key=lambda one: self.systems[one][RECALL].mean)
 
     @property
+    def reached(self) -> float:
+        """R@10 of that."""
+        return self.systems[self.best][RECALL].mean
+
+    def after(self, alone: float, beside: float) -> float:
+        """R@10 of what would serve after a tune that gains so much over stock, and beside BM25 over stock's hybrid."""
+        return max(self.systems["stock"][RECALL].mean + alone, self.systems["hybrid"][RECALL].mean + beside)
+
+    @property
     def changes(self) -> tuple[float, str]:
         """The share of queries that a tune is thought to change, and how that is known."""
         if self.discordance >= MOST_CHANGES:

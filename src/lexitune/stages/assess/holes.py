@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lexitune.io.hits import Hits
+from lexitune.metrics.measures import measure_hits
 from lexitune.stages.assess.ledger import RECALL
 from lexitune.types import Qrels
 
@@ -42,18 +43,13 @@ def find_holes(hits: Hits, qrels: Qrels) -> Holes:
         >>> holes.judged, holes.lowest, round(holes.highest, 3)
         (0.5, 0.5, 0.667)
     """
-    judged = shown = 0
-    values = np.zeros((len(qrels), 3))
-    for row, (query_id, grades) in enumerate(qrels.items()):
-        first = [doc_id for doc_id, _ in hits.run(query_id)[:RANK]]
+    report = measure_hits(hits, qrels, [RECALL])
+    highest, capped = list[float](), list[float]()
+    for query_id, recall in zip(report.query_ids, report.values(RECALL).tolist(), strict=True):
+        grades = qrels[query_id]
         relevant = sum(grade > 0 for grade in grades.values())
-        found, known = sum(grades.get(doc_id, 0) > 0 for doc_id in first), sum(doc_id in grades for doc_id in first)
-        unknown = len(first) - known
-        judged, shown = judged + known, shown + len(first)
-        values[row] = (
-            found / relevant,
-            (found + unknown) / (relevant + unknown),
-            found / min(relevant, RANK),
-        )
-    lowest, highest, capped = values.mean(axis=0).tolist()
-    return Holes(judged / max(shown, 1), lowest, highest, capped)
+        unknown = sum(doc_id not in grades for doc_id, _ in hits.run(query_id)[:RANK])
+        found = recall * relevant
+        highest.append((found + unknown) / (relevant + unknown))
+        capped.append(found / min(relevant, RANK))
+    return Holes(1 - report.unjudged, report.mean(RECALL), float(np.mean(highest)), float(np.mean(capped)))

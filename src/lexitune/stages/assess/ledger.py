@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexitune.io.hits import Hits
-from lexitune.io.vectors import Vectors
+from lexitune.io.vectors import Vectors, corpus_ids
 from lexitune.metrics.measures import Measure
 from lexitune.search.bm25 import BM25
 from lexitune.search.exact import exact_search
@@ -162,7 +162,7 @@ def nearest_answers(stock: Stock) -> Hits:
     Known queries stand in the index beside the passages, as it were, and lead to their answers.
     """
     allowed = stock.allowed
-    ids = stock.corpus.doc_ids if isinstance(stock.corpus, Vectors) else stock.corpus[1]
+    ids = corpus_ids(stock.corpus)
     column = {doc_id: place for place, doc_id in enumerate(ids if allowed is None else allowed.doc_ids)}
     run: dict[str, dict[str, float]] = {}
     for place, (query_id, alike) in enumerate(_alike(stock)):

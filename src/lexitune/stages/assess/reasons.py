@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from lexitune.metrics.statistics import Interval, detectable_gain, queries_needed
+from lexitune.metrics.statistics import Interval, detectable_gain, queries_needed, round_up
 from lexitune.stages.assess.figures import DEEP, LEAST_ASKED, NDCG, RANK, RECALL, Figures
 from lexitune.stages.assess.gap import LEAST_SIDE, in_points
 from lexitune.stages.assess.ledger import SYSTEMS
@@ -22,7 +20,6 @@ __all__ = [
     "prompted",
     "represented",
     "reranked",
-    "round_up",
     "supplied",
     "with_interval",
 ]
@@ -273,10 +270,3 @@ def called(name: str) -> str:
 
 def with_interval(found: Interval) -> str:
     return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}], n={found.n:,}"
-
-
-def round_up(count: float) -> int:
-    # Two figures: a planned number of labels is no measurement.
-    whole = int(np.ceil(round(count, 6)))
-    step: int = 10 ** max(0, len(str(whole)) - 2)
-    return -(-whole // step) * step

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lexitune.io.dataset import Raw
 from lexitune.models.families import FAMILIES
-from lexitune.models.spec import ModelSpec, known_spec
+from lexitune.models.spec import ModelSpec, card_head, known_spec
 from lexitune.stages.check.findings import SHOWN, Finding
 from lexitune.types import FAULT, LOOK, OK
 
@@ -69,10 +69,8 @@ def _that_wants_prompts(name: str) -> ModelSpec | None:
 
 def _origins(folder: Path) -> Iterable[str]:
     """The models that a folder says it comes from."""
-    config, readme = folder / "config.json", folder / "README.md"
+    config = folder / "config.json"
     if config.is_file():
         yield str(json.loads(config.read_text(encoding="utf-8")).get("_name_or_path") or "")
-    if readme.is_file():
-        head = re.match(r"---\s*\n(.*?)\n---", readme.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
-        line = re.search(r"^base_model:[ \t]*(?:\n\s*-\s*)?['\"]?([\w./-]+)", head[1], re.MULTILINE) if head else None
-        yield line[1] if line else ""
+    if line := re.search(r"^base_model:[ \t]*(?:\n\s*-\s*)?['\"]?([\w./-]+)", card_head(folder), re.MULTILINE):
+        yield line[1]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lexitune.io.hits import Hits
-from lexitune.io.vectors import Vectors
+from lexitune.io.vectors import Vectors, corpus_ids, corpus_rows
 from lexitune.search.bm25 import BM25
 from lexitune.search.exact import exact_search
 from lexitune.search.filters import Allowed, allowed_docs
@@ -56,7 +56,7 @@ class Ground:
 
     @property
     def doc_ids(self) -> Sequence[str]:
-        return self.stored.doc_ids if isinstance(self.stored, Vectors) else self.stored[1]
+        return corpus_ids(self.stored)
 
     def of_rows(self, rows: NDArray[np.int64]) -> Ground:
         """The same for some of the queries."""
@@ -107,8 +107,7 @@ def lay_out(
     queries = [data.queries[query_id] for query_id in query_ids]
     out = stands_for != np.arange(len(docs))
     out[[stands_for[row] for row, doc in enumerate(docs) if doc.doc_id in kept_out]] = True
-    doc_ids = stored.doc_ids if isinstance(stored, Vectors) else stored[1]
-    allowed = _without(allowed_docs(queries, docs), out, query_ids=query_ids, doc_ids=doc_ids)
+    allowed = _without(allowed_docs(queries, docs), out, query_ids=query_ids, doc_ids=corpus_ids(stored))
     bm25 = None if options.candidates == "model" else BM25.build(docs)
     return Ground(docs, stored, queries, query_vectors, allowed, bm25, device, rescore, options)
 
@@ -186,6 +185,6 @@ def _score(ground: Ground, rows: NDArray[np.int64], docs: NDArray[np.int64]) -> 
         distinct, which = np.unique(docs, return_inverse=True)
         texts = [ground.docs[doc].full_text for doc in distinct]
         return ground.rescore([ground.queries[row].text for row in rows], [texts[number] for number in which])
-    stored = ground.stored.rows(docs) if isinstance(ground.stored, Vectors) else ground.stored[0][docs]
+    stored = corpus_rows(ground.stored, docs)
     scores: NDArray[np.float64] = np.einsum("ij,ij->i", ground.query_vectors[rows], stored, dtype=np.float64)
     return scores

@@ -21,6 +21,7 @@ from lexitune.stages.promote.rules import (
     judge_holes,
     judge_slices,
     points,
+    worst,
 )
 from lexitune.types import GateResult
 
@@ -71,7 +72,7 @@ def gate(evaluation: Mapping[str, Any], *, options: PromoteOptions = DEFAULT) ->
     if delta.n < options.min_queries:  # the gain's own answer says how many are missing
         field |= {name: replace(one, answer=PROMOTE) for name, one in field.items() if name != "gain"}
     where = f"{to_label:,} pairs in runs/{evaluation.get('model_id')}.unjudged.csv"
-    holes = judge_holes(unjudged, options, needed=_worst(field) != PROMOTE, where=where)
+    holes = judge_holes(unjudged, options, needed=worst(field.values()) != PROMOTE, where=where)
     if holes.answer == CANNOT_DECIDE:
         field = {name: _softened(finding) for name, finding in field.items()}
     findings = {"unjudged": holes, **field, "guard": judge_guard(guard, options)}
@@ -90,11 +91,6 @@ def exit_code(result: GateResult) -> int:
     return {PROMOTE: 0, REFUSE: GateRefused.exit_code, CANNOT_DECIDE: Undecided.exit_code}[result.answer]
 
 
-def _worst(findings: Mapping[str, Finding]) -> str:
-    answers = {finding.answer for finding in findings.values()}
-    return next((answer for answer in (REFUSE, CANNOT_DECIDE) if answer in answers), PROMOTE)
-
-
 def _softened(finding: Finding) -> Finding:
     return replace(finding, answer=CANNOT_DECIDE) if finding.answer == REFUSE else finding
 
@@ -103,7 +99,7 @@ def _result(
     delta: Delta, primary: str, findings: Mapping[str, Finding], costs: Mapping[str, Any], options: PromoteOptions
 ) -> GateResult:
     low, high = bounds(delta)
-    answer = _worst(findings)
+    answer = worst(findings.values())
     told = (
         f"{primary} gains {points(delta.mean)} points [{points(low)}, {points(high)}], "
         f"n={delta.n}: {delta.won} queries won, {delta.lost} lost"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from lexitune.metrics.comparison import Comparison, Delta, Slice
-from lexitune.metrics.statistics import holm, queries_needed
+from lexitune.metrics.statistics import holm, queries_needed, round_up
 from lexitune.stages.promote.options import PromoteOptions
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "judge_slices",
     "points",
     "tell_gain",
+    "worst",
 ]
 
 PROMOTE, REFUSE, CANNOT_DECIDE = "PROMOTE", "REFUSE", "CANNOT DECIDE"
@@ -47,6 +48,12 @@ class Finding:
     answer: str
     why: tuple[str, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+def worst(findings: Iterable[Finding]) -> str:
+    """The answer that stands where each of these has a say."""
+    answers = {finding.answer for finding in findings}
+    return next((answer for answer in (REFUSE, CANNOT_DECIDE) if answer in answers), PROMOTE)
 
 
 def judge_gain(comparison: Comparison, primary: str, options: PromoteOptions) -> Finding:
@@ -90,7 +97,7 @@ def _more(comparison: Comparison, primary: str, options: PromoteOptions) -> str:
     if more > TOO_MANY:
         return "a gain this close to min_gain takes more test queries than anybody labels: train on more pairs first"
     # Power is a chance: enough queries may still have missed. Then half as many again is a fair next step.
-    return f"label about {_round_up(more if more > 0 else delta.n // 2 + 1)} more test queries"
+    return f"label about {round_up(more if more > 0 else delta.n // 2 + 1)} more test queries"
 
 
 def judge_slices(comparison: Comparison, primary: str, options: PromoteOptions) -> Finding:
@@ -135,8 +142,7 @@ def judge_guard(guard: Mapping[str, Comparison], options: PromoteOptions) -> Fin
     if not found:
         none = "the guard cannot tell: nothing outside the field was measured that stock can read; lexitune evaluate"
         found = [Finding(CANNOT_DECIDE, (none,))]
-    answers = {finding.answer for finding in found}
-    answer = next(one for one in (REFUSE, CANNOT_DECIDE, PROMOTE) if one in answers)
+    answer = worst(found)
     found.sort(key=lambda finding: finding.answer != answer)
     evidence = {name: value for finding in found for name, value in finding.evidence.items()}
     blocks = {"shown": (REFUSE,), "strict": (REFUSE, CANNOT_DECIDE), "off": ()}[options.guard]
@@ -225,9 +231,3 @@ def points(share: float) -> str:
 def _gain(delta: Delta) -> str:
     low, high = bounds(delta)
     return f"{points(delta.mean)} points [{points(low)}, {points(high)}]"
-
-
-def _round_up(count: int) -> int:
-    # Two figures: a planned number of labels is no measurement.
-    step: int = 10 ** max(0, len(str(count)) - 2)
-    return -(-count // step) * step
