@@ -49,7 +49,7 @@ def ledger(data: Dataset, model: Embedder) -> Ledger:
 def test_it_measures_a_real_tune_and_leaves_nothing_behind(
     data: Dataset, model: Embedder, ledger: Ledger, tmp_path: Path
 ) -> None:
-    before = hash_weights(model.model)
+    before, talk = hash_weights(model.model), Heard()
 
     found = run_short_tune(
         data,
@@ -58,10 +58,11 @@ def test_it_measures_a_real_tune_and_leaves_nothing_behind(
         options=AssessOptions(pilot_minutes=5.0),
         loading=MODEL,
         root=tmp_path,
-        talk=Silent(),
+        talk=talk,
     )
 
     assert found is not None
+    assert [line.partition(":")[0] for line in talk.lines] == ["assess"]  # nothing about weights that nobody keeps
     assert found.pairs == found.of == count_pairs(data.qrels["train"])
     assert (found.docs, found.corpus) == (len(data.docs), len(data.docs))
     assert (found.lift.n, found.hybrid_lift.n) == (DEV, DEV)

@@ -99,7 +99,7 @@ def run_short_tune(
     plan = plan_training(replace(data, qrels={"train": some}), model=model, options=recipe)
     queries = [data.queries[query_id] for query_id in query_ids]
     with tempfile.TemporaryDirectory(prefix=".lexitune-short-tune-", dir=root) as folder:
-        out = carry_out(plan, model=model, out=Path(folder) / "tuned", talk=talk)
+        out = carry_out(plan, model=model, out=Path(folder) / "tuned", talk=_ProgressAlone(talk))
         tuned = load(str(out), options=replace(loading, max_length=None, revision=None), talk=talk)
         vectors = tuned.encode_docs([doc.full_text for doc in pool], talk=talk, stage="encode")
         after = _rank(queries, pool, tuned.encode_queries([query.text for query in queries]), vectors)
@@ -107,6 +107,19 @@ def run_short_tune(
     alone, beside = _gains(ledger, before, after, pool, seed=options.seed)
     spent = (time.monotonic() - began) / 60
     return ShortTune(count_pairs(some), of, len(pool), len(data.docs), alone, beside, spent)
+
+
+@dataclass(frozen=True)
+class _ProgressAlone:
+    """A Talk for a training within a stage: what it advises is advice on a tune that is kept, and this one is not."""
+
+    talk: Talk
+
+    def say(self, line: str) -> None:
+        pass
+
+    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
+        self.talk.progress(stage, done, total, note)
 
 
 @dataclass(frozen=True)

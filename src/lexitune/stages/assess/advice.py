@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from lexitune.metrics.statistics import Interval, detectable_gain, round_up
 from lexitune.stages.assess.criteria import SHORT_TUNE, list_criteria
-from lexitune.stages.assess.expected import BAND
+from lexitune.stages.assess.expected import BAND, DOUBLINGS
 from lexitune.stages.assess.figures import LEAST_ASKED, LONGER, RECALL, Figures
 from lexitune.stages.assess.gap import in_points
 from lexitune.stages.assess.options import AssessOptions
@@ -31,7 +31,6 @@ __all__ = ["CANNOT_TELL", "NO", "TUNE", "advise"]
 TUNE, NO, CANNOT_TELL = "TUNE", "NO", "CANNOT TELL"
 
 MILESTONES = (5_000, 20_000, 50_000)  # pairs
-FARTHEST = 4  # times as many pairs as were foretold: beyond two doublings a curve is a guess
 ROOM = 0.10  # of recall, between the first ten and the first hundred: a reranker is worth a try
 TOO_MANY = 10_000  # queries that nobody labels to settle one question
 DEFAULT = AssessOptions()
@@ -145,7 +144,7 @@ def _more_pairs(figures: Figures) -> list[str]:
     assert found is not None
     if not found.doubling:
         return ["the map is not shown to gain more by more pairs"]
-    most = FARTHEST * found.pairs
+    most = 2**DOUBLINGS * found.pairs
     counts = sorted({count for count in (figures.pairs, *MILESTONES) if found.pairs < count <= most})
     shown = ", ".join(f"about {100 * min(found.at(count), ceiling):+.0f} with {count:,}" for count in counts)
     told = f"each doubling of the pairs adds {100 * found.doubling:.1f} points by the map's own curve"

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from lexitune.metrics.statistics import detectable_gain, queries_needed, round_up
-from lexitune.stages.assess.expected import BAND
+from lexitune.stages.assess.expected import BAND, DOUBLINGS
 from lexitune.stages.assess.figures import RECALL, Figures
 from lexitune.stages.assess.gap import in_points
 from lexitune.stages.assess.options import AssessOptions
@@ -24,7 +24,6 @@ SHORT_TUNE = "--pilot-minutes 10"
 FOLK_PAIRS = 5_000
 """What the field's rule of thumb asks for; 500 were enough in the lab."""
 
-FARTHEST = 3  # doublings of the pairs; beyond them a curve is a guess
 POINT = 0.01
 
 
@@ -111,7 +110,7 @@ def _after(figures: Figures, options: AssessOptions) -> Criterion | None:
 
 def _more_pairs(pairs: int, doubling: float, missing: float) -> str:
     """How many pairs would bring what is missing, by the pilot's own curve."""
-    if doubling < POINT / 4 or missing > FARTHEST * doubling:
+    if doubling < POINT / 4 or missing > DOUBLINGS * doubling:
         return "more pairs than the pilot's curve reaches"
     return f"about {round_up(pairs * 2 ** (missing / doubling)):,} pairs, by the pilot's own curve"
 

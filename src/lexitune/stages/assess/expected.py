@@ -17,6 +17,7 @@ from lexitune.metrics.statistics import Interval
 
 __all__ = [
     "BAND",
+    "DOUBLINGS",
     "TABLE",
     "Case",
     "Expected",
@@ -31,6 +32,7 @@ __all__ = [
 TABLE = "calibration.toml"
 BAND = 0.80  # of the fields that are like the known ones, this share should lie within
 LEAST_CASES = 4
+DOUBLINGS = 2  # of the pairs; beyond them a curve is a guess
 
 
 @dataclass(frozen=True, slots=True)
