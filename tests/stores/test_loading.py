@@ -99,6 +99,13 @@ def test_an_index_that_reaches_too_little_is_searched_whole(make: Make, vectors:
     assert (done.effort, done.agreement) == (0, 1.0)
 
 
+def test_the_server_is_told_what_building_may_take(make: Make, vectors: Vectors) -> None:
+    with pytest.raises(StageFailed, match="maintenance_work_mem"):
+        load_index(make(hnsw_from=500, build_memory="a lot"), vectors, DOCS, queries=QUERIES)
+
+    assert load_index(make(hnsw_from=500, build_memory="64MB"), vectors, DOCS, queries=QUERIES).written == 0
+
+
 def test_wide_vectors_are_kept_as_half_floats(make: Make, tmp_path: Path, postgres: str) -> None:
     wide = vectors_of(DOCS[:60], tmp_path / "wide", dim=2500)
     store = make(hnsw_from=50)

@@ -96,6 +96,8 @@ def load_index(
     gone = sorted(held.keys() - hashes.keys())
     if gone:
         _patiently(partial(store.delete, index, gone), talk)
+    if len(stale) >= BATCH:
+        talk.say(f"load: {len(stale):,} passages are written; now the store indexes them")
     approximate = _patiently(partial(store.build, index), talk)
     _patiently(partial(_verify, store, index, vectors, hashes), talk)
     tune = partial(_tune, store, index, vectors, queries, approximate=approximate, least=least_agreement)

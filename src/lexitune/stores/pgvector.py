@@ -42,6 +42,8 @@ class PgvectorStore:
         target: A connection in libpq's form; what it leaves out comes from PGHOST, PGPASSWORD and ~/.pgpass.
         table: The view's name, with a schema before it where it has one.
         hnsw_from: Rows from which an index is searched by HNSW; below, every row is compared.
+        build_memory: What the server may take to build it, in PostgreSQL's words. A graph that outgrows it is finished
+            on disk, many times slower.
 
     Raises:
         UsageError: The address holds a password, or cannot be read.
@@ -49,14 +51,16 @@ class PgvectorStore:
 
     efforts: tuple[int, ...] = (40, 80, 160, 320, 640, 1000)  # hnsw.ef_search; 1,000 is pgvector's own limit
 
-    def __init__(self, target: str = "", *, table: str = "docs", hnsw_from: int = 50_000) -> None:
-        self.target, self.hnsw_from = read_target(target), hnsw_from
+    def __init__(
+        self, target: str = "", *, table: str = "docs", hnsw_from: int = 50_000, build_memory: str = "1GB"
+    ) -> None:
+        self.target, self.hnsw_from, self.build_memory = read_target(target), hnsw_from, build_memory
         schema, _, self.alias = table.rpartition(".")
         if not 0 < len(self.alias.encode()) <= LONGEST:
             raise UsageError("E2002", f"table '{table}' is no name of 1 to {LONGEST} bytes", fix="table=docs")
         self.schema = schema or "public"
         self.place = str(Spec("pgvector", target, {"table": f"{self.schema}.{self.alias}"}))
-        self.spec = f"{self.place},hnsw_from={hnsw_from}"
+        self.spec = f"{self.place},hnsw_from={hnsw_from},build_memory={build_memory}"
         self._open: psycopg.Connection[Any] | None = None
 
     def create(self, index: str, *, stamp: Stamp) -> None:
@@ -139,7 +143,7 @@ class PgvectorStore:
             )
             approximate = bool(self._count(db, index) >= self.hnsw_from and stamp.dim <= 2 * WIDEST)
             if approximate:
-                db.execute("SET LOCAL maintenance_work_mem = '1GB'")
+                db.execute("SELECT set_config('maintenance_work_mem', %s, true)", (self.build_memory,))
                 db.execute(
                     SQL("CREATE INDEX IF NOT EXISTS {} ON {} USING hnsw (embedding {})").format(
                         Identifier(f"{index}_hnsw"), table, SQL(f"{_type(stamp)}_ip_ops")
