@@ -14,6 +14,7 @@ from lexitune.text.language import language_of
         ("Der Mieter gibt die Wohnung nach dem Ende des Mietverhältnisses sauber zurück.", "de"),
         ("too short", ""),
         ("for f in *.txt; do mv $f ${f%.txt}.md; done; ls -la | grep -v md | xargs rm -rf", ""),
+        ("lsblk | grep $(cat -U '5a3f9c01-77de-4b1a-9e02-8d61c0aa4f3b') | grep '/srv/LM_Disk_2 '", ""),
         ("", ""),
     ],
 )

@@ -9,6 +9,7 @@ __all__ = ["language_of"]
 
 LEAST_CHARACTERS = 60
 LEAST_SURE = 0.95
+NONE = "zxx"  # ISO 639 for what is in no language
 
 
 def language_of(text: str) -> str:
@@ -26,7 +27,7 @@ def language_of(text: str) -> str:
     if len(text) < LEAST_CHARACTERS:
         return ""
     name, share = _identifier().classify(text)
-    return str(name) if share >= LEAST_SURE else ""
+    return str(name) if share >= LEAST_SURE and name != NONE else ""
 
 
 @cache

@@ -38,6 +38,15 @@ def test_a_mix_of_languages_shows_a_passage_of_each_further_one() -> None:
     assert (languages.mark, languages.count, languages.examples) == (LOOK, 2, ("de: d20",))
 
 
+def test_a_few_passages_that_can_be_told_among_many_that_cannot_are_no_mix() -> None:
+    mixed = in_languages(2, 1)
+    short = [Doc(f"s{number:02}", "ls -la") for number in range(60)]
+
+    languages = find_contents(replace(mixed, docs=[*mixed.docs, *short]))[0]
+
+    assert (languages.mark, languages.count) == (OK, 2)
+
+
 def test_personal_data_is_placed_and_never_shown() -> None:
     raw = clean_data()
     docs = [

@@ -14,7 +14,7 @@ from lexitune.types import LOOK, OK
 __all__ = ["find_contents"]
 
 SAMPLED = 2_000  # passages whose language is told
-MIXED = 0.05  # share of those in other languages than most
+MIXED = 0.05  # share of all of them that are in other languages than most
 LONG = 2_000  # characters of a passage that its language is told by
 SEED = 13
 
@@ -40,7 +40,7 @@ def _languages(raw: Raw) -> Finding:
     shares = ", ".join(f"{name} {100 * count / known:.0f} %" for name, count in counts.most_common(SHOWN))
     said = f"{shares} of {known:,} passages whose language can be told"
     main, most = counts.most_common(1)[0]
-    if known - most < MIXED * known:
+    if known - most < MIXED * len(docs):
         return Finding("languages", OK, len(counts), said)
     others = tuple(f"{name}: {doc_id}" for name, doc_id in examples.items() if name != main)
     fix = "take a multilingual model, or tune each language apart"
