@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,18 +84,19 @@ def run(
         tuned_vectors = open_vectors(workspace.root / staged.vectors)
         stock_vectors = encode_corpus(stock, data.docs, workspace.vectors, talk=talk, stage="evaluate")
         test = _open(workspace, data, purpose=f"evaluate {staged.model_id}")
-        found = evaluate(
-            data,
-            test,
-            stock=stock,
-            tuned=tuned,
-            stock_vectors=stock_vectors,
-            tuned_vectors=tuned_vectors,
-            model_id=staged.model_id,
-            tuned_search=staged_search(staged) if staged.store else None,
-            options=options,
-            talk=talk,
-        )
+        with staged_search(staged) as search:
+            found = evaluate(
+                data,
+                test,
+                stock=stock,
+                tuned=tuned,
+                stock_vectors=stock_vectors,
+                tuned_vectors=tuned_vectors,
+                model_id=staged.model_id,
+                tuned_search=search,
+                options=options,
+                talk=talk,
+            )
         found = _named(workspace, found, staged, stock=stock, tuned=tuned)
         found = _guarded(workspace, found, guard, stock=stock, tuned=tuned, options=options, talk=talk)
         _write(workspace, found, data, test)
@@ -121,27 +123,31 @@ def read_evaluation(path: Path) -> Evaluation:
     return Evaluation.from_json(found)
 
 
-def staged_search(staged: Staged) -> Search:
-    """Search through the staged index of a store, each query behind its filter.
+@contextmanager
+def staged_search(staged: Staged) -> Iterator[Search | None]:
+    """Search through the staged index of a store, each query behind its filter; None where files will serve.
 
     Raises:
         UsageError: The store's package is missing.
     """
-    from lexitune.stores.store import open_store
+    if not staged.store:
+        yield None
+        return
+    from lexitune.stores.store import opened
 
-    store = open_store(staged.store)
+    with opened(staged.store) as store:
 
-    def search(encoded: NDArray[np.float32], queries: Sequence[Query], depth: int) -> Hits:
-        return store.search(
-            staged.index,
-            encoded,
-            query_ids=[query.query_id for query in queries],
-            k=depth,
-            fingerprint=staged.doc_fingerprint,
-            filters=[read_filter(query) for query in queries],
-        )
+        def search(encoded: NDArray[np.float32], queries: Sequence[Query], depth: int) -> Hits:
+            return store.search(
+                staged.index,
+                encoded,
+                query_ids=[query.query_id for query in queries],
+                k=depth,
+                fingerprint=staged.doc_fingerprint,
+                filters=[read_filter(query) for query in queries],
+            )
 
-    return search
+        yield search
 
 
 def _index(staged: Staged) -> dict[str, str]:
