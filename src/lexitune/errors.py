@@ -103,6 +103,7 @@ CODES = {
     "E3102": "test judgements changed since they were sealed",
     "E3103": "test queries that leak",
     "E3104": "too few queries in general text",
+    "E3105": "a slice by a field that no query has",
     "E3121": "no query has a relevant doc",
     "E3122": "a score is not a number",
     "E3123": "a doc stands twice in one ranking",

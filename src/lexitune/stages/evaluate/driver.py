@@ -26,6 +26,7 @@ from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
 from lexitune.search.filters import read_filter
 from lexitune.splits.sealing import open_test
+from lexitune.stages.evaluate.declared import refuse_unknown_fields
 from lexitune.stages.evaluate.evaluation import Evaluation
 from lexitune.stages.evaluate.guard import GuardText, measure_guard, read_guard
 from lexitune.stages.evaluate.measuring import evaluate
@@ -60,7 +61,7 @@ def run(
 
     Raises:
         DataError: Nothing staged, a staged index of another model or corpus, no test queries, test judgements that
-            changed since the import, a collapsed model, or a guard folder that cannot be used.
+            changed since the import, a collapsed model, a guard folder that cannot be used, or no such field.
     """
     from lexitune.models.corpus import encode_corpus
     from lexitune.models.load import load
@@ -70,10 +71,9 @@ def run(
     with workspace.lock():
         data = open_data(workspace)
         staged = require_staged(workspace, model_id)
+        refuse_unknown_fields(data.queries.values(), options.slices)
         stock = load(options=model, talk=talk)
-        own = replace(model, max_length=None, revision=None)
-        tuned = load(str(workspace.models / staged.model_id), options=own, talk=talk)
-        _refuse_stale(staged, tuned)
+        tuned = _challenger(workspace, staged, model, talk)
         guard = read_guard(options.guard_folder)
         inputs = {"stock": stock.fingerprint, "tuned": tuned.fingerprint, "data": hash_file(workspace.dataset)}
         inputs |= _index(staged) | {text.name: text.fingerprint for text in guard}
@@ -100,8 +100,8 @@ def run(
         found = _named(workspace, found, staged, stock=stock, tuned=tuned)
         found = _guarded(workspace, found, guard, stock=stock, tuned=tuned, options=options, talk=talk)
         _write(workspace, found, data, test)
-        meta = Meta("evaluate", asdict(options), inputs, seed=options.seed, cost_s=time.monotonic() - start)
-        write_meta(path, meta)
+        cost_s = time.monotonic() - start
+        write_meta(path, Meta("evaluate", asdict(options), inputs, seed=options.seed, cost_s=cost_s))
     return found
 
 
@@ -155,7 +155,12 @@ def _index(staged: Staged) -> dict[str, str]:
     return {"vectors": staged.vectors, **through}
 
 
-def _refuse_stale(staged: Staged, tuned: Embedder) -> None:
+def _challenger(workspace: Workspace, staged: Staged, model: ModelOptions, talk: Talk) -> Embedder:
+    """The staged model, if it is still the one that made the index."""
+    from lexitune.models.load import load
+
+    own = replace(model, max_length=None, revision=None)
+    tuned = load(str(workspace.models / staged.model_id), options=own, talk=talk)
     if staged.fingerprint != tuned.fingerprint:
         raise DataError(
             "E3304",
@@ -163,6 +168,7 @@ def _refuse_stale(staged: Staged, tuned: Embedder) -> None:
             f"{tuned.fingerprint[:12]}: its weights, length or precision changed",
             fix="lexitune reembed",
         )
+    return tuned
 
 
 def _open(workspace: Workspace, data: Dataset, *, purpose: str) -> Qrels:
