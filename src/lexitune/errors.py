@@ -47,6 +47,7 @@ CODES = {
     "E1301": "a staged index that failed its check",
     "E1302": "a store that cannot be reached",
     "E1303": "a store that refuses what it is asked",
+    "E1304": "too little disk space for vectors",
     # E20xx  options, names, commands
     "E2001": "unknown option or key",
     "E2002": "a value of the wrong kind",

@@ -58,6 +58,7 @@ def run(workspace: Workspace, source: Dataset | Path | None, *, sections: Mappin
         sections: Section name -> options record, one for each of `SECTIONS`.
     """
     from lexitune.pipeline.deciding import assess_workspace
+    from lexitune.pipeline.plan import hourly_rate
     from lexitune.stages.assess.advice import TUNE
     from lexitune.stages.evaluate.driver import run as evaluate
     from lexitune.stages.promote.driver import recover
@@ -89,7 +90,11 @@ def run(workspace: Workspace, source: Dataset | Path | None, *, sections: Mappin
         meta = read_meta(folder)
         seconds["train"] = meta.cost_s if meta else seconds["train"]
         name, own = folder.name, sections["reembed"]
-        timed("reembed", lambda: reembed(workspace, model_id=name, model=model, options=own, talk=talk))
+        rate = hourly_rate(workspace, sections)
+        timed(
+            "reembed",
+            lambda: reembed(workspace, model_id=name, model=model, options=own, pounds_per_hour=rate, talk=talk),
+        )
         found = timed(
             "evaluate",
             lambda: evaluate(workspace, model_id=name, model=model, options=sections["evaluate"], talk=talk),
