@@ -24,6 +24,8 @@ def make_toy(
         ("toy:here", Spec("toy", "here")),
         ("toy:http://localhost:6333,size=2", Spec("toy", "http://localhost:6333", {"size": "2"})),
         ("toy,tag=a=b", Spec("toy", "", {"tag": "a=b"})),
+        (r"toy:/data/a\,b,tag=c\,d", Spec("toy", "/data/a,b", {"tag": "c,d"})),
+        (r"toy:host=one\,two dbname=x,size=2", Spec("toy", "host=one,two dbname=x", {"size": "2"})),
     ],
 )
 def test_a_spec_is_read_and_written_back(text: str, spec: Spec) -> None:
@@ -31,12 +33,33 @@ def test_a_spec_is_read_and_written_back(text: str, spec: Spec) -> None:
     assert str(spec) == text
 
 
-@pytest.mark.parametrize("text", ["", ":here", "toy,", "toy,size", "toy,=2", "toy,size=1,size=2"])
+@pytest.mark.parametrize("text", ["", ":here", "toy,", "toy,size", "toy,=2", "toy,size=1,size=2", "toy:/a,b"])
 def test_a_broken_spec_is_refused(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_spec(text)
 
     assert caught.value.code == "E2004"
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "toy:postgresql://me:se%s@host/shop,size",
+        "toy:postgresql://me:se,%s@host/shop,size=2",
+        "toy:postgresql://me:se,%s=x@host/shop",
+        "toy:postgresql://me:%s@host@other/shop,sise=2",
+        "toy:postgresql://me:%s/shop,size=two",
+        "toy:me:%s@host/shop,size=two",
+        "toy:host=db password='a %s' user=me,size=two",
+        "toy:postgresql://host/shop?password=%s&user=me,size",
+        ":postgresql://me:%s@host/shop",
+    ],
+)
+def test_a_password_in_a_spec_that_does_not_fit_is_not_told_again(spec: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        STORES.make(spec % "cret")
+
+    assert "cret" not in str(caught.value)
 
 
 def test_values_arrive_in_the_types_of_the_factory() -> None:

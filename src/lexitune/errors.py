@@ -47,6 +47,7 @@ CODES = {
     "E1301": "a staged index that failed its check",
     "E1302": "a store that cannot be reached",
     "E1303": "a store that refuses what it is asked",
+    "E1304": "too little disk space for vectors",
     # E20xx  options, names, commands
     "E2001": "unknown option or key",
     "E2002": "a value of the wrong kind",
@@ -103,6 +104,7 @@ CODES = {
     "E3102": "test judgements changed since they were sealed",
     "E3103": "test queries that leak",
     "E3104": "too few queries in general text",
+    "E3105": "a slice by a field that no query has",
     "E3121": "no query has a relevant doc",
     "E3122": "a score is not a number",
     "E3123": "a doc stands twice in one ranking",

@@ -1,11 +1,14 @@
 """Registries: a name to an object, from built-in tables and entry points, and the one grammar that names them.
 
 name[:target][,key=value]...        qdrant:http://localhost:6333,collection=docs
+
+A comma in a target or a value is written `\\,`.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -16,7 +19,16 @@ from typing import Any, get_args
 from lexitune.errors import UsageError
 from lexitune.settings import did_you_mean
 
-__all__ = ["Registry", "Spec", "convert_values", "parse_spec"]
+__all__ = ["Registry", "Spec", "convert_values", "masked", "parse_spec"]
+
+COMMA = re.compile(r"(?<!\\),")
+SECRETS = (
+    # From the colon after the name, or after the user where an address stands alone, to the last @.
+    (re.compile(r":(?!//).*@", re.DOTALL), ":***@"),
+    # A user and a password whose @HOST was forgotten read like a host and a port, which has digits alone.
+    (re.compile(r"(://[^/@:]*:)(?!\d*(?:[/?,]|$))[^/@]*"), r"\1***"),
+    (re.compile(r"((?:password|passwd|pwd|secret|token|key)\s*=).*?(?=[\s,&?]+\w+\s*=|$)", re.DOTALL | re.I), r"\1***"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +40,53 @@ class Spec:
     values: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        head = f"{self.name}:{self.target}" if self.target else self.name
-        return ",".join([head, *(f"{key}={value}" for key, value in self.values.items())])
+        head = f"{self.name}:{_escaped(self.target)}" if self.target else self.name
+        return ",".join([head, *(f"{key}={_escaped(value)}" for key, value in self.values.items())])
 
 
 def parse_spec(text: str) -> Spec:
-    """Read `name[:target][,key=value]`. The target may hold colons but no comma.
+    """Read `name[:target][,key=value]`. The target may hold colons; a comma in it is written `\\,`.
 
     Raises:
-        UsageError: An empty name, a part without `=`, or a key given twice.
+        UsageError: An empty name, a part without `=`, or a key given twice. A password is not told again.
+
+    Example:
+        >>> parse_spec(r"lancedb:/data/a\\,b,table=docs").target
+        '/data/a,b'
     """
-    head, *parts = text.split(",")
+    head, *parts = (part.replace("\\,", ",") for part in COMMA.split(text))
     name, _, target = head.partition(":")
     if not name.strip():
-        raise UsageError("E2004", f"spec {text!r} has no name", fix="write name[:target][,key=value]")
+        raise UsageError("E2004", f"spec {masked(text)!r} has no name", fix="write name[:target][,key=value]")
     values: dict[str, str] = {}
-    for part in parts:
+    for number, part in enumerate(parts, start=1):
         key, equals, value = part.partition("=")
-        if not equals or not key.strip() or key.strip() in values:
+        if not equals or not key.strip().isidentifier() or key.strip() in values:
             raise UsageError(
-                "E2004", f"spec {text!r}: cannot read {part!r}", fix="write each setting once, as key=value"
+                "E2004",
+                f"spec {masked(text)!r}: cannot read what follows comma {number}",
+                fix="write each setting once, as key=value, and a comma in a path as '\\,'",
             )
         values[key.strip()] = value.strip()
     return Spec(name.strip(), target.strip(), values)
+
+
+def masked(text: str) -> str:
+    """A spec or an address as an error may show it: without what may be a password, though it be misspelt.
+
+    Example:
+        >>> masked("pgvector:postgresql://me:se,cret@host/shop"), masked("lancedb:index,table=docs")
+        ('pgvector:***@host/shop', 'lancedb:index,table=docs')
+        >>> masked("pgvector:host=db password=secret user=me"), masked("pgvector:postgresql://me:secret/shop")
+        ('pgvector:host=db password=*** user=me', 'pgvector:postgresql://me:***/shop')
+    """
+    for secret, shown in SECRETS:
+        text = secret.sub(shown, text)
+    return text
+
+
+def _escaped(text: str) -> str:
+    return text.replace(",", "\\,")
 
 
 @dataclass(frozen=True)
@@ -98,7 +134,8 @@ class Registry:
             inspect.signature(factory).bind(*target, **given)
         except TypeError as error:
             form = f"{spec.name}{inspect.signature(factory)}"
-            raise UsageError("E2004", f"spec '{spec}' does not fit: {error}", fix=f"it is made by {form}") from None
+            said = f"spec '{masked(str(spec))}' does not fit: {error}"
+            raise UsageError("E2004", said, fix=f"it is made by {form}") from None
         return factory(*target, **given)
 
     def _points(self) -> Any:
@@ -119,12 +156,14 @@ def convert_values(factory: Callable[..., Any], spec: Spec) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for key, value in spec.values.items():
         if key not in parameters:
-            raise UsageError("E2001", f"'{spec.name}' takes no '{key}'", fix=did_you_mean(key, parameters))
+            shown = key if key in masked(str(spec)) else "***"
+            raise UsageError("E2001", f"'{spec.name}' takes no '{shown}'", fix=did_you_mean(key, parameters))
         convert, meaning = CONVERT.get(_without_none(parameters[key].annotation), (str, "a text"))
         try:
             given[key] = convert(value)
         except (KeyError, ValueError):
-            raise UsageError("E2002", f"{key}={value} in '{spec}' is not {meaning}", fix=f"give {meaning}") from None
+            said = f"{masked(f'{key}={value}')} in '{masked(str(spec))}' is not {meaning}"
+            raise UsageError("E2002", said, fix=f"give {meaning}") from None
     return given
 
 

@@ -1,7 +1,8 @@
 """Options: one frozen dataclass a stage, from which flags, `lexitune.toml` keys and Python keywords are made.
 
 A field of such a dataclass says what it means in `metadata["help"]`; optional keys are `choices` (the values allowed),
-`least` and `most` (both inclusive), and `flag` (a command-line name that differs from the field's).
+`least` and `most` (both inclusive), `form` (a pattern that the whole text matches), and `flag` (a command-line name
+that differs from the field's).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import math
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields
@@ -98,6 +100,9 @@ def check_value(options: type, option: Field[Any], value: Any, *, label: str) ->
     choices = option.metadata.get("choices")
     if choices and value not in choices:
         raise UsageError("E2002", f"{label}: {value!r} is not a choice", fix=did_you_mean(str(value), choices))
+    form = option.metadata.get("form")
+    if form and not re.fullmatch(form, value):
+        raise UsageError("E2002", f"{label}: {value!r} cannot be read", fix=f"{option.name}: {option.metadata['help']}")
     least, most = option.metadata.get("least"), option.metadata.get("most")
     # Written so that NaN, which compares false with everything, is out of range too.
     within = (least is None or value >= least) and (most is None or value <= most)

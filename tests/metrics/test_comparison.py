@@ -152,7 +152,8 @@ def test_a_slice_keeps_families_together() -> None:
 @pytest.mark.parametrize("clusters", [None, {"q1": "a", "q2": "a"}])
 def test_a_comparison_round_trips_through_json(clusters: dict[str, str] | None) -> None:
     comparison = compare(report(STOCK), report(TUNED, system="tuned"), clusters=clusters)
-    comparison = replace(comparison, slices=compare_slices(comparison, {"seen": {"q1", "q3"}}))
+    slices = compare_slices(comparison, {"seen": {"q1", "q3"}, "language=de": {"q1"}})
+    comparison = replace(comparison, slices=slices | {"language=de": replace(slices["language=de"], field="language")})
     written = json.dumps(comparison.to_json(), allow_nan=False)
 
     read = Comparison.from_json(json.loads(written))

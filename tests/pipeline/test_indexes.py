@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from lexitune.cli.command import in_folder
 from lexitune.cli.main import main
@@ -18,6 +18,7 @@ from lexitune.stores.store import Stamp, opened
 from lexitune.types import FAULT, OK, Doc
 
 STOCK = Serving("minilm", "vectors", {})
+EARLIER, LATER = "2020-01-02T03:04:05+00:00", "2999-01-02T03:04:05+00:00"
 
 
 @pytest.fixture
@@ -37,8 +38,12 @@ def serving(spec: str, key: str) -> Serving:
         return Serving("minilm", "vectors", {}, store=store.spec, index=index)
 
 
-def promote(workspace: Workspace, to: Serving, before: Serving) -> None:
-    switch(workspace, action="promote", to=to, before=before)
+def promote(workspace: Workspace, to: Serving, before: Serving, *, kept_until: str = "") -> None:
+    switch(workspace, action="promote", to=to, before=before, kept_until=kept_until)
+
+
+def call(workspace: Workspace, *args: str) -> Result:
+    return CliRunner().invoke(main, ["-C", str(workspace.root), "indexes", *args])
 
 
 def test_other_settings_make_no_other_store_and_what_a_rollback_needs_stays(workspace: Workspace) -> None:
@@ -52,6 +57,64 @@ def test_other_settings_make_no_other_store_and_what_a_rollback_needs_stays(work
     assert found == [("docs_new", 1, "serves"), ("docs_old", 1, "rollback")]
     with pytest.raises(UsageError, match="is what lexitune rollback goes back to"):
         drop_index(workspace, "docs_old")
+
+
+def test_what_is_kept_goes_only_when_it_is_asked_for_anyway(workspace: Workspace) -> None:
+    folder = f"lancedb:{workspace.root / 'index'}"
+    old, new = serving(folder, "old"), serving(folder, "new")
+    promote(workspace, old, STOCK)
+    promote(workspace, new, old, kept_until=LATER)
+
+    shown = call(workspace).stdout.splitlines()
+    refused = call(workspace, "--drop", "docs_old", "--yes")
+
+    assert shown[1:] == [
+        "docs_old            1 passages  model old  rollback",
+        "  kept until 2999-01-02 03:04 UTC",
+    ]
+    assert refused.exit_code == 2
+    assert "what lexitune rollback goes back to, kept until 2999-01-02 03:04 UTC" in refused.stderr
+    assert "--drop docs_old --anyway, which gives up that way back" in refused.stderr
+    assert call(workspace, "--drop", "docs_old", "--anyway", "--yes").exit_code == 0
+    assert [index.name for index in list_indexes(workspace)] == ["docs_new"]
+
+
+def test_what_was_kept_for_long_enough_can_go(workspace: Workspace) -> None:
+    folder = f"lancedb:{workspace.root / 'index'}"
+    old, new = serving(folder, "old"), serving(folder, "new")
+    promote(workspace, old, STOCK)
+    promote(workspace, new, old, kept_until=EARLIER)
+
+    assert call(workspace).stdout.splitlines()[2] == "  can go: lexitune indexes --drop docs_old"
+    assert call(workspace, "--drop", "docs_old", "--yes").exit_code == 0
+    assert [index.name for index in list_indexes(workspace)] == ["docs_new"]
+    assert "serves" in call(workspace, "--drop", "docs_new", "--anyway", "--yes").stderr
+
+
+def test_an_alias_that_was_left_in_another_store_goes_with_its_index_when_told(workspace: Workspace) -> None:
+    old, new = (
+        serving(f"lancedb:{workspace.root / 'first'}", "old"),
+        serving(f"lancedb:{workspace.root / 'second'}", "new"),
+    )
+    promote(workspace, old, STOCK)
+    promote(workspace, new, old, kept_until=EARLIER)
+
+    shown = call(workspace).stdout.splitlines()
+    refused = call(workspace, "--drop", "docs_old", "--yes")
+
+    assert shown[2] == "  the alias docs of its store points at it"
+    assert not any("can go" in line for line in shown)
+    assert "index 'docs_old' is what applications read as 'docs' in its store" in refused.stderr
+    assert "--anyway, which gives up the alias docs" in refused.stderr
+    assert call(workspace, "--drop", "docs_old", "--anyway", "--yes").exit_code == 0
+    with opened(old.store) as store:
+        assert (store.serving(), store.indexes()) == (None, [])
+    with opened(new.store) as store:
+        assert store.serving() == "docs_new"
+
+
+def test_anyway_goes_with_drop(workspace: Workspace) -> None:
+    assert "--anyway goes with --drop" in call(workspace, "--anyway").stderr
 
 
 def test_one_name_in_two_stores_is_dropped_from_the_one_that_is_named(workspace: Workspace) -> None:
@@ -69,7 +132,7 @@ def test_one_name_in_two_stores_is_dropped_from_the_one_that_is_named(workspace:
     left = [(index.store, index.name) for index in list_indexes(workspace)]
     assert left == [(ours.store, "docs_new"), (theirs.store, "docs_other")]
     shown = CliRunner().invoke(main, ["-C", str(workspace.root), "indexes"]).stdout.splitlines()
-    assert [line.split(",")[0] for line in shown[::2]] == [first, second]
+    assert [line.split(",")[0] for line in shown if line.startswith("lancedb:")] == [first, second]
 
 
 def test_the_doctor_misses_an_index_that_should_serve_and_asks_each_store(workspace: Workspace) -> None:

@@ -14,11 +14,11 @@ from lexitune.models.options import ModelOptions
 from lexitune.pipeline.options import TuneOptions
 from lexitune.pipeline.outcome import TuneOutcome
 from lexitune.pipeline.pylib import as_dataset_parts, documented_functions, library_folder
-from lexitune.pipeline.tune import tune
+from lexitune.pipeline.tune import gate_line, tune
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.promote.options import PromoteOptions
 from lexitune.stages.train.options import TrainOptions
-from lexitune.types import Dataset
+from lexitune.types import Dataset, GateResult
 
 FEW = 240  # functions: enough for a split with queries on every side, few enough for seconds
 OPTIONS = (
@@ -76,6 +76,13 @@ def test_the_closing_lines_fit_into_80_columns(journey: tuple[Path, TuneOutcome]
     assert [line for line in journey[1].lines[:5] if len(line) > 80] == []
 
 
+@pytest.mark.parametrize("decided", ["the gain's lower bound lies above it", "The gain's lower bound lies above it."])
+def test_what_the_gate_says_is_a_sentence(decided: str) -> None:
+    told = gate_line(GateResult("PROMOTE", ("R@10 gains +6.0 points", decided)))
+
+    assert told == "Gate: PROMOTE. The gain's lower bound lies above it."
+
+
 def test_the_report_has_the_verdict_and_every_system(journey: tuple[Path, TuneOutcome]) -> None:
     page = (journey[0] / "report.html").read_text(encoding="utf-8")
 
@@ -124,11 +131,11 @@ import json, sys
 from lexitune.pipeline.pylib import as_dataset_parts, documented_functions, library_folder
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline.options import TuneOptions
-from lexitune.pipeline.tune import tune
+from lexitune.pipeline.tune import gate_line, tune
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.promote.options import PromoteOptions
 from lexitune.stages.train.options import TrainOptions
-from lexitune.types import Dataset
+from lexitune.types import Dataset, GateResult
 
 docs, queries, qrels = as_dataset_parts(documented_functions(library_folder())[:{FEW}])
 options = {list(OPTIONS)!r}

@@ -69,6 +69,22 @@ def test_what_serves_stays_whatever_is_said(workspace: Workspace) -> None:
     assert (workspace.models / "m1").exists()
 
 
+@pytest.mark.parametrize(
+    ("until", "stays"), [("2999-01-02T03:04:05+00:00", True), ("2020-01-02T03:04:05+00:00", False)]
+)
+def test_what_a_rollback_goes_back_to_stays_as_long_as_it_is_kept(
+    until: str, stays: bool, workspace: Workspace
+) -> None:
+    switch(workspace, action="promote", to=serving("m1"), before=STOCK)
+    switch(workspace, action="promote", to=serving("m1-2"), before=serving("m1"), kept_until=until)
+
+    if stays:
+        with pytest.raises(UsageError, match="goes back to, kept until 2999-01-02 03:04 UTC"):
+            remove_model(workspace, "m1")
+    else:
+        assert remove_model(workspace, "m1").lost == ("lexitune rollback can no longer go back to m1",)
+
+
 def test_what_a_rollback_goes_back_to_stays_unless_that_is_given_up(workspace: Workspace) -> None:
     switch(workspace, action="promote", to=serving("m1"), before=STOCK)
     switch(workspace, action="promote", to=serving("m1-2"), before=serving("m1"))

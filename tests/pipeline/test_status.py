@@ -13,6 +13,8 @@ from lexitune.io.workspace import Meta, Workspace, write_meta
 from lexitune.pipeline.data import import_data
 from lexitune.pipeline.status import status
 from lexitune.stages.promote.serving import Serving
+from lexitune.stages.promote.switch import switch
+from lexitune.stores.store import Stamp, opened
 from lexitune.types import Dataset, Doc, Query, SealedQrels
 
 SEARCH = 'lexitune search "your query"'
@@ -251,3 +253,37 @@ def test_looking_changes_nothing_and_opens_no_test_judgements(workspace: Workspa
 
     assert sorted((path, path.stat().st_mtime_ns) for path in workspace.root.rglob("*")) == before
     assert not workspace.openings.exists()
+
+
+@pytest.mark.parametrize(
+    ("until", "line"),
+    [
+        ("2999-01-02T03:04:05+00:00", "kept        models/m1, kept until 2999-01-02 03:04 UTC"),
+        ("2020-01-02T03:04:05+00:00", "can go      lexitune models rm m1"),
+    ],
+)
+def test_what_served_before_is_kept_and_then_can_go(until: str, line: str, workspace: Workspace) -> None:
+    train(workspace, "m1")
+    old, new = (Serving(f"models/{name}", f"vectors/{name}", {}) for name in ("m1", "m2"))
+    replace_text(workspace.vectors / "m2" / "manifest.json", "{}")
+    switch(workspace, action="promote", to=new, before=old, kept_until=until)
+
+    told = [one for one in status(workspace).lines() if one.startswith(("kept", "can go"))]
+
+    assert told == [line]
+
+
+def test_an_index_that_was_kept_is_named_until_it_is_dropped(workspace: Workspace) -> None:
+    spec = f"lancedb:{workspace.root / 'index'}"
+    with opened(spec) as store:
+        for name in ("docs_a", "docs_b"):
+            store.create(name, stamp=Stamp("f", 2))
+        old, new = (Serving("m", "vectors/v", {}, store=store.spec, index=name) for name in ("docs_a", "docs_b"))
+    replace_text(workspace.vectors / "v" / "manifest.json", "{}")
+    switch(workspace, action="promote", to=new, before=old, kept_until="2020-01-02T03:04:05+00:00")
+
+    before = status(workspace).can_go
+    with opened(spec) as store:
+        store.drop("docs_a")
+
+    assert (before, status(workspace).can_go) == (["lexitune indexes --drop docs_a"], [])

@@ -20,7 +20,7 @@ from lexitune.stages.reembed.driver import run as reembed
 from lexitune.types import Dataset, Doc, GateResult, Query, SealedQrels
 
 Build = Callable[..., Path]
-Judge = Callable[[str], tuple[GateResult, Workspace]]
+Judge = Callable[..., tuple[GateResult, Workspace]]
 
 FIELD = [f"w{number}" for number in range(480)]
 TRAINED, NEW = FIELD[:240], FIELD[240:]
@@ -29,8 +29,12 @@ OWN = {
     "good": (2.0, 2.0, 3.0),
     "worse on new": (2.0, 0.02, 3.0),
     "worse outside": (2.0, 2.0, 0.0),
+    "worse in german": (2.0, 2.0, 3.0),
 }
 """How well each model tells words apart: those of trained documents, those of new ones, and those outside the field."""
+
+GERMAN = [word for number in range(1, 120, 2) for word in FIELD[4 * number : 4 * number + 4]]
+"""The words of every second document, whose queries are german."""
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,7 @@ def build(english: list[str], build_tiny: Build, tmp_path_factory: pytest.TempPa
     def make(name: str) -> Path:
         trained, new, outside = OWN[name]
         words = dict.fromkeys(TRAINED, trained) | dict.fromkeys(NEW, new) | dict.fromkeys(english, outside)
+        words |= dict.fromkeys(GERMAN, 0.02) if name == "worse in german" else {}
         return build_tiny(tmp_path_factory.mktemp("model"), words, hidden=128)
 
     return make
@@ -71,7 +76,8 @@ def field() -> Dataset:
         pairs = {"test": own[:2]} | ({"train": own[2:], "dev": [own[0], own[3]]} if number < 60 else {})
         for split, words in pairs.items():
             query_id = f"{split}-{number:03}"
-            queries[query_id] = Query(query_id, " ".join(rng.sample(words, 2)))
+            language = {"language": "de" if number % 2 else "en"} if number < 118 else {"language": "fr"}
+            queries[query_id] = Query(query_id, " ".join(rng.sample(words, 2)), language)
             qrels[split][query_id] = {f"d{number:03}": 1}
     test = SealedQrels(None, 120, qrels.pop("test"))
     return Dataset(docs, queries, qrels, test)
@@ -87,12 +93,12 @@ def judge(
 ) -> Judge:
     """Takes a challenger all the way to its verdict."""
 
-    def walk(name: str) -> tuple[GateResult, Workspace]:
+    def walk(name: str, *, slices: str = "") -> tuple[GateResult, Workspace]:
         workspace = Workspace(tmp_path / "work")
         import_data(workspace, field)
         add_challenger(workspace, "m1", build(name))
         reembed(workspace, model_id="m1", model=stock)
-        evaluate(workspace, model=stock, options=EvaluateOptions(resamples=2000, cosine_audit=False))
+        evaluate(workspace, model=stock, options=EvaluateOptions(slices=slices, resamples=2000, cosine_audit=False))
         return promote(workspace), workspace
 
     return walk
@@ -114,6 +120,18 @@ def test_a_challenger_that_is_worse_on_new_documents_is_refused_with_the_slice(j
     assert result.reasons[1].startswith("a shown failure on a slice, unseen query, unseen document: R@10 -")
     assert ", n=60, p " in result.reasons[1]
     assert result.evidence["gain"]["low"] > 0
+    assert read_serving(workspace) is None
+
+
+def test_a_challenger_that_is_worse_on_a_declared_slice_is_refused_with_its_name(judge: Judge) -> None:
+    result, workspace = judge("worse in german", slices="language")
+
+    assert result.answer == "REFUSE"
+    assert result.reasons[1].startswith("a shown failure on a slice, language=de: R@10 -")
+    assert ", n=59, p " in result.reasons[1]
+    assert result.reasons[1].endswith(" after Holm over 4 slices")
+    assert "slices of under 50 queries, in the report and not judged: language=fr (2)" in result.reasons
+    assert result.evidence["slices"].keys() >= {"language=de", "language=en", "language=fr"}
     assert read_serving(workspace) is None
 
 

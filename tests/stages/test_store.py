@@ -77,6 +77,29 @@ def test_the_challenger_is_judged_through_the_store(judged: Workspace) -> None:
     assert (judged.runs / "good-tuned-exact.trec").exists()
 
 
+def test_no_connection_is_left_when_the_evaluation_is_done(judged: Workspace, postgres: str) -> None:
+    ask = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lexitune' AND pid <> pg_backend_pid()"
+    with psycopg.connect(postgres) as db:
+        db.execute("SELECT pg_sleep(0.1)")  # a server lets go of a connection a moment after it was closed
+        left = db.execute(ask).fetchone()
+
+    assert left == (0,)
+
+
+def test_where_a_store_answers_the_files_are_not_read(judged: Workspace) -> None:
+    promoting.run(judged)
+    serving = read_serving(judged)
+    assert serving is not None
+    part = judged.root / serving.vectors / "part-00000.npy"
+    part.write_bytes(part.read_bytes()[:-4] + b"\0\0\0\0")
+
+    assert search_serving(judged, "w8 w9", k=1)[0].doc_id == "d02"
+    replace_text(judged.serving, replace(serving, store="", index="").to_line())
+    with pytest.raises(DataError) as caught:
+        search_serving(judged, "w8 w9", k=1)
+    assert caught.value.code == "E3012"
+
+
 def test_promotion_points_the_alias_and_search_asks_the_store(judged: Workspace, spec: str) -> None:
     result = promoting.run(judged)
 

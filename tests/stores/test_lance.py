@@ -273,3 +273,25 @@ def test_what_lancedb_says_comes_with_advice(store: LanceStore, tmp_path: Path) 
 def test_an_address_of_a_server_is_refused() -> None:
     with pytest.raises(UsageError, match="is no folder"):
         open_store("lancedb:s3://bucket/index")
+
+
+def test_a_password_in_an_address_that_is_no_folder_is_not_told_again() -> None:
+    with pytest.raises(UsageError) as caught:
+        open_store("lancedb:s3://me:secret@bucket/index")
+
+    assert "secret" not in str(caught.value)
+
+
+def test_a_folder_with_a_comma_in_its_path_is_found_again_by_its_spec(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a,b=c").mkdir()
+    monkeypatch.chdir(tmp_path / "a,b=c")
+    made = open_store("lancedb:index,table=items")
+    made.create("items_1", stamp=STAMP)
+
+    monkeypatch.chdir(tmp_path)
+    again = open_store(made.spec)
+
+    assert (again.place, again.indexes()) == (made.place, ["items_1"])
+    assert (tmp_path / "a,b=c" / "index" / "items_1.lance").is_dir()

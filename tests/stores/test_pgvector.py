@@ -158,3 +158,14 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(address: str) -> 
 def test_a_name_that_postgresql_would_cut_is_refused(table: str) -> None:
     with pytest.raises(UsageError):
         open_store(f"pgvector:postgresql:///db,table={table}")
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://me:secret/shop", "host=a password='secret", "postgresql://me:secret@host:x/d"]
+)
+def test_a_password_in_an_address_that_cannot_be_read_is_not_told_again(address: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        open_store(f"pgvector:{address}")
+
+    assert caught.value.code in ("E2004", "E2017")
+    assert "secret" not in str(caught.value)

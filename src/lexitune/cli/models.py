@@ -183,7 +183,7 @@ command = Command(
         click.Argument(["model_id"], required=False),
         click.Option(["--docs"], is_flag=True, help="With show: the ids of all passages it learnt from, one a line"),
         click.Option(["--trained-on"], metavar="ID", help="Which models learnt from this passage or query"),
-        click.Option(["--anyway"], is_flag=True, help="With rm: also what is staged, or only a rollback goes back to"),
+        click.Option(["--anyway"], is_flag=True, help="With rm: also what is staged, or still kept for a rollback"),
         click.Option(["--yes"], is_flag=True, help="With rm: do not ask"),
     ],
     has_json=True,

@@ -5,8 +5,11 @@ from __future__ import annotations
 import click
 
 from lexitune.cli.command import Call, Command, Result
+from lexitune.cli.options import read_options
 from lexitune.models.options import ModelOptions
+from lexitune.pipeline.options import PlanOptions
 from lexitune.stages.reembed.options import ReembedOptions
+from lexitune.stages.train.options import TrainOptions
 
 __all__ = ["command"]
 
@@ -14,22 +17,47 @@ __all__ = ["command"]
 def run(call: Call) -> Result:
     """Encode the corpus with a challenger.
 
-    The index is built beside the live one, verified, and staged.
+    The index is built beside the live one, verified, and staged. What it will take is said before it begins.
     MODEL_ID is a folder's name in models/; left out, the newest.
     """
     workspace = call.workspace()
     options = call.sections(workspace)
+    from lexitune.pipeline.plan import hourly_rate
+    from lexitune.stages.reembed.driver import foresee
     from lexitune.stages.reembed.driver import run as reembed
 
-    model_id = call.params["model_id"]
-    folder = reembed(workspace, model_id=model_id, model=options["model"], options=options["reembed"], talk=call.talk)
-    return Result([str(folder)], next_command=" ".join(["lexitune evaluate", *([model_id] if model_id else [])]))
+    # Not flags of this command, but the workspace's own: what an hour here costs.
+    others = read_options({}, (TrainOptions, PlanOptions), config=workspace.config)
+    rate, model_id = hourly_rate(workspace, options | others), call.params["model_id"]
+    own = [model_id] if model_id else []
+    if call.params["dry_run"]:
+        plan = foresee(
+            workspace,
+            model_id=model_id,
+            model=options["model"],
+            options=options["reembed"],
+            pounds_per_hour=rate,
+            talk=call.talk,
+        )
+        return Result(plan.lines(), next_command=" ".join(["lexitune reembed", *own]))
+    folder = reembed(
+        workspace,
+        model_id=model_id,
+        model=options["model"],
+        options=options["reembed"],
+        pounds_per_hour=rate,
+        talk=call.talk,
+    )
+    return Result([str(folder)], next_command=" ".join(["lexitune evaluate", *own]))
 
 
 command = Command(
     "reembed",
     run,
     sections=(ModelOptions, ReembedOptions),
-    params=[click.Argument(["model_id"], required=False)],
+    params=[
+        click.Argument(["model_id"], required=False),
+        click.Option(["--dry-run"], is_flag=True, help="Say what it will take, and stop"),
+    ],
     is_shared=True,
 )

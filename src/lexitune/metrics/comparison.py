@@ -52,10 +52,15 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """The gain on some of the queries."""
+    """The gain on some of the queries.
+
+    Args:
+        field: Of the queries' metadata, by whose values they were cut; empty where lexitune's own eyes cut them.
+    """
 
     n: int
     deltas: Mapping[str, Delta]
+    field: str = ""
 
     @property
     def too_small(self) -> bool:
@@ -121,6 +126,7 @@ class Comparison:
                 name: {
                     "n": part.n,
                     "too_small": part.too_small,
+                    "field": part.field,
                     "deltas": {measure: asdict(delta) for measure, delta in part.deltas.items()},
                 }
                 for name, part in self.slices.items()
@@ -153,7 +159,7 @@ class Comparison:
                 stock_per_query=floats_by_measure(found["stock_per_query"], n=n),
                 clusters=None if clusters is None else tuple(map(int, clusters)),
                 slices={
-                    str(name): Slice(int(part["n"]), _read_deltas(part["deltas"]))
+                    str(name): Slice(int(part["n"]), _read_deltas(part["deltas"]), str(part.get("field", "")))
                     for name, part in found["slices"].items()
                 },
             )

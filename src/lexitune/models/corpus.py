@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_json, hash_text, sha256_file
 from lexitune.io.processes import processes
-from lexitune.io.vectors import TOKENS, Part, Vectors, VectorWriter, open_vectors
+from lexitune.io.vectors import TOKENS, Part, Vectors, VectorWriter, open_vectors, spread_rows
 from lexitune.models.embedder import Embedder
 from lexitune.models.memory import Limits
 from lexitune.models.part import PartWork
@@ -29,7 +29,7 @@ from lexitune.models.token_cache import TokenCache
 from lexitune.models.tokens import TokenIds
 from lexitune.types import Doc, Silent, Talk
 
-__all__ = ["Engine", "corpus_key", "encode_corpus"]
+__all__ = ["CorpusWork", "Engine", "carry_out", "corpus_key", "encode_corpus", "find_work"]
 
 Engine = Callable[[Iterator[PartWork], Path], Generator[tuple[int, int]]]
 """Encodes each part and writes it into the folder; yields, in any order, its number and how many texts were cut."""
@@ -67,25 +67,98 @@ def encode_corpus(
     Raises:
         StageFailed: A passage encodes to NaN or infinity, two docs share an id, or the disk is full.
     """
-    talk, group = talk or Silent(), processes()
+    work = find_work(embedder, docs, vectors_root)
+    return carry_out(work, embedder, talk=talk, stage=stage, engine=engine)
+
+
+@dataclass(frozen=True, eq=False)
+class CorpusWork:
+    """What there is to do for the vectors of a corpus, beside what a folder holds already.
+
+    Attributes:
+        folder: Of the vectors, named by what made them.
+        fingerprint: Of the model's side of passages.
+        done: The vectors, where they are complete.
+        kept: Numbers of the parts that stay as they are.
+        stored: The rows of all others, by their text.
+        rows: Docs whose texts are to be encoded, one of each text, the longest first.
+        taken_over: Passages whose text has a vector already.
+        written: Rows of the parts that will be written.
+    """
+
+    folder: Path
+    fingerprint: str
+    plan: _Plan
+    done: Vectors | None
+    kept: frozenset[int]
+    stored: Stored
+    rows: NDArray[np.int64]
+    taken_over: int
+    written: int
+
+    @property
+    def passages(self) -> int:
+        """In the corpus."""
+        return len(self.plan.docs)
+
+    @property
+    def chars(self) -> int:
+        """To be encoded, as progress counts them."""
+        return int(self.plan.lengths[self.rows].sum())
+
+    def sample(self, most: int) -> tuple[list[str], int]:
+        """Some of the texts to be encoded, spread over their lengths, and their characters, counted alike."""
+        some = self.rows[spread_rows(len(self.rows), most)]
+        return [self.plan.docs[row].full_text for row in some], int(self.plan.lengths[some].sum())
+
+
+def find_work(embedder: Embedder, docs: Sequence[Doc], vectors_root: Path) -> CorpusWork:
+    """What `encode_corpus` would do, without doing it: nothing is encoded, and nothing is written.
+
+    Args:
+        docs: At least one, ids unique.
+    """
     fingerprint = embedder.doc_fingerprint
     folder = vectors_root / _key(fingerprint)
     hashes = np.fromiter((hash_text(doc.full_text).encode() for doc in docs), "S32", len(docs))
+    # Memory taken so far differs from process to process, the plan must not.
+    limits = replace(embedder.limits, part_rows=processes().least(embedder.limits.part_rows))
+    plan, none = _plan(docs, hashes, limits), np.empty(0, np.int64)
     if (found := _finished(folder, docs, hashes)) is not None:
+        return CorpusWork(folder, fingerprint, plan, found, frozenset(range(len(plan))), {}, none, len(docs), 0)
+    kept, stored = _what_stayed(VectorWriter(folder, dim=embedder.dimension), plan)
+    parts = [number for number in range(len(plan)) if number not in kept]
+    fresh = [plan.fresh(number, stored) for number in parts]
+    rows = np.concatenate([none, *(np.fromiter(one.values(), np.int64, len(one)) for one in fresh)])
+    encoded = sum(sum(text in one for text in plan.texts(number)) for number, one in zip(parts, fresh, strict=True))
+    written = sum(len(plan.rows(number)) for number in parts)
+    return CorpusWork(folder, fingerprint, plan, None, frozenset(kept), stored, rows, len(docs) - encoded, written)
+
+
+def carry_out(
+    work: CorpusWork,
+    embedder: Embedder,
+    *,
+    talk: Talk | None = None,
+    stage: str = "",
+    engine: Engine | None = None,
+) -> Vectors:
+    """Do what `find_work` found, with the same embedder.
+
+    Raises:
+        StageFailed: As `encode_corpus`.
+    """
+    talk, group, folder, plan = talk or Silent(), processes(), work.folder, work.plan
+    if work.done is not None:
         talk.say(f"{stage or 'encode'}: nothing to encode, vectors/{folder.name} holds these passages already")
         talk.progress(stage, 1, 1)
-        return found
-    # Memory taken so far differs from process to process, the plan must not.
-    limits = replace(embedder.limits, part_rows=group.least(embedder.limits.part_rows))
-    plan = _plan(docs, hashes, limits)
-    writer = VectorWriter(folder, dim=embedder.dimension)
-    kept, stored = _what_stayed(writer, plan)
+        return work.done
     group.wait()  # until all have seen what is there: now it changes
-    mine = [number for number in range(len(plan)) if number not in kept][group.rank :: group.count]
-    works = (plan.work(number, stored, embedder.dimension) for number in mine)
-    done, total, truncated = sum(plan.chars(number) for number in kept), int(plan.lengths.sum()), 0
+    mine = [number for number in range(len(plan)) if number not in work.kept][group.rank :: group.count]
+    works = (plan.work(number, work.stored, embedder.dimension) for number in mine)
+    done, total, truncated = sum(plan.chars(number) for number in work.kept), int(plan.lengths.sum()), 0
     if mine:
-        share, cache = _Share(talk, done, total), TokenCache(vectors_root / TOKENS / embedder.token_key)
+        share, cache = _Share(talk, done, total), TokenCache(folder.parent / TOKENS / embedder.token_key)
         engine = engine or partial(_encode_here, embedder=embedder, cache=cache, talk=share, stage=stage)
         with closing(engine(works, folder)) as written:
             for number, cut in written:
@@ -97,7 +170,7 @@ def encode_corpus(
         talk.say(f"{truncated:,} passages are longer than {embedder.spec.max_length} tokens: their end was not encoded")
     group.wait()
     if group.rank == 0:
-        _finish(folder, len(plan), embedder, fingerprint)
+        _finish(folder, len(plan), embedder, work.fingerprint)
     group.wait()
     return open_vectors(folder, verify=False)
 
@@ -148,14 +221,22 @@ class _Plan:
     def chars(self, number: int) -> int:
         return int(self.lengths[self.rows(number)].sum())
 
+    def texts(self, number: int) -> NDArray[np.bytes_]:
+        """Their text hashes."""
+        found: NDArray[np.bytes_] = self.hashes[self.rows(number)]
+        return found
+
+    def fresh(self, number: int, stored: Stored) -> dict[bytes, int]:
+        """The texts of a part that have no vector yet, and a doc that has each."""
+        found: dict[bytes, int] = {}
+        for row, text_hash in zip(self.rows(number), self.texts(number), strict=True):
+            if text_hash not in stored:
+                found.setdefault(text_hash, int(row))
+        return found
+
     def work(self, number: int, stored: Stored, dimension: int) -> PartWork:
         """What is to be done for a part: one of each text that has no vector yet."""
-        rows = self.rows(number)
-        hashes = self.hashes[rows]
-        fresh: dict[bytes, int] = {}
-        for row, text_hash in zip(rows, hashes, strict=True):
-            if text_hash not in stored:
-                fresh.setdefault(text_hash, int(row))
+        hashes, fresh = self.texts(number), self.fresh(number, stored)
         known = dict.fromkeys(text_hash for text_hash in hashes if text_hash in stored)
         vectors = [array[row] for array, row in (stored[text_hash] for text_hash in known)]
         place = {text_hash: number for number, text_hash in enumerate([*fresh, *known])}
@@ -175,7 +256,7 @@ class _Plan:
         return (
             part.number < len(self)
             and list(part.doc_ids) == self.ids(part.number)
-            and np.array_equal(np.array(part.text_hashes, dtype="S32"), self.hashes[self.rows(part.number)])
+            and np.array_equal(np.array(part.text_hashes, dtype="S32"), self.texts(part.number))
         )
 
 

@@ -10,6 +10,7 @@ from lexitune.io.staged import read_staged
 from lexitune.io.workspace import Workspace
 from lexitune.settings import did_you_mean
 from lexitune.stages.promote.driver import recover
+from lexitune.stages.promote.keep import kept
 from lexitune.stages.promote.serving import read_serving
 from lexitune.stages.promote.switch import history
 from lexitune.stores.store import opened
@@ -27,6 +28,9 @@ class StoredIndex:
         passages: How many it holds.
         model: Fingerprint of the model that made its vectors.
         role: "serves", "staged", "rollback" (what served before) or "" (nothing in this workspace needs it).
+        alias: Of the store, where it points at this index though something else serves: applications that read it have
+            not moved over yet. Else empty.
+        kept: `kept until DATE`, of what a rollback goes back to, while no command drops it; else empty.
     """
 
     store: str
@@ -34,6 +38,13 @@ class StoredIndex:
     passages: int
     model: str
     role: str
+    alias: str = ""
+    kept: str = ""
+
+    @property
+    def may_go(self) -> bool:
+        """It was kept for a rollback for as long as that was asked."""
+        return self.role == "rollback" and not self.kept and not self.alias
 
 
 def list_indexes(workspace: Workspace, *, talk: Talk | None = None) -> list[StoredIndex]:
@@ -44,14 +55,17 @@ def list_indexes(workspace: Workspace, *, talk: Talk | None = None) -> list[Stor
     """
     recover(workspace, talk=talk)
     roles = {(_place(spec), name): role for (spec, name), role in _roles(workspace)}
+    held = {(_place(one.serving.store), one.serving.index): one for one in kept(workspace) if one.serving.store}
     found = []
     for place, spec in known_stores(workspace).items():
         with opened(spec) as store:
-            serves = store.serving()
+            pointed = store.serving()
             for name in store.indexes():
-                stamp = store.stamp(name)
-                role = "serves" if name == serves else roles.get((place, name), "")
-                found.append(StoredIndex(spec, name, store.count(name), stamp.fingerprint if stamp else "", role))
+                stamp, role, until = store.stamp(name), roles.get((place, name), ""), held.get((place, name))
+                alias = store.alias if name == pointed and role != "serves" else ""
+                still = str(until) if role == "rollback" and until and not until.is_over else ""
+                model = stamp.fingerprint if stamp else ""
+                found.append(StoredIndex(spec, name, store.count(name), model, role, alias, still))
     return found
 
 
@@ -60,14 +74,18 @@ def known_stores(workspace: Workspace) -> dict[str, str]:
     return {_place(spec): spec for (spec, _), _ in _roles(workspace)}
 
 
-def drop_index(workspace: Workspace, name: str, *, store: str | None = None, talk: Talk | None = None) -> None:
+def drop_index(
+    workspace: Workspace, name: str, *, store: str | None = None, anyway: bool = False, talk: Talk | None = None
+) -> None:
     """Remove an index from its store for good.
 
     Args:
         store: Spec of the store, where several have an index of that name.
+        anyway: Also what is still kept for a rollback, and what the alias of a store points at that this workspace has
+            left: the alias goes with it.
 
     Raises:
-        UsageError: No such index or several, or it serves, or is what a rollback would go back to.
+        UsageError: No such index or several, or it serves, or is needed as above.
         StageFailed: The store cannot be reached.
     """
     with workspace.lock():
@@ -82,11 +100,25 @@ def drop_index(workspace: Workspace, name: str, *, store: str | None = None, tal
         if len(found) > 1:
             fix = f"lexitune indexes --drop {name} --store SPEC, with one of: {', '.join(one.store for one in found)}"
             raise UsageError("E2143", f"{len(found)} stores have an index '{name}'", fix=fix)
-        if found[0].role in ("serves", "rollback"):
-            needed = "serves" if found[0].role == "serves" else "is what lexitune rollback goes back to"
-            raise UsageError("E2143", f"index '{name}' {needed}", fix="lexitune indexes")
+        _refuse_needed(found[0], anyway=anyway)
         with opened(found[0].store) as owner:
+            if found[0].alias:
+                owner.switch(None)
             owner.drop(name)
+
+
+def _refuse_needed(index: StoredIndex, *, anyway: bool) -> None:
+    if index.role == "serves":
+        raise UsageError("E2143", f"index '{index.name}' serves", fix="lexitune indexes")
+    needed = [f"is what lexitune rollback goes back to, {index.kept}"] if index.kept else []
+    needed += [f"is what applications read as '{index.alias}' in its store"] if index.alias else []
+    if needed and not anyway:
+        lost = " and ".join(["that way back"] * bool(index.kept) + [f"the alias {index.alias}"] * bool(index.alias))
+        raise UsageError(
+            "E2143",
+            f"index '{index.name}' {' and '.join(needed)}",
+            fix=f"lexitune indexes --drop {index.name} --anyway, which gives up {lost}",
+        )
 
 
 def _place(spec: str) -> str:

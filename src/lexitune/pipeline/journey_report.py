@@ -40,6 +40,7 @@ from lexitune.report.blocks import (
 )
 from lexitune.report.scale import format_number
 from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation
+from lexitune.stages.promote.rules import LEAST_SLICE
 from lexitune.types import Advice, Dataset, GateResult
 
 __all__ = ["write_advice_report", "write_report"]
@@ -220,16 +221,17 @@ def _slices_table(comparison: Comparison, name: str) -> Table:
     rows: list[list[Cell]] = []
     for label, part in comparison.slices.items():
         delta = part.deltas.get(name)
+        remark = "too few to conclude from" if part.too_small else "too few to be judged" * (part.n < LEAST_SLICE)
         gain: Cell = None if delta is None else Estimate(100 * delta.mean, 100 * delta.low, 100 * delta.high, "+.1f")
         if delta is not None and part.n < 2:
             gain = Number(100 * delta.mean, "+.1f")  # one query has no interval, whatever its width
-        rows.append([label, part.n, gain, "too few to conclude from" if part.too_small else ""])
+        rows.append([label, part.n, gain, remark])
     return Table(
         ["slice", "queries", "gain in points", ""],
         rows,
         caption=f"Gain in {name} by slice",
         note="Seen document: a relevant passage of the query also stood in training. Seen query: a train or dev query "
-        "asks the same.",
+        f"asks the same. The gate judges slices of {LEAST_SLICE} queries or more.",
         align=["left", "right", "right", "left"],
     )
 

@@ -23,7 +23,7 @@ from lexitune.pipeline.reckon import make_plan
 from lexitune.pipeline.workload import Workload, count_data, count_file, told
 from lexitune.stages.assess.driver import read_advice, report_path
 
-__all__ = ["plan"]
+__all__ = ["hourly_rate", "plan"]
 
 RECALL = "R@10"
 TABLE = "hardware.toml"
@@ -63,6 +63,24 @@ def plan(workspace: Workspace | None, source: Path | None, *, sections: Mapping[
         mined=mined,
         gain=_gain(workspace, source, options, choice.name),
     )
+
+
+def hourly_rate(workspace: Workspace | None, sections: Mapping[str, Any]) -> float:
+    """Pounds that an hour here costs, as told, else by the table of hardware; 0: nothing says so.
+
+    Args:
+        sections: Section name -> options record: model, train, plan.
+
+    Raises:
+        UsageError: A bad row in the table of hardware.
+    """
+    if rate := float(sections["train"].hourly_rate):
+        return rate
+    rows = known_hardware(_tables(workspace, sections["plan"]))
+    try:
+        return rows[device_here(rows, sections["model"].device)].pounds_per_hour
+    except UsageError:  # a GPU that no row describes
+        return 0.0
 
 
 def _tables(workspace: Workspace | None, options: PlanOptions) -> list[Path]:

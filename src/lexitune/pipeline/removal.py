@@ -14,6 +14,7 @@ from lexitune.pipeline.models import ROLLBACK, SERVES, STAGED, Use, find_model, 
 from lexitune.pipeline.sections import SECTIONS
 from lexitune.settings import read_toml
 from lexitune.stages.promote.driver import recover
+from lexitune.stages.promote.keep import kept
 from lexitune.stores.store import opened
 from lexitune.types import Talk
 
@@ -43,7 +44,7 @@ def plan_removal(workspace: Workspace, given: str, *, anyway: bool = False) -> R
 
     Args:
         given: Its id, or as much of its beginning as no other has.
-        anyway: Also what is staged, or what only a rollback goes back to.
+        anyway: Also what is staged, or what is still kept for a rollback.
 
     Raises:
         UsageError: No such model, or something needs it; the message says what, and how to get round.
@@ -98,12 +99,19 @@ def _refuse_needed(workspace: Workspace, model_id: str, mine: list[Use], *, anyw
                 fix=f"lexitune indexes --drop {staged.index}",
             )
     again = f"lexitune models rm {model_id} --anyway"
-    if ROLLBACK in roles and not anyway:
-        raise UsageError(
-            "E2144", f"{model_id} is what lexitune rollback goes back to", fix=f"{again} gives that way back up"
-        )
+    still = _still_kept(workspace, mine)
+    if still and not anyway:
+        said = f"{model_id} is what lexitune rollback goes back to, {still}"
+        raise UsageError("E2144", said, fix=f"{again} gives that way back up")
     if staged is not None and not anyway:
         raise UsageError("E2144", f"{model_id} is staged", fix=f"{again}, or stage another first")
+
+
+def _still_kept(workspace: Workspace, mine: list[Use]) -> str:
+    """Until when a rollback's way back is kept, in words; empty: it is not, or no longer."""
+    ways = {(use.vectors, use.store, use.index) for use in mine if use.role == ROLLBACK}
+    found = (one for one in kept(workspace) if (one.serving.vectors, one.serving.store, one.serving.index) in ways)
+    return next((str(one) for one in found if not one.is_over), "")
 
 
 def _starts_here(workspace: Workspace, model_id: str) -> bool:

@@ -68,7 +68,8 @@ def search_serving(
     serving = read_serving(workspace)
     if serving is None:
         raise UsageError("E2015", f"nothing serves in {workspace.root} yet", fix="lexitune status tells what is next")
-    vectors = open_vectors(workspace.root / serving.vectors)
+    # Where a store answers, the files' manifest alone is used: gigabytes need not be read for it.
+    vectors = open_vectors(workspace.root / serving.vectors, verify=not serving.store)
     embedder = _load(workspace, serving, vectors, model, talk)
     docs = read_docs(workspace.corpus, Quarantine(max_share=0.0))
     query = Query("query", text, {"filter": dict(filters)} if filters else {})

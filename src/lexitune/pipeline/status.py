@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lexitune.errors import LexituneError
 from lexitune.fingerprint import hash_file, sha256_file
 from lexitune.io.dataset import read_record
 from lexitune.io.staged import newest_model, read_staged
 from lexitune.io.vectors import GUARD, TOKENS
 from lexitune.io.workspace import Workspace, read_meta, read_object
-from lexitune.stages.promote.serving import read_serving
+from lexitune.stages.promote.keep import kept
+from lexitune.stages.promote.serving import Serving, read_serving
 from lexitune.stages.promote.switch import history
+from lexitune.stores.store import opened
 
 __all__ = ["ModelStatus", "Status", "status"]
 
@@ -52,6 +56,8 @@ class Status:
         unfinished: Work that was cut off and goes on when its command is called again.
         stale: What was made of something that changed since.
         report: The file for people, relative to the root, or empty.
+        kept: What served before, and until when no command drops it.
+        can_go: Commands that drop what was kept for long enough.
     """
 
     root: str
@@ -66,6 +72,8 @@ class Status:
     next_command: str
     report: str = ""
     index: str = ""
+    kept: Sequence[str] = ()
+    can_go: Sequence[str] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A plain dict that `json.dumps` takes."""
@@ -80,6 +88,7 @@ class Status:
         through = f" through index {self.index}" * bool(self.index)
         before = f" (before it: {self.before})" * bool(self.before)
         lines.append(f"serving     {self.serving or 'nothing yet'}{through}{before}")
+        lines += [f"kept        {line}" for line in self.kept] + [f"can go      {line}" for line in self.can_go]
         if self.report:
             lines.append(f"report      {self.report}")
         lines += [f"unfinished  {line}" for line in self.unfinished]
@@ -117,7 +126,8 @@ def status(workspace: Workspace) -> Status:
     finished.sort(key=lambda folder: (folder / "meta.json").stat().st_mtime_ns)
     models = [_model(workspace, folder, staged=folder.name == staged_id) for folder in finished]
     stale = _stale(workspace, record)
-    advice = read_object(workspace.reports / "assess.json")
+    advice, held = read_object(workspace.reports / "assess.json"), kept(workspace)
+    needed = {serving.model if serving else "", f"models/{staged_id}"}
     found = Status(
         root=str(workspace.root),
         data=_counts(record),
@@ -131,10 +141,25 @@ def status(workspace: Workspace) -> Status:
         next_command="",
         index=serving.index if serving else "",
         report="report.html" if (workspace.root / "report.html").exists() else "",
+        kept=[f"{one.serving.index or one.serving.model}, {one}" for one in held if one.until and not one.is_over],
+        can_go=[command for one in held if one.is_over for command in _ways_to_drop(workspace, one.serving, needed)],
     )
     mend = next((command for _, command in stale), "")
     next_command = mend or _next(found, newest_model(workspace), str(advice.get("next_command", "")))
     return replace(found, next_command=next_command)
+
+
+def _ways_to_drop(workspace: Workspace, served: Serving, needed: AbstractSet[str]) -> list[str]:
+    """The command that drops what was kept, where it is still there. A stock model's files are not ours to drop."""
+    if served.store:
+        try:
+            with opened(served.store) as store:
+                there = store.stamp(served.index) is not None and store.serving() != served.index
+        except LexituneError:  # a store that is away hides nothing else
+            there = False
+        return [f"lexitune indexes --drop {served.index}"] * there
+    here = served.model.startswith("models/") and (workspace.root / served.model).is_dir()
+    return [f"lexitune models rm {Path(served.model).name}"] * (here and served.model not in needed)
 
 
 def _counts(record: Mapping[str, Any] | None) -> dict[str, Any] | None:

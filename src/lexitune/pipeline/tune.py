@@ -19,7 +19,7 @@ from lexitune.pipeline.sections import SECTIONS
 from lexitune.settings import section_of, write_toml
 from lexitune.types import Advice, Dataset, GateResult, Silent, Talk
 
-__all__ = ["run", "tune"]
+__all__ = ["gate_line", "run", "tune"]
 
 T = TypeVar("T")
 
@@ -58,6 +58,7 @@ def run(workspace: Workspace, source: Dataset | Path | None, *, sections: Mappin
         sections: Section name -> options record, one for each of `SECTIONS`.
     """
     from lexitune.pipeline.deciding import assess_workspace
+    from lexitune.pipeline.plan import hourly_rate
     from lexitune.stages.assess.advice import TUNE
     from lexitune.stages.evaluate.driver import run as evaluate
     from lexitune.stages.promote.driver import recover
@@ -89,7 +90,11 @@ def run(workspace: Workspace, source: Dataset | Path | None, *, sections: Mappin
         meta = read_meta(folder)
         seconds["train"] = meta.cost_s if meta else seconds["train"]
         name, own = folder.name, sections["reembed"]
-        timed("reembed", lambda: reembed(workspace, model_id=name, model=model, options=own, talk=talk))
+        rate = hourly_rate(workspace, sections)
+        timed(
+            "reembed",
+            lambda: reembed(workspace, model_id=name, model=model, options=own, pounds_per_hour=rate, talk=talk),
+        )
         found = timed(
             "evaluate",
             lambda: evaluate(workspace, model_id=name, model=model, options=sections["evaluate"], talk=talk),
@@ -137,7 +142,7 @@ def _arrived(
 
     folder = workspace.models / found.model_id
     report = write_report(workspace, open_data(workspace), advice=advice, evaluation=found, gate=gate)
-    lines = [*table_lines(found), fold(f"Gate: {gate.answer}. {gate.reasons[1]}."), f"Report: {shown_path(report)}"]
+    lines = [*table_lines(found), gate_line(gate), f"Report: {shown_path(report)}"]
     return TuneOutcome(
         advice=advice,
         gate=gate,
@@ -150,6 +155,12 @@ def _arrived(
         exit_code=exit_code(gate),
         next_command=gate.next_command,
     )
+
+
+def gate_line(gate: GateResult) -> str:
+    """What the gate says, and the reason that decided."""
+    decided = gate.reasons[1]
+    return fold(f"Gate: {gate.answer}. {decided[:1].upper()}{decided[1:].removesuffix('.')}.")
 
 
 def peak_rss_mb() -> float:

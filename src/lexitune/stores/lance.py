@@ -32,7 +32,7 @@ from lancedb.table import Table
 
 from lexitune.errors import StageFailed, UsageError
 from lexitune.io.hits import Hits
-from lexitune.registry import Spec
+from lexitune.registry import Spec, masked
 from lexitune.stores.store import Filter, Matrix, Stamp, check_rows, facet, facets_of, no_index, not_dropped, same_stamp
 from lexitune.types import Doc
 
@@ -70,7 +70,7 @@ class LanceStore:
 
     def __init__(self, target: str = "lancedb", *, table: str = "docs", ann_from: int = 200_000) -> None:
         if "://" in target:
-            raise UsageError("E2004", f"'{target}' is no folder", fix="lancedb:FOLDER,table=docs")
+            raise UsageError("E2004", f"'{masked(target)}' is no folder", fix="lancedb:FOLDER,table=docs")
         self.folder, self.alias, self.ann_from = Path(target).expanduser().absolute(), table, ann_from
         self.place = str(Spec("lancedb", str(self.folder), {"table": table}))
         self.spec = f"{self.place},ann_from={ann_from}"

@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed, Identifier
 
 from lexitune.errors import StageFailed, UsageError
+from lexitune.registry import masked
 
 __all__ = ["connect", "grants_on", "kind_of", "knows_vectors", "read_target", "speaking", "table_behind"]
 
@@ -27,12 +28,16 @@ def read_target(target: str) -> str:
     Raises:
         UsageError: It cannot be read, or holds a password: specs are written into the workspace's files.
     """
+    shown, why = masked(target), ""
     try:
         given = conninfo_to_dict(target)
     except psycopg.Error as error:
-        raise UsageError(
-            "E2004", f"'{target}' is no address: {_first_line(error)}", fix="pgvector:postgresql://HOST/DATABASE"
-        ) from error
+        # libpq quotes what it cannot read, which may be a piece of a password.
+        given, why = {}, _first_line(error) if shown == target else "libpq cannot read it"
+    if not set(str(given.get("port") or "")) <= set("0123456789,"):
+        why = "its port is no number"  # or a password after which @HOST is missing, which libpq would tell everybody
+    if why:
+        raise UsageError("E2004", f"'{shown}' is no address: {why}", fix="pgvector:postgresql://HOST/DATABASE")
     if given.keys() & {"password", "sslpassword"}:
         raise UsageError("E2017", "the address of the store holds a password", fix="put it in PGPASSWORD or ~/.pgpass")
     return target

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
 from lexitune.search.filters import read_filter
 from lexitune.splits.sealing import open_test
+from lexitune.stages.evaluate.declared import refuse_unknown_fields
 from lexitune.stages.evaluate.evaluation import Evaluation
 from lexitune.stages.evaluate.guard import GuardText, measure_guard, read_guard
 from lexitune.stages.evaluate.measuring import evaluate
@@ -59,7 +61,7 @@ def run(
 
     Raises:
         DataError: Nothing staged, a staged index of another model or corpus, no test queries, test judgements that
-            changed since the import, a collapsed model, or a guard folder that cannot be used.
+            changed since the import, a collapsed model, a guard folder that cannot be used, or no such field.
     """
     from lexitune.models.corpus import encode_corpus
     from lexitune.models.load import load
@@ -69,10 +71,9 @@ def run(
     with workspace.lock():
         data = open_data(workspace)
         staged = require_staged(workspace, model_id)
+        refuse_unknown_fields(data.queries.values(), options.slices)
         stock = load(options=model, talk=talk)
-        own = replace(model, max_length=None, revision=None)
-        tuned = load(str(workspace.models / staged.model_id), options=own, talk=talk)
-        _refuse_stale(staged, tuned)
+        tuned = _challenger(workspace, staged, model, talk)
         guard = read_guard(options.guard_folder)
         inputs = {"stock": stock.fingerprint, "tuned": tuned.fingerprint, "data": hash_file(workspace.dataset)}
         inputs |= _index(staged) | {text.name: text.fingerprint for text in guard}
@@ -83,23 +84,24 @@ def run(
         tuned_vectors = open_vectors(workspace.root / staged.vectors)
         stock_vectors = encode_corpus(stock, data.docs, workspace.vectors, talk=talk, stage="evaluate")
         test = _open(workspace, data, purpose=f"evaluate {staged.model_id}")
-        found = evaluate(
-            data,
-            test,
-            stock=stock,
-            tuned=tuned,
-            stock_vectors=stock_vectors,
-            tuned_vectors=tuned_vectors,
-            model_id=staged.model_id,
-            tuned_search=staged_search(staged) if staged.store else None,
-            options=options,
-            talk=talk,
-        )
+        with staged_search(staged) as search:
+            found = evaluate(
+                data,
+                test,
+                stock=stock,
+                tuned=tuned,
+                stock_vectors=stock_vectors,
+                tuned_vectors=tuned_vectors,
+                model_id=staged.model_id,
+                tuned_search=search,
+                options=options,
+                talk=talk,
+            )
         found = _named(workspace, found, staged, stock=stock, tuned=tuned)
         found = _guarded(workspace, found, guard, stock=stock, tuned=tuned, options=options, talk=talk)
         _write(workspace, found, data, test)
-        meta = Meta("evaluate", asdict(options), inputs, seed=options.seed, cost_s=time.monotonic() - start)
-        write_meta(path, meta)
+        cost_s = time.monotonic() - start
+        write_meta(path, Meta("evaluate", asdict(options), inputs, seed=options.seed, cost_s=cost_s))
     return found
 
 
@@ -121,27 +123,31 @@ def read_evaluation(path: Path) -> Evaluation:
     return Evaluation.from_json(found)
 
 
-def staged_search(staged: Staged) -> Search:
-    """Search through the staged index of a store, each query behind its filter.
+@contextmanager
+def staged_search(staged: Staged) -> Iterator[Search | None]:
+    """Search through the staged index of a store, each query behind its filter; None where files will serve.
 
     Raises:
         UsageError: The store's package is missing.
     """
-    from lexitune.stores.store import open_store
+    if not staged.store:
+        yield None
+        return
+    from lexitune.stores.store import opened
 
-    store = open_store(staged.store)
+    with opened(staged.store) as store:
 
-    def search(encoded: NDArray[np.float32], queries: Sequence[Query], depth: int) -> Hits:
-        return store.search(
-            staged.index,
-            encoded,
-            query_ids=[query.query_id for query in queries],
-            k=depth,
-            fingerprint=staged.doc_fingerprint,
-            filters=[read_filter(query) for query in queries],
-        )
+        def search(encoded: NDArray[np.float32], queries: Sequence[Query], depth: int) -> Hits:
+            return store.search(
+                staged.index,
+                encoded,
+                query_ids=[query.query_id for query in queries],
+                k=depth,
+                fingerprint=staged.doc_fingerprint,
+                filters=[read_filter(query) for query in queries],
+            )
 
-    return search
+        yield search
 
 
 def _index(staged: Staged) -> dict[str, str]:
@@ -149,7 +155,12 @@ def _index(staged: Staged) -> dict[str, str]:
     return {"vectors": staged.vectors, **through}
 
 
-def _refuse_stale(staged: Staged, tuned: Embedder) -> None:
+def _challenger(workspace: Workspace, staged: Staged, model: ModelOptions, talk: Talk) -> Embedder:
+    """The staged model, if it is still the one that made the index."""
+    from lexitune.models.load import load
+
+    own = replace(model, max_length=None, revision=None)
+    tuned = load(str(workspace.models / staged.model_id), options=own, talk=talk)
     if staged.fingerprint != tuned.fingerprint:
         raise DataError(
             "E3304",
@@ -157,6 +168,7 @@ def _refuse_stale(staged: Staged, tuned: Embedder) -> None:
             f"{tuned.fingerprint[:12]}: its weights, length or precision changed",
             fix="lexitune reembed",
         )
+    return tuned
 
 
 def _open(workspace: Workspace, data: Dataset, *, purpose: str) -> Qrels:

@@ -72,7 +72,7 @@ class Evaluation:
     Attributes:
         primary: The measure that decides, such as `R@10`.
         systems: A report for each of `SYSTEMS`.
-        comparison: Tuned against stock, in every measure, with the slices of `stages/evaluate/seen.py`.
+        comparison: Tuned against stock, in every measure, with the slices of `seen.py` and those that were declared.
         hybrid: The hybrid of the tuned model against the hybrid of the stock model, in the primary measure.
         against_bm25: tuned and hybrid_tuned against BM25, in the primary measure.
         won: Queries that gained most; `lost` those that fell most.

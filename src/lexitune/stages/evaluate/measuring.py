@@ -17,6 +17,7 @@ from lexitune.metrics.measures import Measure, measure_hits, parse_measures
 from lexitune.metrics.report import Report
 from lexitune.metrics.score_map import ScoreMap
 from lexitune.splits.audit import tell
+from lexitune.stages.evaluate.declared import Declared, declared_slices
 from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation, Side
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.evaluate.scores import map_scores, tell_scores
@@ -57,27 +58,27 @@ def evaluate(
         tuned_search: The index that would serve the challenger, judged beside exact search; None: exact search alone.
 
     Raises:
-        DataError: No test query with a relevant doc, vectors of another model or corpus, a collapsed model.
+        DataError: No test query with a relevant doc, other vectors or corpus, a collapsed model, or no such field.
         StageFailed: A query encodes to NaN.
     """
     talk, clock = talk or Silent(), Clock()
     judged = _answerable(test)
     models = {"stock": (stock, stock_vectors), "tuned": (tuned, tuned_vectors)}
     searches = {} if tuned_search is None else {"tuned": tuned_search}
+    declared = declared_slices(data.queries, judged, options.slices)
     queries = [data.queries[query_id] for query_id in sorted(judged)]
-    measures = parse_measures(options.measures)
+    measures, depth = _measures(options)
     primary = str(measures[0])
-    # A measure beyond the depth would count docs as missed that nobody looked for.
-    depth = max(options.depth, *(measure.cutoff for measure in measures))
     hits, weights, dev_hits = rank(data, queries, models=models, searches=searches, depth=depth, clock=clock, talk=talk)
     sides, score_map = _sides(data, models, weights, clock), _score_map(data, dev_hits)
     reports = _measure_all(hits, test, measures, sides)
     seen = seen_queries(data, judged, stock=stock if options.cosine_audit else None, talk=talk)
     clock.stop("seen queries")
-    comparisons = _compare_all(data, judged, reports, primary, options, seen=seen.keys())
+    comparisons = _compare_all(data, judged, reports, primary, options, seen=seen.keys(), declared=declared)
     won, lost = _changes(comparisons["tuned"], primary, hits, judged)
     clock.stop("statistics")
-    told = (*tell_scores(score_map), *tell(list(seen.values()), len(judged)))
+    apart = [note for one in declared for note in one.notes]
+    told = [*tell_scores(score_map), *tell(list(seen.values()), len(judged)), *apart]
     return Evaluation(
         model_id=model_id,
         primary=primary,
@@ -95,6 +96,13 @@ def evaluate(
         hits=hits,
         seen=seen,
     )
+
+
+def _measures(options: EvaluateOptions) -> tuple[list[Measure], int]:
+    """The measures, and how deep the rankings go."""
+    measures = parse_measures(options.measures)
+    # A measure beyond the depth would count docs as missed that nobody looked for.
+    return list(measures), max(options.depth, *(measure.cutoff for measure in measures))
 
 
 def _answerable(test: Qrels) -> Qrels:
@@ -189,6 +197,7 @@ def _compare_all(
     options: EvaluateOptions,
     *,
     seen: AbstractSet[str],
+    declared: Sequence[Declared],
 ) -> dict[str, Comparison]:
     clusters = clusters_of(data, judged)
     # Only the first comparison is shown in every measure; resampling the others there would be for nobody.
@@ -207,7 +216,11 @@ def _compare_all(
     part = replace(whole, per_query={primary: whole.per_query[primary]})
     documents = seen_documents(data.qrels.get("train", {}), judged)
     slices = cells(judged.keys(), queries=seen, documents=documents)
-    parts = compare_slices(part, slices, resamples=options.resamples, seed=options.seed)
+    sample = {"resamples": options.resamples, "seed": options.seed}
+    parts = compare_slices(part, slices, **sample)
+    for one in declared:
+        own = compare_slices(part, one.members, **sample)
+        parts |= {name: replace(slice_, field=one.field) for name, slice_ in own.items()}
     found["tuned"] = replace(whole, slices=parts)
     return found
 

@@ -13,6 +13,10 @@ class EvaluateOptions:
         default="R@10,nDCG@10,RR@10,AP@100,P@10,Success@10,Judged@10",
         metadata={"help": "Measures, separated by commas; the first one decides"},
     )
+    slices: str = field(
+        default="",
+        metadata={"help": "Fields of the queries' metadata, such as language,tenant: each value is a slice of its own"},
+    )
     depth: int = field(default=100, metadata={"help": "Ranking depth of the exported runs", "least": 10})
     resamples: int = field(
         default=10_000,

@@ -6,7 +6,7 @@ import getpass
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lexitune.errors import DataError, UsageError
@@ -16,6 +16,7 @@ from lexitune.io.staged import Staged, require_staged
 from lexitune.io.vectors import open_vectors
 from lexitune.io.workspace import Meta, Workspace, read_meta, write_meta
 from lexitune.stages.promote.gate import gate
+from lexitune.stages.promote.keep import Kept, keep_time
 from lexitune.stages.promote.options import PromoteOptions
 from lexitune.stages.promote.rules import PROMOTE
 from lexitune.stages.promote.serving import Serving, read_serving, serving_of
@@ -60,6 +61,7 @@ def run(
         raise UsageError("E2145", "a promotion was forced without a reason", fix='lexitune promote --force "why"')
     refuse_bad(thresholds or {})
     options, talk = options or PromoteOptions(), talk or Silent()
+    keep = keep_time(options.keep)
     with workspace.lock():
         recover(workspace, talk=talk)
         staged, evaluation = _evidence(workspace, model_id)
@@ -72,7 +74,15 @@ def run(
         write_meta(verdict, Meta("promote", asdict(options), {"evaluation": hashes["evaluation"]}))
         if result.answer == PROMOTE or forced:
             reason = result.reasons[0]
-            _promote(workspace, evaluation, thresholds=thresholds or {}, reason=reason, forced=forced, talk=talk)
+            _promote(
+                workspace,
+                evaluation,
+                thresholds=thresholds or {},
+                reason=reason,
+                forced=forced,
+                keep=keep,
+                talk=talk,
+            )
             return replace(result, next_command='lexitune search "your query"')
     return result
 
@@ -180,6 +190,7 @@ def _promote(
     thresholds: Mapping[str, float],
     reason: str,
     forced: Mapping[str, str] | None,
+    keep: timedelta,
     talk: Talk,
 ) -> None:
     tuned, stock = (replace(serving_of(evaluation["sides"][name]), at=_now()) for name in ("tuned", "stock"))
@@ -199,8 +210,18 @@ def _promote(
     before = replace(before, thresholds={**before.thresholds, **thresholds})
     tuned = carry_over(workspace, evaluation, before, tuned)
     why = forced["why"] if forced else reason
-    switch(workspace, action="promote", to=tuned, before=before, reason=why, forced=forced)
+    until = datetime.fromisoformat(tuned.at) + keep
+    switch(
+        workspace,
+        action="promote",
+        to=tuned,
+        before=before,
+        reason=why,
+        forced=forced,
+        kept_until=until.isoformat(timespec="seconds"),
+    )
     talk.say(f"{tuned.model} serves now; back again with: lexitune rollback")
+    talk.say(f"what served before it is {Kept(before, until)}")
     for name, score in users(before).items():
         talk.say(f"threshold {name}: {score:.3f} before, {tuned.thresholds[name]:.3f} now")
     if not users(before) and evaluation.get("score_map"):

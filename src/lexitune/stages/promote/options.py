@@ -33,6 +33,13 @@ class PromoteOptions:
             "least": 0.0,
         },
     )
+    keep: str = field(
+        default="7d",
+        metadata={
+            "help": "How long no command drops what served before: 12h, 7d, 4w; 0d: not at all",
+            "form": r"\d{1,4}[hdw]",
+        },
+    )
     beat_bm25: bool = field(
         default=False, metadata={"help": "Also demand that the challenger, alone or in hybrid, is above BM25"}
     )

@@ -14,6 +14,7 @@ from lexitune.stages.promote.options import PromoteOptions
 
 __all__ = [
     "CANNOT_DECIDE",
+    "LEAST_SLICE",
     "PROMOTE",
     "REFUSE",
     "Finding",
@@ -31,8 +32,10 @@ __all__ = [
 PROMOTE, REFUSE, CANNOT_DECIDE = "PROMOTE", "REFUSE", "CANNOT DECIDE"
 
 SURE = 0.05  # level of the tests that must agree with what an interval says
-LEAST_SLICE = 50  # queries; smaller slices are told and refuse nothing
 TOO_MANY = 100_000  # queries that nobody labels: the advice is another one then
+
+LEAST_SLICE = 50
+"""Queries of a slice that may refuse; smaller ones are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +114,12 @@ def judge_slices(comparison: Comparison, primary: str, options: PromoteOptions) 
     adjusted = dict(zip(tested, holm([_p_of_loss(parts[name]) for name in tested]), strict=True))
     floor = min(0.0, options.min_gain)
     worse = [name for name in tested if adjusted[name] < SURE and bounds(parts[name])[1] <= floor]
+    small = [name for name in parts if comparison.slices[name].field and name not in tested]
     why = [_worse_slice(name, parts[name], primary, adjusted[name], len(tested)) for name in worse]
-    why += [_told_slice(name, comparison.slices[name], primary) for name in parts if name not in worse]
+    why += [_told_slice(name, comparison.slices[name], primary) for name in parts if name not in (*worse, *small)]
+    if small:
+        told = ", ".join(f"{name} ({parts[name].n})" for name in small)
+        why.append(f"slices of under {LEAST_SLICE} queries, in the report and not judged: {told}")
     evidence = {n: tell_gain(d) | ({"p_holm": adjusted[n]} if n in adjusted else {}) for n, d in parts.items()}
     return Finding(REFUSE if worse else PROMOTE, tuple(why), evidence)
 

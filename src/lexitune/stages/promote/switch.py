@@ -18,7 +18,17 @@ from lexitune.io.workspace import Workspace
 from lexitune.stages.promote.serving import Serving, locate, parse_serving, serving_of
 from lexitune.stores.store import opened
 
-__all__ = ["Event", "events", "history", "interrupted_rollback", "missing_parts", "point_again", "recover", "switch"]
+__all__ = [
+    "Event",
+    "events",
+    "history",
+    "interrupted_rollback",
+    "missing_parts",
+    "point_again",
+    "promotions",
+    "recover",
+    "switch",
+]
 
 INTENT = "switch-intent.json"
 LOG = "serving-log.jsonl"
@@ -31,12 +41,14 @@ class Event:
     Args:
         action: `promote` or `rollback`.
         reason: Why: what the gate said first, or what the one who rolled back gave. Empty where nothing was said.
+        kept_until: Of a promotion: until when `before` is kept (ISO 8601, UTC); empty: no end was set.
     """
 
     action: str
     serves: Serving
     before: Serving
     reason: str
+    kept_until: str = ""
 
 
 def switch(
@@ -47,6 +59,7 @@ def switch(
     before: Serving,
     reason: str = "",
     forced: Mapping[str, str] | None = None,
+    kept_until: str = "",
 ) -> None:
     """Make `to` serve.
 
@@ -56,6 +69,7 @@ def switch(
             before the first promotion that file is absent, and the stock model is what one goes back to.
         reason: Why, for the log.
         forced: Who overruled the gate, when and why, for the log; None: nobody did.
+        kept_until: Until when a promotion keeps `before` (ISO 8601), for the log; empty: no end is set.
 
     Raises:
         StageFailed: The store cannot be reached: the intent stays. Or it refuses: nothing has changed.
@@ -63,7 +77,10 @@ def switch(
     """
     path = workspace.serving
     held = path.read_text(encoding="utf-8") if path.exists() else None
-    intent = {"from": held, "to": to.to_line(), "entry": _entry(action, to, before, reason, forced)}
+    entry = {"action": action, "serving": asdict(to), "before": asdict(before), "reason": reason}
+    entry |= {"forced": dict(forced)} if forced else {}
+    entry |= {"kept_until": kept_until} if kept_until else {}
+    intent = {"from": held, "to": to.to_line(), "entry": entry}
     replace_text(workspace.root / INTENT, json.dumps(intent) + "\n")
     _finish(workspace, intent)
 
@@ -147,17 +164,28 @@ def missing_parts(workspace: Workspace, serving: Serving) -> list[str]:
 def events(workspace: Workspace) -> list[Event]:
     """Every switch there was, the newest last."""
     return [
-        Event(entry["action"], serving_of(entry["serving"]), serving_of(entry["before"]), entry.get("reason", ""))
+        Event(
+            entry["action"],
+            serving_of(entry["serving"]),
+            serving_of(entry["before"]),
+            entry.get("reason", ""),
+            entry.get("kept_until", ""),
+        )
         for entry in _entries(workspace)
     ]
 
 
 def history(workspace: Workspace) -> list[Serving]:
-    """What a rollback goes back to, the nearest last: a promotion adds its predecessor, a rollback takes it off."""
-    stack: list[Serving] = []
+    """What a rollback goes back to, the nearest last."""
+    return [event.before for event in promotions(workspace)]
+
+
+def promotions(workspace: Workspace) -> list[Event]:
+    """The promotions that a rollback would undo, the nearest last: each rollback takes one off."""
+    stack: list[Event] = []
     for event in events(workspace):
         if event.action == "promote":
-            stack.append(event.before)
+            stack.append(event)
         elif stack:
             stack.pop()
     return stack
@@ -204,11 +232,6 @@ def _serve(serving: Serving) -> str:
     with opened(serving.store) as store:
         store.switch(serving.index)
         return store.place
-
-
-def _entry(action: str, to: Serving, before: Serving, reason: str, forced: Mapping[str, str] | None) -> dict[str, Any]:
-    entry = {"action": action, "serving": asdict(to), "before": asdict(before), "reason": reason}
-    return entry | ({"forced": dict(forced)} if forced else {})
 
 
 def _entries(workspace: Workspace) -> list[dict[str, Any]]:

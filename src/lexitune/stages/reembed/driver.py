@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,10 +15,11 @@ from lexitune.fingerprint import hash_file
 from lexitune.io.dataset import open_data
 from lexitune.io.staged import Staged, newest_model, read_staged, staged_path, write_staged
 from lexitune.io.vectors import Vectors, open_vectors
-from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
+from lexitune.io.workspace import Meta, Workspace, is_finished, read_meta, write_meta
 from lexitune.models.options import ModelOptions
 from lexitune.settings import did_you_mean
 from lexitune.stages.reembed.options import ReembedOptions
+from lexitune.stages.reembed.plan import ReembedPlan, plan_reembed, refuse_full_disk, speed_record
 from lexitune.stages.reembed.staging import reembed
 from lexitune.stores.store import opened
 from lexitune.types import Dataset, Silent, Talk
@@ -25,9 +27,19 @@ from lexitune.types import Dataset, Silent, Talk
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
 
-__all__ = ["run"]
+__all__ = ["foresee", "run"]
 
 TRIED = 300  # queries that the store's index is tried with
+
+
+@dataclass(frozen=True)
+class _Challenger:
+    """What is to be encoded, with what, and the hashes of both."""
+
+    model_id: str
+    data: Dataset
+    embedder: Embedder
+    inputs: Mapping[str, str]
 
 
 def run(
@@ -36,13 +48,15 @@ def run(
     model_id: str | None = None,
     model: ModelOptions | None = None,
     options: ReembedOptions | None = None,
+    pounds_per_hour: float = 0.0,
     talk: Talk | None = None,
 ) -> Path:
-    """Stage the index of a challenger. What serves is not touched.
+    """Stage the index of a challenger. What serves is not touched. What it will take is said before it begins.
 
     Args:
         model_id: Folder name under `models/`; None: the challenger finished last.
         model: Precision and device to encode with; prompts and length are the challenger's own.
+        pounds_per_hour: What this machine costs, for what is said before; 0: not known.
 
     Returns:
         The vectors folder.
@@ -50,42 +64,99 @@ def run(
     Raises:
         UsageError: No challenger, or none of that name.
         DataError: No data in the workspace.
-        StageFailed: The index failed its check, or its store cannot be reached or refuses.
+        StageFailed: The disk has too little room, the index failed its check, or its store cannot be reached or
+            refuses.
     """
-    from lexitune.models.load import load
+    from lexitune.models.corpus import find_work
 
-    model, options, talk = model or ModelOptions(), options or ReembedOptions(), talk or Silent()
+    options, talk = options or ReembedOptions(), talk or Silent()
     start = time.monotonic()
     with workspace.lock():
-        model_id = _known(workspace, model_id)
-        data = open_data(workspace)
-        own = replace(model, max_length=None, revision=None)
-        embedder = load(str(workspace.models / model_id), options=own, talk=talk)
-        inputs = {"corpus": hash_file(workspace.corpus), "model": embedder.fingerprint}
-        finished = is_finished(staged_path(workspace), stage="reembed", inputs=inputs, options=options)
-        if finished and (folder := _sound(workspace, model_id)) is not None:
+        found = _open(workspace, model_id, model, talk)
+        path, speed = staged_path(workspace), _speed(workspace)
+        finished = is_finished(path, stage="reembed", inputs=found.inputs, options=options)
+        if finished and (folder := _sound(workspace, found.model_id)) is not None:
             talk.say("reembed: skipped, same corpus, same model")
             return folder
         if options.store:  # what is wrong with it is told before hours of encoding
             with opened(options.store) as store:
                 store.serving()
-        vectors = reembed(data.docs, model=embedder, out=workspace.vectors, options=options, talk=talk)
-        name = vectors.folder.relative_to(workspace.root).as_posix()
-        spec, index = _load(options, vectors, data, model=embedder, talk=talk) if options.store else ("", "")
-        write_staged(
-            workspace,
-            Staged(
-                model_id,
-                name,
-                inputs["model"],
-                inputs["corpus"],
-                embedder.doc_fingerprint,
-                store=spec,
-                index=index,
-            ),
+        work = find_work(found.embedder, found.data.docs, workspace.vectors)
+        if work.done is None:
+            plan = plan_reembed(work, found.embedder, options=options, pounds_per_hour=pounds_per_hour, speed=speed)
+            for line in plan.lines():
+                talk.say(f"reembed: {line}")
+            refuse_full_disk(plan, work.folder)
+        began = time.monotonic()
+        vectors = reembed(
+            found.data.docs, model=found.embedder, out=workspace.vectors, options=options, work=work, talk=talk
         )
-        write_meta(staged_path(workspace), Meta("reembed", asdict(options), inputs, cost_s=time.monotonic() - start))
+        if options.engine == "local":
+            speed = speed_record(work, found.embedder, seconds=time.monotonic() - began, earlier=speed)
+        _stage(workspace, found, vectors, options=options, talk=talk)
+        cost_s, outputs = time.monotonic() - start, {"speed": speed} if speed else {}
+        write_meta(path, Meta("reembed", asdict(options), found.inputs, cost_s=cost_s, outputs=outputs))
     return vectors.folder
+
+
+def foresee(
+    workspace: Workspace,
+    *,
+    model_id: str | None = None,
+    model: ModelOptions | None = None,
+    options: ReembedOptions | None = None,
+    pounds_per_hour: float = 0.0,
+    talk: Talk | None = None,
+) -> ReembedPlan:
+    """What `run` would say before it begins; nothing is written.
+
+    Raises:
+        LexituneError: As `run` would before it begins.
+    """
+    from lexitune.models.corpus import find_work
+
+    options, talk = options or ReembedOptions(), talk or Silent()
+    with workspace.lock():
+        found = _open(workspace, model_id, model, talk)
+        work = find_work(found.embedder, found.data.docs, workspace.vectors)
+        plan = plan_reembed(
+            work, found.embedder, options=options, pounds_per_hour=pounds_per_hour, speed=_speed(workspace)
+        )
+    refuse_full_disk(plan, work.folder)
+    return plan
+
+
+def _open(workspace: Workspace, model_id: str | None, model: ModelOptions | None, talk: Talk) -> _Challenger:
+    from lexitune.models.load import load
+
+    model_id = _known(workspace, model_id)
+    data = open_data(workspace)
+    own = replace(model or ModelOptions(), max_length=None, revision=None)
+    embedder = load(str(workspace.models / model_id), options=own, talk=talk)
+    return _Challenger(model_id, data, embedder, {"corpus": hash_file(workspace.corpus), "model": embedder.fingerprint})
+
+
+def _speed(workspace: Workspace) -> dict[str, Any]:
+    """How fast an earlier run was; empty: there was none, or it was too short to tell."""
+    meta = read_meta(staged_path(workspace))
+    return dict(meta.outputs.get("speed", {})) if meta else {}
+
+
+def _stage(workspace: Workspace, found: _Challenger, vectors: Vectors, *, options: ReembedOptions, talk: Talk) -> None:
+    """Load the vectors into the store, where one is to serve, and name them as staged."""
+    spec, index = "", ""
+    if options.store:
+        spec, index = _load(options, vectors, found.data, model=found.embedder, talk=talk)
+    staged = Staged(
+        found.model_id,
+        vectors.folder.relative_to(workspace.root).as_posix(),
+        found.inputs["model"],
+        found.inputs["corpus"],
+        found.embedder.doc_fingerprint,
+        store=spec,
+        index=index,
+    )
+    write_staged(workspace, staged)
 
 
 def _load(options: ReembedOptions, vectors: Vectors, data: Dataset, *, model: Embedder, talk: Talk) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from lexitune.stages.reembed.options import ReembedOptions
 from lexitune.types import Doc, Silent, Talk
 
 if TYPE_CHECKING:
-    from lexitune.models.corpus import Engine
+    from lexitune.models.corpus import CorpusWork, Engine
     from lexitune.models.embedder import Embedder
 
 __all__ = ["reembed", "verify"]
@@ -32,19 +32,23 @@ def reembed(
     model: Embedder,
     out: Path,
     options: ReembedOptions = DEFAULT,
+    work: CorpusWork | None = None,
     talk: Talk | None = None,
 ) -> Vectors:
     """Encode `docs` into a folder of its own under `out`, resuming one that was cut off, and check it.
+
+    Args:
+        work: What `find_work` found of these docs, model and folder; None: it is looked for.
 
     Raises:
         UsageError: Ray is asked for, and cannot be had.
         StageFailed: The check failed, a passage encodes to NaN, the disk is full, or Ray's workers fail.
     """
-    from lexitune.models.corpus import encode_corpus
+    from lexitune.models.corpus import carry_out, find_work
 
     talk = talk or Silent()
     engine = None if options.engine == "local" else _ray(model, options, talk)
-    vectors = encode_corpus(model, docs, out, talk=talk, stage="reembed", engine=engine)
+    vectors = carry_out(work or find_work(model, docs, out), model, talk=talk, stage="reembed", engine=engine)
     verify(vectors, docs, model=model, options=options)
     return vectors
 
