@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.stores import opensearch_server
 
 from lexitune.stores.store import STORES, open_store
 from lexitune.testing import check_store
@@ -24,11 +25,19 @@ def qdrant() -> Iterator[str]:
         yield running.url
 
 
+@pytest.fixture
+def opensearch() -> Iterator[str]:
+    """The address of our imitation of OpenSearch."""
+    with opensearch_server.serve() as running:
+        yield running.url
+
+
 @pytest.fixture(params=sorted(STORES.table))
 def spec(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The spec of an empty store of each kind."""
     specs: dict[str, Callable[[], str]] = {
         "lancedb": lambda: f"lancedb:{tmp_path / 'index.lance'}",
+        "opensearch": lambda: f"opensearch:{request.getfixturevalue('opensearch')},table=contract",
         "pgvector": lambda: f"pgvector:{request.getfixturevalue('postgres')},table=contract",
         "qdrant": lambda: f"qdrant:{request.getfixturevalue('qdrant')},table=contract",
     }

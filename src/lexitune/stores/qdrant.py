@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid5
@@ -40,27 +41,38 @@ from lexitune.stores.store import (
     same_stamp,
     taken,
 )
-from lexitune.stores.web import STAMP, by_size, read_alias, read_secret, read_stamp, read_url, written_stamp
+from lexitune.stores.web import (
+    BUSY,
+    NUMBER_BYTES,
+    REQUEST_BYTES,
+    STAMP,
+    Question,
+    Ranking,
+    away,
+    by_size,
+    enough,
+    read_alias,
+    read_secret,
+    read_stamp,
+    read_url,
+    refused,
+    written_stamp,
+)
 from lexitune.types import Doc
 
 __all__ = ["QdrantStore"]
 
 NAMESPACE = UUID("6b1a9a3c-9a54-5f0e-8d0b-3f2f0c1f7a11")  # ours alone: made once, and never to change
+NAME = "Qdrant"
 KEY = "QDRANT_API_KEY"
 TIMEOUT_S = 60
-REQUEST_BYTES = 8_000_000  # a server takes 32 MB as it comes
-NUMBER_BYTES = 22  # of a float in JSON, at most
 FETCH = 5_000  # ids a round trip
 QUERIES = 100  # asked together
 WIDER = 8  # times as many are asked for where equal scores lie across rank k
 MOST_TIED = 10_000
 LOOK_S = 1.0
 BUILD_S = 6 * 3600.0
-BUSY = {408, 425, 429, 502, 503, 504}
 TOLD = 200  # characters of what Qdrant says
-
-Question = tuple[Matrix, Filter]
-Ranking = list[tuple[str, float]]
 
 
 class QdrantStore:
@@ -174,12 +186,7 @@ class QdrantStore:
         with self._speaking() as client:
             stamp = self._required(client, index)
             same_stamp(index, stamp, fingerprint)
-            found = _nearest(client, index, questions, k=k, effort=stamp.effort)
-            # A graph may end before it has met k passages that the filter lets pass.
-            short = [place for place, hits in enumerate(found) if stamp.effort and len(hits) < k]
-            again = _nearest(client, index, [questions[place] for place in short], k=k, effort=0)
-            for place, hits in zip(short, again, strict=True):
-                found[place] = hits
+            found = enough(partial(_nearest, client, index, k), questions, k=k, effort=stamp.effort)
         return Hits.from_run({query_id: dict(hits) for query_id, hits in zip(query_ids, found, strict=True)})
 
     def stamp(self, index: str) -> Stamp | None:
@@ -233,13 +240,17 @@ class QdrantStore:
             yield self._open
         except UnexpectedResponse as error:
             said = _said(error)
-            raise _away(said) if error.status_code in BUSY else _refused(said, error.status_code) from error
+            if error.status_code in BUSY:
+                raise away(NAME, said) from error
+            if error.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                raise refused(NAME, said, fix=f"export {KEY}, a key that may write") from error
+            raise refused(NAME, said) from error
         except ResponseHandlingException as error:
             if isinstance(error.source, ValueError):  # pydantic's, of an answer that does not fit
-                raise _refused(f"{self.url} answers what Qdrant does not answer") from error
-            raise _away(f"{self.url}: {error.source}") from error
+                raise refused(NAME, f"{self.url} answers what Qdrant does not answer") from error
+            raise away(NAME, f"{self.url}: {error.source}") from error
         except QdrantException as error:  # too many requests
-            raise _away(str(error)) from error
+            raise away(NAME, str(error)) from error
 
     def _stamp(self, client: QdrantClient, index: str) -> Stamp | None:
         try:
@@ -310,19 +321,19 @@ def _wait_for_graph(client: QdrantClient, index: str) -> None:
         if found.status == models.CollectionStatus.GREEN:
             return
         if found.status == models.CollectionStatus.RED:
-            raise _refused(f"index '{index}' cannot be built: {found.optimizer_status}")
+            raise refused(NAME, f"index '{index}' cannot be built: {found.optimizer_status}")
         if found.status == models.CollectionStatus.GREY:  # after a restart it waits for a change
             client.update_collection(index, optimizers_config=models.OptimizersConfigDiff())
-    raise _refused(f"index '{index}' is not built after {BUILD_S / 3600:.0f} hours")
+    raise refused(NAME, f"index '{index}' is not built after {BUILD_S / 3600:.0f} hours")
 
 
-def _nearest(client: QdrantClient, index: str, questions: Sequence[Question], *, k: int, effort: int) -> list[Ranking]:
+def _nearest(client: QdrantClient, index: str, k: int, questions: Sequence[Question], effort: int) -> list[Ranking]:
     """The k nearest of each question in the tie rule's order; without an effort every vector is compared.
 
     Qdrant gives any of those whose scores are equal, so one more than k is asked for, and many more where it ties.
     """
     found: list[Ranking] = [[] for _ in questions]
-    waiting = [place for place, (_, wanted) in enumerate(questions) if all(wanted.values())]
+    waiting = list(range(len(questions)))
     limit = k + 1
     while waiting:
         for some in portions(waiting, QUERIES):
@@ -361,17 +372,3 @@ def _said(error: UnexpectedResponse) -> str:
     except (ValueError, KeyError, TypeError):
         text = error.content.decode("utf-8", errors="replace")
     return f"{error.status_code}: {' '.join(text.split())[:TOLD]}"
-
-
-def _away(said: str) -> StageFailed:
-    return StageFailed(
-        "E1302",
-        f"Qdrant does not answer: {said}",
-        fix="start it, or correct the address; what was written stays, and the same command goes on",
-    )
-
-
-def _refused(said: str, status: int | None = None) -> StageFailed:
-    known = status not in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-    mend = "mend what it names; what was written stays, and the same command goes on"
-    return StageFailed("E1303", f"Qdrant refuses: {said}", fix=mend if known else f"export {KEY}, a key that may write")

@@ -56,13 +56,14 @@ STORES = Registry(
     "store",
     {
         "lancedb": "lexitune.stores.lance:LanceStore",
+        "opensearch": "lexitune.stores.opensearch:OpenSearchStore",
         "pgvector": "lexitune.stores.pgvector:PgvectorStore",
         "qdrant": "lexitune.stores.qdrant:QdrantStore",
     },
 )
 """name -> what makes a Store from a spec's target and values."""
 
-UNVERIFIED = frozenset({"qdrant"})
+UNVERIFIED = frozenset({"opensearch", "qdrant"})
 """Stores that were written by their documentation: no test of ours met a real server of theirs."""
 
 UNKEPT = re.compile(r"[\x00\ud800-\udfff]")  # NUL, and halves of characters, which UTF-8 does not have

@@ -1,23 +1,46 @@
-"""Stores behind a web address: the address and the alias as people give them, the stamp as JSON, requests of a size."""
+"""Stores behind a web address: what is given to them, what is kept in them, and what is said of them, in one way."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from lexitune.errors import UsageError
-from lexitune.stores.store import Stamp
+from lexitune.errors import StageFailed, UsageError
+from lexitune.stores.store import Filter, Matrix, Stamp
 
-__all__ = ["STAMP", "by_size", "read_alias", "read_secret", "read_stamp", "read_url", "written_stamp"]
+__all__ = [
+    "BUSY",
+    "NUMBER_BYTES",
+    "REQUEST_BYTES",
+    "STAMP",
+    "Question",
+    "Ranking",
+    "away",
+    "by_size",
+    "enough",
+    "read_alias",
+    "read_secret",
+    "read_stamp",
+    "read_url",
+    "refused",
+    "written_stamp",
+]
 
 STAMP = "lexitune"  # the key of our stamp among what others keep with an index
 ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
+BUSY = {408, 425, 429, 502, 503, 504}  # statuses that waiting helps against
+REQUEST_BYTES = 8_000_000  # Qdrant takes 32 MB as it comes, OpenSearch 100 MB
+NUMBER_BYTES = 22  # of a float in JSON, at most
+MEND = "mend what it names; what was written stays, and the same command goes on"
+
 Row = TypeVar("Row")
+Question = tuple[Matrix, Filter]
+Ranking = list[tuple[str, float]]
 
 
 def read_url(target: str, *, store: str, secrets: str) -> str:
@@ -97,3 +120,35 @@ def by_size(rows: Iterable[tuple[Row, int]], most: int) -> Iterator[list[Row]]:
         total += size
     if some:
         yield some
+
+
+def enough(
+    ask: Callable[[Sequence[Question], int], list[Ranking]], questions: Sequence[Question], *, k: int, effort: int
+) -> list[Ranking]:
+    """What each question finds; a graph that ends before k passages pass the filter is asked again, without it.
+
+    Args:
+        ask: Given questions and an effort; 0: every vector is compared.
+    """
+    found: list[Ranking] = [[] for _ in questions]
+    # A field that may have no value lets nothing pass, and a server need not be asked.
+    asked = [place for place, (_, wanted) in enumerate(questions) if all(wanted.values())]
+    for once in dict.fromkeys((effort, 0)):
+        for place, hits in zip(asked, ask([questions[place] for place in asked], once), strict=True):
+            found[place] = hits
+        asked = [place for place in asked if len(found[place]) < k]
+    return found
+
+
+def away(name: str, said: str) -> StageFailed:
+    """A server that cannot be reached now, for a store to raise."""
+    return StageFailed(
+        "E1302",
+        f"{name} does not answer: {said}",
+        fix="start it, or correct the address; what was written stays, and the same command goes on",
+    )
+
+
+def refused(name: str, said: str, *, fix: str = MEND) -> StageFailed:
+    """A server that refuses, for a store to raise."""
+    return StageFailed("E1303", f"{name} refuses: {said}", fix=fix)
