@@ -41,7 +41,8 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # `python -m lexitune` is the command; a registry names the nearest known name in its errors, and settings knows how.
 NEIGHBOURS = {("__main__", "cli"), ("registry", "settings")}
 
-CLIENTS = {"lancedb", "pgvector", "psycopg", "ray"}  # each an extra, which most who use lexitune do not install
+# Each an extra, which most who use lexitune do not install.
+CLIENTS = {"lancedb", "pgvector", "psycopg", "qdrant_client", "ray"}
 HEAVY = {"accelerate", "datasets", "sentence_transformers", "torch", "transformers"} | CLIENTS
 LEAVES = {
     "models/adapter.py": {"sentence_transformers", "torch"},
@@ -74,6 +75,7 @@ LEAVES = {
     "stores/pgvector.py": {"pgvector", "psycopg"},
     "stores/pgvector_table.py": {"psycopg"},
     "stores/postgres.py": {"pgvector", "psycopg"},
+    "stores/qdrant.py": {"qdrant_client"},
 }
 """Files that wrap a heavy package, and so may import it at top level. Everything else reaches them in a function."""
 
@@ -209,9 +211,8 @@ def test_heavy_packages_are_imported_at_top_level_by_their_leaves_only() -> None
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
     project = tomllib.loads((SRC.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = [
-        line for extra in ("lora", "lancedb", "pgvector", "ray") for line in project["optional-dependencies"][extra]
-    ]
+    names = ("lora", "lancedb", "pgvector", "qdrant", "ray")
+    extras = [line for extra in names for line in project["optional-dependencies"][extra]]
     declared = {re.split(r"[\[<>=]", line)[0].lower() for line in [*project["dependencies"], *extras]}
     packages = {module.partition(".")[0] for file in FILES for module, _ in imports_in(tree_of(file))}
     owners = packages_distributions()

@@ -1,6 +1,6 @@
 """Registries: a name to an object, from built-in tables and entry points, and the one grammar that names them.
 
-name[:target][,key=value]...        qdrant:http://localhost:6333,collection=docs
+name[:target][,key=value]...        qdrant:http://localhost:6333,table=docs
 
 A comma in a target or a value is written `\\,`.
 """

@@ -174,3 +174,17 @@ def test_advice_to_drop_an_index_looks_into_the_same_folder(tmp_path: Path) -> N
     text = in_folder("lexitune indexes --drop docs_1 && lexitune reembed", tmp_path)
 
     assert text.count(f"lexitune -C {tmp_path}") == 2
+
+
+@pytest.mark.filterwarnings("ignore:Payload indexes:UserWarning")
+def test_the_doctor_says_which_stores_were_never_met_for_real(workspace: Workspace) -> None:
+    pytest.importorskip("qdrant_client", reason="the client of Qdrant is missing: pip install 'lexitune[qdrant]'")
+    from tests.stores.qdrant_server import serve
+
+    with serve() as running:
+        promote(workspace, serving(f"qdrant:{running.url}", "a"), STOCK)
+        signs = [sign for sign in examine(workspace) if "answers" in sign.said]
+
+    assert [(sign.mark, sign.said) for sign in signs] == [
+        (OK, "store qdrant (unverified) answers: 1 index, docs_a serves")
+    ]

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from lexitune.errors import DataError, StageFailed, UsageError
 
-__all__ = ["Service", "open_service"]
+__all__ = ["Service", "StayHere", "open_service"]
 
 Matrix = NDArray[np.float32]
 
@@ -36,7 +36,7 @@ NO_MONEY = "insufficient_quota"  # comes as 429, and no waiting helps
 TOLD = 300  # characters of what a service says
 
 
-class _StayHere(HTTPRedirectHandler):
+class StayHere(HTTPRedirectHandler):
     """A redirect would take texts, and the key, to another host."""
 
     def redirect_request(self, *_: Any) -> None:
@@ -133,7 +133,7 @@ class Service:
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
         request = Request(f"{self.url}/embeddings", data=body, headers=headers, method="POST")
         try:
-            with build_opener(_StayHere).open(request, timeout=TIMEOUT_S) as answer:
+            with build_opener(StayHere).open(request, timeout=TIMEOUT_S) as answer:
                 return answer.status, answer.read(), ""
         except HTTPError as error:
             with error:

@@ -146,7 +146,7 @@ def _stores(workspace: Workspace) -> Iterator[Sign]:
     from lexitune.pipeline.indexes import known_stores
     from lexitune.stages.promote.driver import recover
     from lexitune.stages.promote.serving import read_serving
-    from lexitune.stores.store import opened
+    from lexitune.stores.store import UNVERIFIED, opened
 
     recover(workspace)
     serving = read_serving(workspace)
@@ -157,7 +157,9 @@ def _stores(workspace: Workspace) -> Iterator[Sign]:
         except LexituneError as error:  # another store may answer
             yield Sign(FAULT, error.args[0], error.fix)
             continue
-        said = f"store {spec.partition(':')[0]} answers: {_counted(len(there))}, {serves or 'none'} serves"
+        name = spec.partition(":")[0]
+        known = " (unverified)" if name in UNVERIFIED else ""
+        said = f"store {name}{known} answers: {_counted(len(there))}, {serves or 'none'} serves"
         wanted = serving.index if serving is not None and serving.store == spec else None
         if wanted not in (None, serves):
             again = "lexitune promote" if wanted in there else "lexitune reembed, then lexitune promote"

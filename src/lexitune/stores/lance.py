@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import lancedb
 import numpy as np
@@ -33,7 +33,20 @@ from lancedb.table import Table
 from lexitune.errors import StageFailed, UsageError
 from lexitune.io.hits import Hits
 from lexitune.registry import Spec, masked
-from lexitune.stores.store import Filter, Matrix, Stamp, check_rows, facet, facets_of, no_index, not_dropped, same_stamp
+from lexitune.stores.store import (
+    Filter,
+    Matrix,
+    Stamp,
+    check_rows,
+    facet,
+    facets_of,
+    no_index,
+    no_passage,
+    not_dropped,
+    portions,
+    same_stamp,
+    taken,
+)
 from lexitune.types import Doc
 
 __all__ = ["LanceStore"]
@@ -49,8 +62,6 @@ NOW = timedelta(milliseconds=1)
 BARRED = (FileExistsError, NotADirectoryError, PermissionError)  # waiting does not help
 UNREACHABLE = ("LanceError(IO)", "lance error: Not found")  # LanceDB raises RuntimeError for a disk, too
 SOURCE = re.compile(r", /\S+\.rs:\d+:\d+")  # its errors end with places in its own sources
-
-Part = TypeVar("Part")
 
 
 class LanceStore:
@@ -101,7 +112,7 @@ class LanceStore:
     def delete(self, index: str, doc_ids: Sequence[str]) -> None:
         with self._speaking(write=True):
             self._required(index)
-            for some in _portions(doc_ids, IDS):
+            for some in portions(doc_ids, IDS):
                 self._table(index).delete(f"doc_id IN ({_texts(some)})")
 
     def count(self, index: str) -> int:
@@ -120,14 +131,14 @@ class LanceStore:
         with self._speaking():
             stamp = self._required(index)
             found, there = np.empty((len(place), stamp.dim), dtype=np.float32), np.zeros(len(place), dtype=bool)
-            for some in _portions(list(place), IDS):
+            for some in portions(list(place), IDS):
                 query = self._table(index).search().where(f"doc_id IN ({_texts(some)})")
                 held = query.select(["doc_id", "vector"]).to_arrow()
                 rows = [place[doc_id] for doc_id in held["doc_id"].to_pylist()]
                 flat = held["vector"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
                 found[rows], there[rows] = flat.reshape(len(rows), stamp.dim), True
         if gone := [doc_id for doc_id, row in place.items() if not there[row]]:
-            raise StageFailed("E1301", f"index '{index}' holds no passage '{gone[0]}'", fix="lexitune reembed")
+            raise no_passage(index, gone[0])
         return found[[place[doc_id] for doc_id in doc_ids]]
 
     def build(self, index: str) -> bool:
@@ -174,7 +185,7 @@ class LanceStore:
             same_stamp(index, stamp, fingerprint)
             table = self._table(index)
             for condition, places in alike.items():
-                for some in _portions(places, QUERIES):
+                for some in portions(places, QUERIES):
                     rows = np.asarray(queries[some], dtype=np.float32)
                     for place, doc_id, score in _nearest(table, rows, k=k, condition=condition, effort=stamp.effort):
                         run[query_ids[some[place]]][doc_id] = score
@@ -303,11 +314,7 @@ class LanceStore:
         ours = row is not None and row["alias"] == self.alias
         for name in {index, self.alias} - ({index} if ours else set()):
             if (self.folder / f"{name}.lance").exists() or (name == index and row is not None):
-                raise UsageError(
-                    "E2018",
-                    f"'{name}' is there already in {self.folder}, and this store did not make it",
-                    fix=f"give another name: table={self.alias}_search",
-                )
+                raise taken(name, self.alias, where=str(self.folder))
 
 
 def _columns(dim: int) -> pa.Schema:
@@ -381,10 +388,6 @@ def _texts(values: Sequence[str]) -> str:
 def _text(value: str) -> str:
     """A text as a condition writes it. The quote is the only sign that means anything in it."""
     return "'" + value.replace("'", "''") + "'"
-
-
-def _portions(values: Sequence[Part], size: int) -> Iterator[Sequence[Part]]:
-    return (values[start : start + size] for start in range(0, len(values), size))
 
 
 def _read_stamp(row: Mapping[str, str]) -> Stamp:

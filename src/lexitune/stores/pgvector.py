@@ -23,7 +23,19 @@ from lexitune.errors import StageFailed, UsageError
 from lexitune.io.hits import Hits
 from lexitune.registry import Spec
 from lexitune.stores.postgres import connect, grants_on, kind_of, knows_vectors, read_target, speaking, table_behind
-from lexitune.stores.store import Filter, Matrix, Stamp, check_rows, facet, facets_of, no_index, not_dropped, same_stamp
+from lexitune.stores.store import (
+    Filter,
+    Matrix,
+    Stamp,
+    check_rows,
+    facet,
+    facets_of,
+    no_index,
+    no_passage,
+    not_dropped,
+    same_stamp,
+    taken,
+)
 from lexitune.types import Doc
 
 __all__ = ["PgvectorStore"]
@@ -129,7 +141,7 @@ class PgvectorStore:
             query = SQL("SELECT doc_id, embedding FROM {} WHERE doc_id = ANY(%s)").format(self._name(index))
             found = {doc_id: row.to_numpy() for doc_id, row in db.execute(query, (list(doc_ids),), binary=True)}
         if gone := [doc_id for doc_id in doc_ids if doc_id not in found]:
-            raise StageFailed("E1301", f"index '{index}' holds no passage '{gone[0]}'", fix="lexitune reembed")
+            raise no_passage(index, gone[0])
         return np.array([found[doc_id] for doc_id in doc_ids], dtype=np.float32).reshape(len(doc_ids), stamp.dim)
 
     def build(self, index: str) -> bool:
@@ -343,9 +355,9 @@ class PgvectorStore:
     def _refuse_taken(self, db: psycopg.Connection[Any], index: str | None) -> None:
         """Refuse to write over a table or view that is somebody else's."""
         if kind_of(db, self.schema, self.alias) is not None and self._serving(db) is None:
-            raise _taken(self.alias, self.alias)
+            raise taken(self.alias, self.alias)
         if index is not None and kind_of(db, self.schema, index) is not None:
-            raise _taken(index, self.alias)
+            raise taken(index, self.alias)
 
 
 def _type(stamp: Stamp) -> str:
@@ -365,11 +377,3 @@ def _condition(wanted: Filter) -> tuple[Composed, list[list[str]]]:
     if not values:
         return Composed([]), []
     return SQL(" WHERE ") + SQL(" AND ").join([SQL("facets && %s::text[]")] * len(values)), values
-
-
-def _taken(name: str, alias: str) -> UsageError:
-    return UsageError(
-        "E2018",
-        f"'{name}' is there already, and lexitune did not make it",
-        fix=f"give another name: table={alias}_search",
-    )

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from lexitune.types import Doc
 
 __all__ = [
     "STORES",
+    "UNVERIFIED",
     "Filter",
     "Matrix",
     "Stamp",
@@ -37,10 +38,13 @@ __all__ = [
     "facets_of",
     "made",
     "no_index",
+    "no_passage",
     "not_dropped",
     "open_store",
     "opened",
+    "portions",
     "same_stamp",
+    "taken",
     "useless_rows",
 ]
 
@@ -52,14 +56,26 @@ STORES = Registry(
     "store",
     {
         "lancedb": "lexitune.stores.lance:LanceStore",
+        "opensearch": "lexitune.stores.opensearch:OpenSearchStore",
         "pgvector": "lexitune.stores.pgvector:PgvectorStore",
+        "qdrant": "lexitune.stores.qdrant:QdrantStore",
     },
 )
 """name -> what makes a Store from a spec's target and values."""
 
+UNVERIFIED = frozenset({"opensearch", "qdrant"})
+"""Stores that were written by their documentation: no test of ours met a real server of theirs."""
+
 UNKEPT = re.compile(r"[\x00\ud800-\udfff]")  # NUL, and halves of characters, which UTF-8 does not have
 LONG = 500  # characters of a facet; indexes of databases end at a few thousand bytes
-EXTRAS = {"lancedb": "lancedb", "pgvector": "pgvector", "psycopg": "pgvector"}  # package -> the extra that brings it
+EXTRAS = {  # package -> the extra that brings it
+    "lancedb": "lancedb",
+    "pgvector": "pgvector",
+    "psycopg": "pgvector",
+    "qdrant_client": "qdrant",
+}
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,9 @@ class Store(Protocol):
     def create(self, index: str, *, stamp: Stamp) -> None:
         """Make an empty index beside those that are there. One that is there already stays as it is.
 
+        Args:
+            index: A name that begins with the alias and `_`: some stores find the indexes of an alias by it.
+
         Raises:
             DataError: It is there, and its vectors are of another model.
             UsageError: The name belongs to something that lexitune did not make.
@@ -106,6 +125,9 @@ class Store(Protocol):
 
     def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, row_hashes: Sequence[str]) -> None:
         """Write passages, replacing those with the same id; all of them, or none where it fails.
+
+        A store without transactions may leave some written where it fails, each of them whole and with its hash, so
+        that the next load writes the rest.
 
         Args:
             row_hashes: Of everything that is held of each passage: `row_hash` in `loading.py`.
@@ -253,6 +275,11 @@ def facets_of(doc: Doc) -> list[str]:
     return [facet(field, value) for field, given in doc.metadata.items() for value in texts_of(given)]
 
 
+def portions(values: Sequence[Part], size: int) -> Iterator[Sequence[Part]]:
+    """The values in their order, at most `size` at a time."""
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
 def useless_rows(vectors: Matrix) -> list[int]:
     """Rows that are not finite, or all zeros: nothing would find them, or everything."""
     rows: list[int] = np.flatnonzero(~(np.isfinite(vectors).all(axis=1) & vectors.any(axis=1))).tolist()
@@ -319,6 +346,21 @@ def no_index(index: str, indexes: Sequence[str]) -> DataError:
     """An index that is not there, for a store to raise."""
     known = ", ".join(indexes) or "none"
     return DataError("E3146", f"the store has no index '{index}'; it has: {known}", fix="lexitune reembed")
+
+
+def no_passage(index: str, doc_id: str) -> StageFailed:
+    """A passage that an index lacks, for a store to raise."""
+    return StageFailed("E1301", f"index '{index}' holds no passage '{doc_id}'", fix="lexitune reembed")
+
+
+def taken(name: str, alias: str, *, where: str = "") -> UsageError:
+    """A name that belongs to somebody else, for a store to raise."""
+    place = f" in {where}" if where else ""
+    return UsageError(
+        "E2018",
+        f"'{name}' is there already{place}, and lexitune did not make it",
+        fix=f"give another name: table={alias}_search",
+    )
 
 
 def not_dropped(index: str, alias: str) -> UsageError:
