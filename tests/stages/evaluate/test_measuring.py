@@ -1,5 +1,6 @@
 """Evaluate: five systems on the same queries, clusters, slices, changes, and what is refused."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +117,9 @@ def test_seen_and_unseen_are_slices(toy_data: Dataset, test_qrels: Qrels, sides:
         "seen query, seen document": 2,
         "unseen query, seen document": 58,
     }
+    # All unseen queries are in one slice here, so what is measured without the seen ones is that slice.
+    assert found.unseen == found.comparison.slices["unseen query, seen document"].deltas["R@10"]
+    assert Evaluation.from_json(json.loads(json.dumps(found.to_json()))).unseen == found.unseen
     assert {query_id: leak.other_id for query_id, leak in found.seen.items()} == {
         "test-00": "train-09",
         "test-01": "dev-02",

@@ -8,7 +8,7 @@ from typing import Any
 
 from lexitune.errors import DataError
 from lexitune.io.hits import Hits
-from lexitune.metrics.comparison import Comparison
+from lexitune.metrics.comparison import Comparison, Delta
 from lexitune.metrics.report import Report
 from lexitune.metrics.score_map import ScoreMap
 from lexitune.splits.audit import Leak
@@ -78,6 +78,7 @@ class Evaluation:
         won: Queries that gained most; `lost` those that fell most.
         sides: stock and tuned, as either would serve.
         guard: Tuned against stock on text outside the field, by its name, in nDCG@10; empty: that was not measured.
+        unseen: The gain in the primary measure on the test queries that are not `seen`; None: none is seen, or all are.
         to_label: Pairs of query and passage that nobody judged and that tuned alone has in its first ten.
         score_map: From scores under stock to scores under tuned; None: too few dev queries to learn it from.
         seconds: Wall time by part.
@@ -95,6 +96,7 @@ class Evaluation:
     lost: Sequence[Change]
     sides: Mapping[str, Side]
     guard: Mapping[str, Comparison] = field(default_factory=dict)
+    unseen: Delta | None = None
     to_label: int = 0
     score_map: ScoreMap | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -115,6 +117,7 @@ class Evaluation:
             "lost": [asdict(change) for change in self.lost],
             "sides": {name: asdict(side) for name, side in self.sides.items()},
             "guard": {name: one.to_json() for name, one in self.guard.items()},
+            "unseen": asdict(self.unseen) if self.unseen else None,
             "to_label": self.to_label,
             "score_map": self.score_map.to_json() if self.score_map else None,
             "seconds": dict(self.seconds),
@@ -141,6 +144,7 @@ class Evaluation:
                 sides={name: Side(**side) for name, side in found["sides"].items()},
                 # These are younger than the rest: an evaluation without them is older, not broken.
                 guard={name: Comparison.from_json(one) for name, one in found.get("guard", {}).items()},
+                unseen=Delta(**found["unseen"]) if found.get("unseen") else None,
                 to_label=int(found.get("to_label", 0)),
                 score_map=ScoreMap.from_json(found["score_map"]) if found.get("score_map") else None,
                 seconds=dict(found["seconds"]),

@@ -12,7 +12,7 @@ import numpy as np
 from lexitune.errors import DataError
 from lexitune.io.hits import Hits
 from lexitune.io.vectors import Vectors
-from lexitune.metrics.comparison import Comparison, compare, compare_slices
+from lexitune.metrics.comparison import Comparison, Delta, compare, compare_slices
 from lexitune.metrics.measures import Measure, measure_hits, parse_measures
 from lexitune.metrics.report import Report
 from lexitune.metrics.score_map import ScoreMap
@@ -89,6 +89,7 @@ def evaluate(
         won=won,
         lost=lost,
         sides=sides,
+        unseen=_unseen(comparisons["tuned"], primary, options, seen=seen.keys()),
         to_label=len(pairs_to_label(hits, judged)),
         score_map=score_map,
         seconds=clock.seconds,
@@ -223,6 +224,16 @@ def _compare_all(
         parts |= {name: replace(slice_, field=one.field) for name, slice_ in own.items()}
     found["tuned"] = replace(whole, slices=parts)
     return found
+
+
+def _unseen(comparison: Comparison, primary: str, options: EvaluateOptions, *, seen: AbstractSet[str]) -> Delta | None:
+    """The gain on queries that neither train nor dev asks, where there are others beside them."""
+    unseen = set(comparison.query_ids) - seen
+    if not 0 < len(unseen) < len(comparison.query_ids):
+        return None
+    part = replace(comparison, per_query={primary: comparison.per_query[primary]})
+    found = compare_slices(part, {"unseen": unseen}, resamples=options.resamples, seed=options.seed)
+    return found["unseen"].deltas[primary]
 
 
 def _first_relevant(hits: Hits, judged: Qrels) -> dict[str, tuple[int | None, str]]:

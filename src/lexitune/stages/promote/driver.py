@@ -15,6 +15,7 @@ from lexitune.io.atomic import replace_text
 from lexitune.io.staged import Staged, require_staged
 from lexitune.io.vectors import open_vectors
 from lexitune.io.workspace import Meta, Workspace, read_meta, write_meta
+from lexitune.stages.promote.beside import other_seeds, without_training
 from lexitune.stages.promote.gate import gate
 from lexitune.stages.promote.keep import Kept, keep_time
 from lexitune.stages.promote.options import PromoteOptions
@@ -65,7 +66,9 @@ def run(
     with workspace.lock():
         recover(workspace, talk=talk)
         staged, evaluation = _evidence(workspace, model_id)
-        result = gate(evaluation, options=options)
+        seeds = other_seeds(workspace, staged.model_id, evaluation)
+        untrained = without_training(workspace, evaluation)
+        result = gate(evaluation, seeds=seeds, untrained=untrained, options=options)
         forced = None if force is None or result.answer == PROMOTE else _overruled(result, force.strip())
         hashes = _hashes(workspace, staged.model_id, evaluation)
         result = replace(result, evidence={**result.evidence, "hashes": hashes, "forced": forced})

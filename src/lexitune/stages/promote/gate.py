@@ -19,7 +19,10 @@ from lexitune.stages.promote.rules import (
     judge_gain,
     judge_guard,
     judge_holes,
+    judge_seeds,
     judge_slices,
+    judge_unseen,
+    judge_untrained,
     points,
     worst,
 )
@@ -33,7 +36,13 @@ DEFAULT = PromoteOptions()
 NEXT = {PROMOTE: "lexitune promote", REFUSE: "lexitune status", CANNOT_DECIDE: "lexitune status"}
 
 
-def gate(evaluation: Mapping[str, Any], *, options: PromoteOptions = DEFAULT) -> GateResult:
+def gate(
+    evaluation: Mapping[str, Any],
+    *,
+    seeds: Mapping[str, Delta] | None = None,
+    untrained: Mapping[str, float] | None = None,
+    options: PromoteOptions = DEFAULT,
+) -> GateResult:
     """Decide by rules that each say yes, no, or that the queries do not tell; the worst answer stands.
 
     An interval is the wider, at each end, of the paired t interval and of the bootstrap that draws families of queries
@@ -45,6 +54,8 @@ def gate(evaluation: Mapping[str, Any], *, options: PromoteOptions = DEFAULT) ->
 
     Args:
         evaluation: What `evaluate` wrote to `reports/<id>.json`.
+        seeds: Model -> what the same training with another seed gained on the same test queries.
+        untrained: What needs no training -> the share that it gains over stock on train and dev queries.
         options: Declared before training; whoever changes them after seeing the gain decides nothing.
 
     Returns:
@@ -60,22 +71,28 @@ def gate(evaluation: Mapping[str, Any], *, options: PromoteOptions = DEFAULT) ->
         rivals = {name: Comparison.from_json(one).delta(primary) for name, one in evaluation["against_bm25"].items()}
         # Evaluations from before there was a guard have none.
         guard = {name: Comparison.from_json(one) for name, one in evaluation.get("guard", {}).items()}
+        unseen = Delta(**evaluation["unseen"]) if evaluation.get("unseen") else None
         to_label, costs = int(evaluation.get("to_label", 0)), _costs(evaluation["sides"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError("E3303", f"not an evaluation: {error!r}", fix="lexitune evaluate") from error
+    delta = comparison.delta(primary)
     field = {
         "gain": judge_gain(comparison, primary, options),
+        "unseen": judge_unseen(unseen, delta.n, options),
+        "seeds": judge_seeds(delta, seeds or {}),
         "slices": judge_slices(comparison, primary, options),
         "against_bm25": judge_against_bm25(rivals, primary, options),
     }
-    delta = comparison.delta(primary)
+    if field["gain"].answer != PROMOTE:  # what is not shown of all queries is not shown of some of them
+        field["unseen"] = replace(field["unseen"], answer=PROMOTE, why=())
     if delta.n < options.min_queries:  # the gain's own answer says how many are missing
         field |= {name: replace(one, answer=PROMOTE) for name, one in field.items() if name != "gain"}
     where = f"{to_label:,} pairs in runs/{evaluation.get('model_id')}.unjudged.csv"
     holes = judge_holes(unjudged, options, needed=worst(field.values()) != PROMOTE, where=where)
     if holes.answer == CANNOT_DECIDE:
         field = {name: _softened(finding) for name, finding in field.items()}
-    findings = {"unjudged": holes, **field, "guard": judge_guard(guard, options)}
+    further = {"guard": judge_guard(guard, options), "untrained": judge_untrained(delta, untrained or {})}
+    findings = {"unjudged": holes, **field, **further}
     return _result(delta, primary, findings, costs, options)
 
 

@@ -23,7 +23,10 @@ __all__ = [
     "judge_gain",
     "judge_guard",
     "judge_holes",
+    "judge_seeds",
     "judge_slices",
+    "judge_unseen",
+    "judge_untrained",
     "points",
     "tell_gain",
     "worst",
@@ -101,6 +104,56 @@ def _more(comparison: Comparison, primary: str, options: PromoteOptions) -> str:
         return "a gain this close to min_gain takes more test queries than anybody labels: train on more pairs first"
     # Power is a chance: enough queries may still have missed. Then half as many again is a fair next step.
     return f"label about {round_up(more if more > 0 else delta.n // 2 + 1)} more test queries"
+
+
+def judge_unseen(unseen: Delta | None, n: int, options: PromoteOptions) -> Finding:
+    """Whether the gain stands without the test queries that train or dev asks as well.
+
+    Args:
+        unseen: The gain on the others; None: all are others.
+        n: Test queries.
+    """
+    if unseen is None:
+        return Finding(PROMOTE)
+    low, high = bounds(unseen)
+    line = f"min_gain ({points(options.min_gain)} points)"
+    told = f"{n - unseen.n} of {n} test queries ask what a train or dev query asks; the other {unseen.n} gain"
+    enough = unseen.n >= options.min_queries
+    if enough and low > options.min_gain:
+        return Finding(PROMOTE, (), tell_gain(unseen))
+    if enough and high <= options.min_gain:
+        return Finding(REFUSE, (f"{told} {_gain(unseen)}: not beyond {line}",), tell_gain(unseen))
+    return Finding(CANNOT_DECIDE, (f"{told} {_gain(unseen)}: that does not show more than {line}",), tell_gain(unseen))
+
+
+def judge_seeds(delta: Delta, seeds: Mapping[str, Delta]) -> Finding:
+    """Whether the same training with other seeds gains, too, where there was one.
+
+    Args:
+        seeds: Model -> its gain on the same test queries.
+    """
+    against = sorted(name for name, other in seeds.items() if (other.mean > 0) != (delta.mean > 0))
+    answer, why = PROMOTE, list[str]()
+    if against:
+        told = ", ".join(f"{name} {_gain(seeds[name])}" for name in against)
+        answer, why = CANNOT_DECIDE, [f"the same training with another seed says otherwise: {told}"]
+    elif seeds:
+        why = [f"the same training with other seeds: {', '.join(points(seeds[name].mean) for name in sorted(seeds))}"]
+    return Finding(answer, tuple(why), {name: tell_gain(other) for name, other in seeds.items()})
+
+
+def judge_untrained(delta: Delta, untrained: Mapping[str, float]) -> Finding:
+    """Name what gains more without training. It decides nothing: it was measured on train and dev queries.
+
+    Args:
+        untrained: What an assessment measured, as a sentence calls it -> points gained over stock, as a share.
+    """
+    better = {name: gain for name, gain in untrained.items() if gain > delta.mean}
+    if not better:
+        return Finding(PROMOTE, (), dict(untrained))
+    name = max(better, key=lambda one: better[one])
+    told = f"{name} gains {points(better[name])} points over stock on train and dev queries, without training"
+    return Finding(PROMOTE, (f"{told}: lexitune assess",), dict(untrained))
 
 
 def judge_slices(comparison: Comparison, primary: str, options: PromoteOptions) -> Finding:
