@@ -19,6 +19,7 @@ from lexitune.stages.evaluate import driver as evaluating
 from lexitune.stages.promote import driver as promoting
 from lexitune.stages.promote import switch as switching
 from lexitune.stages.promote.serving import read_serving
+from lexitune.stages.promote.thresholds import between
 from lexitune.stages.reembed import driver as reembedding
 from lexitune.stages.reembed.options import ReembedOptions
 from lexitune.stores.store import open_store
@@ -84,6 +85,28 @@ def test_no_connection_is_left_when_the_evaluation_is_done(judged: Workspace, po
         left = db.execute(ask).fetchone()
 
     assert left == (0,)
+
+
+def test_a_threshold_is_mapped_through_the_store_and_carried_over_a_switch(
+    judged: Workspace, tiny_model_folder: Path
+) -> None:
+    """The toy's store compares every vector, so the map is that of the files."""
+    through = evaluating.read_evaluation(evaluating.report_path(judged, "good")).score_map
+    assert through is not None
+    promoting.run(judged, thresholds={"cut": 0.6})
+    serving, told = read_serving(judged), between(judged)
+
+    own = ModelOptions(precision="fp32", device="cpu")
+    reembedding.run(judged, model_id="good", model=own, options=ReembedOptions())
+    files = evaluating.run(judged, model=replace(own, model=str(tiny_model_folder))).score_map
+
+    assert serving is not None
+    assert serving.store
+    assert told.at(0.6).new == serving.thresholds["cut"] == through.image(0.6)
+    assert files is not None
+    # Scores of a database are floats of the same vectors, summed in another order.
+    assert files.image(0.6) == pytest.approx(through.image(0.6), abs=1e-4)
+    assert (files.queries, files.held_out) == (through.queries, through.held_out)
 
 
 def test_where_a_store_answers_the_files_are_not_read(judged: Workspace) -> None:
