@@ -22,6 +22,7 @@ from lexitune.stages.promote.serving import read_serving
 from lexitune.stages.promote.thresholds import between
 from lexitune.stages.reembed import driver as reembedding
 from lexitune.stages.reembed.options import ReembedOptions
+from lexitune.stores.pgvector import PgvectorStore
 from lexitune.stores.store import open_store
 
 AddChallenger = Callable[[Workspace, str, Path], None]
@@ -78,13 +79,24 @@ def test_the_challenger_is_judged_through_the_store(judged: Workspace) -> None:
     assert (judged.runs / "good-tuned-exact.trec").exists()
 
 
-def test_no_connection_is_left_when_the_evaluation_is_done(judged: Workspace, postgres: str) -> None:
-    ask = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lexitune' AND pid <> pg_backend_pid()"
-    with psycopg.connect(postgres) as db:
-        db.execute("SELECT pg_sleep(0.1)")  # a server lets go of a connection a moment after it was closed
-        left = db.execute(ask).fetchone()
+def test_the_store_is_closed_when_its_search_is_done(judged: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+    close = PgvectorStore.close
 
-    assert left == (0,)
+    def noting(store: PgvectorStore) -> None:
+        closed.append(store.alias)
+        close(store)
+
+    monkeypatch.setattr(PgvectorStore, "close", noting)
+    staged = require_staged(judged, "good")
+
+    with evaluating.staged_search(staged) as search:
+        assert search is not None
+        assert closed == []
+
+    assert closed == [open_store(staged.store).alias]
+    with evaluating.staged_search(replace(staged, store="", index="")) as none:
+        assert none is None
 
 
 def test_a_threshold_is_mapped_through_the_store_and_carried_over_a_switch(
