@@ -101,7 +101,7 @@ def check_value(options: type, option: Field[Any], value: Any, *, label: str) ->
     if choices and value not in choices:
         raise UsageError("E2002", f"{label}: {value!r} is not a choice", fix=did_you_mean(str(value), choices))
     form = option.metadata.get("form")
-    if form and not re.fullmatch(form, value):
+    if form and not re.fullmatch(form, str(value)):
         raise UsageError("E2002", f"{label}: {value!r} cannot be read", fix=f"{option.name}: {option.metadata['help']}")
     least, most = option.metadata.get("least"), option.metadata.get("most")
     # Written so that NaN, which compares false with everything, is out of range too.

@@ -18,6 +18,7 @@ from lexitune.io.trec import write_run
 from lexitune.io.workspace import Meta, Workspace, write_meta
 from lexitune.metrics.comparison import compare, compare_slices
 from lexitune.metrics.report import Report
+from lexitune.metrics.score_map import RankedScores, learn_score_map
 from lexitune.pipeline.data import import_data
 from lexitune.pipeline.refresh import refresh_report
 from lexitune.stages.evaluate.evaluation import Change, Evaluation, Side
@@ -124,3 +125,23 @@ def test_an_evaluation_that_no_longer_holds_leaves_the_advice(gone: str, workspa
 
     advise(workspace)
     assert told(workspace, ["Is a tune worth it here?", "NOT WORTH IT"]) == [True, True]
+
+
+def test_where_scores_were_mapped_the_page_has_thresholds_and_a_slice_says_when_it_is_not_judged(
+    workspace: Workspace,
+) -> None:
+    words = ["A threshold in your code lies elsewhere now", "too few to be judged"]
+    before = told(workspace, words)
+    old = np.tile(np.arange(10) / 10, (40, 1))
+    scores = RankedScores(old, np.zeros(old.shape, dtype=bool))
+    found = evaluation()
+    part = compare_slices(found.comparison, {"language=de": set(TESTS[:40])}, resamples=100)
+    path = workspace.reports / "m1.json"
+    mapped = replace(
+        found,
+        score_map=learn_score_map(scores, scores, held_out=np.arange(40) < 20),
+        comparison=replace(found.comparison, slices=part),
+    )
+    replace_text(path, json.dumps(mapped.to_json()))
+
+    assert (before, told(workspace, words)) == ([False, False], [True, True])

@@ -19,8 +19,10 @@ from lexitune.stages.evaluate import driver as evaluating
 from lexitune.stages.promote import driver as promoting
 from lexitune.stages.promote import switch as switching
 from lexitune.stages.promote.serving import read_serving
+from lexitune.stages.promote.thresholds import between
 from lexitune.stages.reembed import driver as reembedding
 from lexitune.stages.reembed.options import ReembedOptions
+from lexitune.stores.pgvector import PgvectorStore
 from lexitune.stores.store import open_store
 
 AddChallenger = Callable[[Workspace, str, Path], None]
@@ -77,13 +79,46 @@ def test_the_challenger_is_judged_through_the_store(judged: Workspace) -> None:
     assert (judged.runs / "good-tuned-exact.trec").exists()
 
 
-def test_no_connection_is_left_when_the_evaluation_is_done(judged: Workspace, postgres: str) -> None:
-    ask = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'lexitune' AND pid <> pg_backend_pid()"
-    with psycopg.connect(postgres) as db:
-        db.execute("SELECT pg_sleep(0.1)")  # a server lets go of a connection a moment after it was closed
-        left = db.execute(ask).fetchone()
+def test_the_store_is_closed_when_its_search_is_done(judged: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[str] = []
+    close = PgvectorStore.close
 
-    assert left == (0,)
+    def noting(store: PgvectorStore) -> None:
+        closed.append(store.alias)
+        close(store)
+
+    monkeypatch.setattr(PgvectorStore, "close", noting)
+    staged = require_staged(judged, "good")
+
+    with evaluating.staged_search(staged) as search:
+        assert search is not None
+        assert closed == []
+
+    assert closed == [open_store(staged.store).alias]
+    with evaluating.staged_search(replace(staged, store="", index="")) as none:
+        assert none is None
+
+
+def test_a_threshold_is_mapped_through_the_store_and_carried_over_a_switch(
+    judged: Workspace, tiny_model_folder: Path
+) -> None:
+    """The toy's store compares every vector, so the map is that of the files."""
+    through = evaluating.read_evaluation(evaluating.report_path(judged, "good")).score_map
+    assert through is not None
+    promoting.run(judged, thresholds={"cut": 0.6})
+    serving, told = read_serving(judged), between(judged)
+
+    own = ModelOptions(precision="fp32", device="cpu")
+    reembedding.run(judged, model_id="good", model=own, options=ReembedOptions())
+    files = evaluating.run(judged, model=replace(own, model=str(tiny_model_folder))).score_map
+
+    assert serving is not None
+    assert serving.store
+    assert told.at(0.6).new == serving.thresholds["cut"] == through.image(0.6)
+    assert files is not None
+    # Scores of a database are floats of the same vectors, summed in another order.
+    assert files.image(0.6) == pytest.approx(through.image(0.6), abs=1e-4)
+    assert (files.queries, files.held_out) == (through.queries, through.held_out)
 
 
 def test_where_a_store_answers_the_files_are_not_read(judged: Workspace) -> None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import click
 
 from lexitune.cli.command import Call, Command, Result
-from lexitune.cli.options import read_options
 from lexitune.models.options import ModelOptions
-from lexitune.pipeline.options import PlanOptions
 from lexitune.stages.reembed.options import ReembedOptions
-from lexitune.stages.train.options import TrainOptions
 
 __all__ = ["command"]
 
@@ -26,9 +23,7 @@ def run(call: Call) -> Result:
     from lexitune.stages.reembed.driver import foresee
     from lexitune.stages.reembed.driver import run as reembed
 
-    # Not flags of this command, but the workspace's own: what an hour here costs.
-    others = read_options({}, (TrainOptions, PlanOptions), config=workspace.config)
-    rate, model_id = hourly_rate(workspace, options | others), call.params["model_id"]
+    rate, model_id = hourly_rate(workspace, options), call.params["model_id"]
     own = [model_id] if model_id else []
     if call.params["dry_run"]:
         plan = foresee(

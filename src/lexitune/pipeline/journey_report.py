@@ -18,6 +18,7 @@ from lexitune.metrics.statistics import t_interval
 from lexitune.pipeline.assessment_blocks import assessment_blocks, sentence
 from lexitune.pipeline.labels import LABELS, points
 from lexitune.pipeline.outcome import gain_text, verdict
+from lexitune.pipeline.score_blocks import score_table
 from lexitune.report.blocks import (
     Block,
     Cell,
@@ -157,6 +158,8 @@ def _figures(evaluation: Evaluation) -> list[Block]:
     ]
     if evaluation.comparison.slices:
         blocks.append(_slices_table(evaluation.comparison, name))
+    if evaluation.score_map:
+        blocks.append(score_table(evaluation.score_map, evaluation.model_id))
     return blocks
 
 

@@ -20,8 +20,11 @@ from lexitune.models.spec import ModelSpec, known_spec
 from lexitune.pipeline.bill import Gain, Plan, Subject
 from lexitune.pipeline.options import PlanOptions
 from lexitune.pipeline.reckon import make_plan
+from lexitune.pipeline.sections import SECTIONS
 from lexitune.pipeline.workload import Workload, count_data, count_file, told
+from lexitune.settings import build, read_toml
 from lexitune.stages.assess.driver import read_advice, report_path
+from lexitune.stages.train.options import TrainOptions
 
 __all__ = ["hourly_rate", "plan"]
 
@@ -65,18 +68,21 @@ def plan(workspace: Workspace | None, source: Path | None, *, sections: Mapping[
     )
 
 
-def hourly_rate(workspace: Workspace | None, sections: Mapping[str, Any]) -> float:
+def hourly_rate(workspace: Workspace, sections: Mapping[str, Any]) -> float:
     """Pounds that an hour here costs, as told, else by the table of hardware; 0: nothing says so.
 
     Args:
-        sections: Section name -> options record: model, train, plan.
+        sections: Section name -> options record: model, and train and plan where they differ from the workspace's own.
 
     Raises:
-        UsageError: A bad row in the table of hardware.
+        UsageError: A bad file of options, or a bad row in the table of hardware.
     """
-    if rate := float(sections["train"].hourly_rate):
-        return rate
-    rows = known_hardware(_tables(workspace, sections["plan"]))
+    written = read_toml(workspace.config, SECTIONS)
+    train = sections.get("train") or build(TrainOptions, written.get("train", {}))
+    if train.hourly_rate:
+        return float(train.hourly_rate)
+    own = sections.get("plan") or build(PlanOptions, written.get("plan", {}))
+    rows = known_hardware(_tables(workspace, own))
     try:
         return rows[device_here(rows, sections["model"].device)].pounds_per_hour
     except UsageError:  # a GPU that no row describes

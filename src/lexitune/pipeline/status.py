@@ -88,7 +88,7 @@ class Status:
         through = f" through index {self.index}" * bool(self.index)
         before = f" (before it: {self.before})" * bool(self.before)
         lines.append(f"serving     {self.serving or 'nothing yet'}{through}{before}")
-        lines += [f"kept        {line}" for line in self.kept] + [f"can go      {line}" for line in self.can_go]
+        lines += [f"before      {line}" for line in self.kept] + [f"can go      {line}" for line in self.can_go]
         if self.report:
             lines.append(f"report      {self.report}")
         lines += [f"unfinished  {line}" for line in self.unfinished]
@@ -141,7 +141,7 @@ def status(workspace: Workspace) -> Status:
         next_command="",
         index=serving.index if serving else "",
         report="report.html" if (workspace.root / "report.html").exists() else "",
-        kept=[f"{one.serving.index or one.serving.model}, {one}" for one in held if one.until and not one.is_over],
+        kept=[f"{one.serving.index or one.serving.model} {one}" for one in held if one.until and not one.is_over],
         can_go=[command for one in held if one.is_over for command in _ways_to_drop(workspace, one.serving, needed)],
     )
     mend = next((command for _, command in stale), "")

@@ -194,7 +194,11 @@ def test_of_workers_that_may_be_any_number_no_time_is_foretold(model: Embedder, 
 def test_an_hour_costs_what_is_told_and_else_what_the_table_says(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path)
     (tmp_path / "hardware.toml").write_text("[cpu]\npounds_per_hour = 0.25\n")
-    sections = {"model": FP32, "train": TrainOptions(), "plan": PlanOptions()}
+    sections = {"model": FP32}
 
     assert hourly_rate(workspace, sections) == 0.25
-    assert hourly_rate(workspace, sections | {"train": TrainOptions(hourly_rate=2.0)}) == 2.0
+    assert hourly_rate(workspace, {**sections, "train": TrainOptions(hourly_rate=2.0)}) == 2.0
+    (tmp_path / "other.toml").write_text("[cpu]\npounds_per_hour = 0.5\n")
+    assert hourly_rate(workspace, {**sections, "plan": PlanOptions(hardware=str(tmp_path / "other.toml"))}) == 0.5
+    workspace.config.write_text("[train]\nhourly_rate = 3.0\n")
+    assert hourly_rate(workspace, sections) == 3.0
