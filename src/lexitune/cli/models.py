@@ -19,8 +19,10 @@ __all__ = ["command", "table"]
 
 NONE = "No tuned model is here."
 LONGEST_ID = 27
-FLAGS = {"docs": "show", "anyway": "rm", "yes": "rm"}
+FLAGS = {"docs": "show", "snippet": "show", "anyway": "rm", "yes": "rm"}
 """Flag -> the word that it goes with."""
+
+SNIPPETS = "sentence-transformers, langchain, llamaindex or haystack"
 
 
 def run(call: Call) -> Result:
@@ -32,6 +34,8 @@ def run(call: Call) -> Result:
     lexitune models                        all of them, the newest first
     lexitune models show minilm-35         what made it, what became of it
     lexitune models show minilm-35 --docs  ids of all passages it learnt from
+    lexitune models show minilm-35 --snippet langchain
+                                           code that uses it
     lexitune models --trained-on DOC_ID    who learnt from a passage or query
     lexitune models rm minilm-35           refused where something needs it
     """
@@ -44,6 +48,8 @@ def run(call: Call) -> Result:
     if word == "rm":
         return _remove(call, workspace, given)
     if word == "show":
+        if call.params["snippet"] is not None:
+            return _snippet(workspace, given, call.params["snippet"])
         return _show(workspace, given, docs=call.params["docs"])
     if call.params["trained_on"] is not None:
         return _trained_on(workspace, call.params["trained_on"])
@@ -127,6 +133,15 @@ def _show(workspace: Workspace, given: str, *, docs: bool) -> Result:
     return Result(record_lines(found), found.to_json(), following)
 
 
+def _snippet(workspace: Workspace, given: str, library: str) -> Result:
+    from lexitune.pipeline.models import find_model
+    from lexitune.pipeline.use import snippet_of
+
+    model_id = find_model(workspace, given)
+    code = snippet_of(workspace, model_id, library)
+    return Result(code.splitlines(), {"model_id": model_id, "library": library, "code": code})
+
+
 def _trained_on(workspace: Workspace, wanted: str) -> Result:
     from lexitune.io.ids import read_id
     from lexitune.pipeline.lineage import YES, is_here, models_trained_on
@@ -182,6 +197,7 @@ command = Command(
         click.Argument(["word"], required=False, metavar="[show|rm]"),
         click.Argument(["model_id"], required=False),
         click.Option(["--docs"], is_flag=True, help="With show: the ids of all passages it learnt from, one a line"),
+        click.Option(["--snippet"], metavar="LIBRARY", help=f"With show: code that uses it, for {SNIPPETS}"),
         click.Option(["--trained-on"], metavar="ID", help="Which models learnt from this passage or query"),
         click.Option(["--anyway"], is_flag=True, help="With rm: also what is staged, or only a rollback goes back to"),
         click.Option(["--yes"], is_flag=True, help="With rm: do not ask"),

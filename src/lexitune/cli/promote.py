@@ -51,6 +51,8 @@ def run(call: Call) -> Result:
     after = read_serving(workspace)
     if after != before:
         lines.append(f"before it {old} served; back again: {in_folder('lexitune rollback', workspace.root)}")
+        shown = in_folder(f"lexitune models show {staged.model_id} --snippet sentence-transformers", workspace.root)
+        lines += ["code that uses it, also for langchain, llamaindex and haystack:", f"  {shown}"]
     data = {"gate": asdict(result), "serving": asdict(after) if after else None}
     return Result(lines, data, result.next_command, exit_code(result))
 
