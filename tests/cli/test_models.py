@@ -131,11 +131,14 @@ def test_rm_refuses_what_serves(filled: Workspace) -> None:
 @pytest.mark.parametrize(
     ("args", "problem", "fix"),
     [
-        (("m1",), "models knows show and rm, not 'm1'", "models show m1"),
+        (("m1",), "models knows show, push and rm, not 'm1'", "models show m1"),
         (("show",), "models show needs a model's id", "models lists them"),
         (("--docs",), "--docs goes with models show", "models show MODEL_ID --docs"),
         (("show", "m1", "--yes"), "--yes goes with models rm", "models rm MODEL_ID --yes"),
         (("rm", "m1", "--trained-on", "d1"), "--trained-on asks all models", "models --trained-on DOC_ID"),
+        (("push", "m1"), "where to?", "models push m1 --to owner/name"),
+        (("push", "m1", "--to", "law"), "--to 'law' is no name that the Hub takes", "--to owner/name"),
+        (("show", "m1", "--dry-run"), "--dry-run goes with models push", "models push MODEL_ID --dry-run"),
         (("--trained-on", " "), "--trained-on: the id is empty", "give the id of a passage or query"),
         (("show", "x"), "no model 'x'", "known: m1"),
     ],

@@ -116,6 +116,20 @@ def test_a_line_fits_the_terminal(library: str, has_map: bool) -> None:
     assert not re.search(r"\n{4}|[ \t]\n", code)
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_matrix_of_a_model_on_the_hub_is_the_file_of_that_name(
+    library: str, saved: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needs(library)
+    model = saved(has_map=True)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda repo_id, filename: f"{repo_id}/{filename}")
+
+    place = Place(str(tmp_path / "law"), on_hub=True, has_map=True)
+    names = run(snippet(library, place, model.spec), monkeypatch, tmp_path)
+
+    np.testing.assert_allclose(np.asarray(names["queries"]), model.encode_queries([ODD_QUERY]), atol=1e-5)
+
+
 def test_on_the_hub_the_matrix_is_fetched_and_code_of_the_model_s_own_is_allowed_by_name() -> None:
     place = Place("acme/law", on_hub=True, has_map=True)
     code = snippet("langchain", place, replace(SPEC, remote_code=True))
