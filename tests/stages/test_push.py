@@ -233,6 +233,7 @@ def test_nothing_leaves_before_somebody_says_yes(workspace: Workspace, hub: Hub)
     assert "asks before anything leaves this machine" in result.stderr
     assert hub.files == {}
     assert [asked for asked in hub.asked if asked.startswith("POST")] == []
+    assert list(workspace.uploads.iterdir()) == []
 
 
 def test_after_a_push_the_address_is_told_and_no_copy_of_the_weights_stays(workspace: Workspace, hub: Hub) -> None:

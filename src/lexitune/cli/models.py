@@ -216,14 +216,17 @@ def _push(call: Call, workspace: Workspace, given: str) -> Result:
     if call.params["dry_run"]:
         told = [*lines, "this would be uploaded, and lies in", f"  {shown_path(package.folder)}"]
         return Result(told, {**data, "folder": str(package.folder)}, f"lexitune {again}")
-    for line in lines:
-        call.talk.say(line)
-    replaced = ", which is there already" * bool(there)
-    question = f"Upload {megabytes(sum(package.sizes.values()))} to {to}, {seen}{replaced}?"
-    if not ask(question, yes=call.params["yes"], command=again, before="anything leaves this machine"):
-        return Result(["nothing was uploaded"], data, f"lexitune models show {model_id}")
-    url = upload(package.folder, to, public=public, message="A model made by lexitune, with its measurements")
-    shutil.rmtree(package.folder)
+    try:
+        for line in lines:
+            call.talk.say(line)
+        total, replaced = megabytes(sum(package.sizes.values())), ", which is there already" * bool(there)
+        question = f"Upload {total} to {to}, {seen}{replaced}?"
+        if not ask(question, yes=call.params["yes"], command=again, before="anything leaves this machine"):
+            return Result(["nothing was uploaded"], data, f"lexitune models show {model_id}")
+        call.talk.say(f"uploading {total}")
+        url = upload(package.folder, to, public=public, message="A model made by lexitune, with its measurements")
+    finally:
+        shutil.rmtree(package.folder)
     return Result([f"{model_id} is at {url}, {seen}"], {**data, "url": url}, f"lexitune models show {model_id}")
 
 
