@@ -38,6 +38,7 @@ CODES = {
     "E1103": "a service's answer that is no vector for each text",
     "E1104": "a cluster that cannot be reached",
     "E1105": "a worker that failed",
+    "E1106": "an upload that failed",
     # E12xx  training
     "E1201": "a loss, gradient or weight that is not a number",
     "E1202": "a model that collapsed in training",
@@ -85,6 +86,8 @@ CODES = {
     "E2143": "an index that serves",
     "E2144": "a model that something needs",
     "E2145": "a promotion that is forced without a reason",
+    "E2146": "no login at the Hub that may write there",
+    "E2147": "an upload that everybody would read",
     # E30xx  reading files
     "E3001": "no such file or folder",
     "E3002": "a file of another kind or encoding",

@@ -8,8 +8,10 @@ from click.testing import CliRunner, Result
 from tests.pipeline.shelf import STOCK, put_evaluation, put_model, put_vectors, serving
 
 from lexitune.cli.main import main
+from lexitune.cli.models import SNIPPETS
 from lexitune.io.learnt import Learnt
 from lexitune.io.workspace import Workspace
+from lexitune.models.snippets import LIBRARIES
 from lexitune.stages.promote.switch import switch
 
 LONG = "snowflake-arctic-embed-m-long-35a0ec77"
@@ -129,11 +131,14 @@ def test_rm_refuses_what_serves(filled: Workspace) -> None:
 @pytest.mark.parametrize(
     ("args", "problem", "fix"),
     [
-        (("m1",), "models knows show and rm, not 'm1'", "models show m1"),
+        (("m1",), "models knows show, push and rm, not 'm1'", "models show m1"),
         (("show",), "models show needs a model's id", "models lists them"),
         (("--docs",), "--docs goes with models show", "models show MODEL_ID --docs"),
         (("show", "m1", "--yes"), "--yes goes with models rm", "models rm MODEL_ID --yes"),
         (("rm", "m1", "--trained-on", "d1"), "--trained-on asks all models", "models --trained-on DOC_ID"),
+        (("push", "m1"), "where to?", "models push m1 --to owner/name"),
+        (("push", "m1", "--to", "law"), "--to 'law' is no name that the Hub takes", "--to owner/name"),
+        (("show", "m1", "--dry-run"), "--dry-run goes with models push", "models push MODEL_ID --dry-run"),
         (("--trained-on", " "), "--trained-on: the id is empty", "give the id of a passage or query"),
         (("show", "x"), "no model 'x'", "known: m1"),
     ],
@@ -147,3 +152,37 @@ def test_what_does_not_fit_is_answered_with_what_does(
     first, second = result.stderr.splitlines()
     assert problem in first
     assert fix in second
+
+
+def test_the_code_that_uses_a_model_stands_alone_on_stdout_with_its_whole_path(filled: Workspace) -> None:
+    result = call(filled, "show", "m1", "--snippet", "llamaindex")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    compile(result.stdout, "pasted.py", "exec")
+    assert f'model_name="{(filled.models / "m1").resolve()}"' in result.stdout
+    assert 'query_instruction="q: "' in result.stdout
+    found = json.loads(call(filled, "show", "m1", "--snippet", "llamaindex", "--json").stdout)
+    assert (found["model_id"], found["library"]) == ("m1", "llamaindex")
+    assert found["code"] == result.stdout
+
+
+def test_the_help_names_every_library_there_is_code_for() -> None:
+    assert SNIPPETS.replace(" or ", ", ").split(", ") == list(LIBRARIES)
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (("show", "m1", "--snippet", "langchian"), "E2003"),
+        (("--snippet", "langchain"), "E2012"),
+        (("show", LONG, "--snippet", "langchain"), "E3206"),
+    ],
+    ids=["a library that we do not know", "no model", "a model without a record"],
+)
+def test_code_that_cannot_be_given_is_refused(filled: Workspace, args: tuple[str, ...], code: str) -> None:
+    (filled.models / LONG / "lexitune.json").unlink()
+
+    result = call(filled, *args)
+
+    assert result.exit_code == {"E2": 2, "E3": 3}[code[:2]]
+    assert f"error[{code}]" in result.stderr

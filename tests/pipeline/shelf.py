@@ -27,7 +27,9 @@ def put_model(
     folder = workspace.models / model_id
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(b"w" * 1000)
-    card = {"spec": {"licence": "mit"}, "base": {"name": "minilm", "revision": "r1"}, "fingerprint": f"f-{model_id}"}
+    spec = {"name": "minilm", "source": "", "licence": "mit", "query_prompt": "q: ", "max_length": 256}
+    base = {"name": "minilm", "source": source, "revision": "r1"}
+    card = {"schema": 1, "spec": spec, "base": base, "fingerprint": f"f-{model_id}"}
     (folder / "lexitune.json").write_text(json.dumps(card))
     if learnt is not None:
         write_learnt(folder, learnt)

@@ -43,6 +43,16 @@ def files(workspace: Workspace) -> set[str]:
     return {name for name in found if not name.startswith(".lexitune-")}
 
 
+def test_a_folder_made_for_the_hub_goes_with_its_model(workspace: Workspace) -> None:
+    for name in ("m1", "m1-2"):
+        (workspace.uploads / name).mkdir(parents=True)
+        (workspace.uploads / name / "model.safetensors").write_bytes(b"w")
+
+    remove_model(workspace, "m1")
+
+    assert [path.name for path in workspace.uploads.iterdir()] == ["m1-2"]
+
+
 def test_model_vectors_and_rankings_go_and_the_evidence_stays(workspace: Workspace) -> None:
     before, size = files(workspace), size_bytes(workspace.root)
 

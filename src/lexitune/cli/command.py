@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lexitune.io.workspace import Workspace
     from lexitune.types import Silent
 
-__all__ = ["Call", "Command", "Result", "State", "ask", "global_flags", "in_folder", "marked"]
+__all__ = ["Call", "Command", "Result", "State", "ask", "code_lines", "global_flags", "in_folder", "marked"]
 
 MARKS = {OK: "ok   ", LOOK: "look ", FAULT: "FAULT"}
 
@@ -244,6 +244,12 @@ def in_folder(text: str, root: Path | None) -> str:
     here = os.path.relpath(root) if root.resolve().is_relative_to(Path.cwd()) else str(root)
     names = "assess|mine|plan|train|reembed|evaluate|promote|rollback|thresholds|search|status|models|indexes"
     return re.sub(rf"\blexitune (?=({names})\b)", lambda _: f"lexitune -C {shlex.quote(here)} ", text)
+
+
+def code_lines(model_id: str, root: Path) -> list[str]:
+    """Where the code is that uses a model which serves from now on."""
+    shown = in_folder(f"lexitune models show {model_id} --snippet sentence-transformers", root)
+    return ["code that uses it, also for langchain, llamaindex and haystack:", f"  {shown}"]
 
 
 def ask(question: str, *, yes: bool, command: str, before: str = "it changes what serves") -> bool:

@@ -19,12 +19,23 @@ __all__ = ["command", "table"]
 
 NONE = "No tuned model is here."
 LONGEST_ID = 27
-FLAGS = {"docs": "show", "anyway": "rm", "yes": "rm"}
-"""Flag -> the word that it goes with."""
+WORDS = ("show", "push", "rm")
+FLAGS = {
+    "docs": ("show",),
+    "snippet": ("show",),
+    "to": ("push",),
+    "public": ("push",),
+    "dry_run": ("push",),
+    "anyway": ("rm",),
+    "yes": ("rm", "push"),
+}
+"""Flag -> the words that it goes with."""
+
+SNIPPETS = "sentence-transformers, langchain, llamaindex or haystack"
 
 
 def run(call: Call) -> Result:
-    """List the models of this workspace, show one, or remove one.
+    """List the models of this workspace, show, push or remove one.
 
     As much of a MODEL_ID as no other begins with is enough.
 
@@ -32,7 +43,11 @@ def run(call: Call) -> Result:
     lexitune models                        all of them, the newest first
     lexitune models show minilm-35         what made it, what became of it
     lexitune models show minilm-35 --docs  ids of all passages it learnt from
+    lexitune models show minilm-35 --snippet langchain
+                                           code that uses it
     lexitune models --trained-on DOC_ID    who learnt from a passage or query
+    lexitune models push minilm-35 --to owner/name
+                                           to the Hugging Face Hub, private
     lexitune models rm minilm-35           refused where something needs it
     """
     word, given = call.params["word"], call.params["model_id"]
@@ -43,7 +58,11 @@ def run(call: Call) -> Result:
     recover(workspace, talk=call.talk)
     if word == "rm":
         return _remove(call, workspace, given)
+    if word == "push":
+        return _push(call, workspace, given)
     if word == "show":
+        if call.params["snippet"] is not None:
+            return _snippet(workspace, given, call.params["snippet"])
         return _show(workspace, given, docs=call.params["docs"])
     if call.params["trained_on"] is not None:
         return _trained_on(workspace, call.params["trained_on"])
@@ -57,16 +76,18 @@ def _check(params: Mapping[str, Any]) -> None:
         UsageError: They do not.
     """
     word, given = params["word"], params["model_id"]
-    if word not in (None, "show", "rm"):
+    if word not in (None, *WORDS):
         meant = f"lexitune models show {word}" if given is None else "lexitune models --help"
-        raise UsageError("E2012", f"models knows show and rm, not '{word}'", fix=meant)
+        raise UsageError("E2012", f"models knows show, push and rm, not '{word}'", fix=meant)
     if word is not None and given is None:
         raise UsageError("E2012", f"models {word} needs a model's id", fix="lexitune models lists them")
-    for flag, owner in FLAGS.items():
-        if params[flag] and word != owner:
-            raise UsageError(
-                "E2012", f"--{flag} goes with models {owner}", fix=f"lexitune models {owner} MODEL_ID --{flag}"
-            )
+    for flag, owners in FLAGS.items():
+        if params[flag] and word not in owners:
+            typed = f"--{flag.replace('_', '-')}"
+            fix = f"lexitune models {owners[0]} MODEL_ID {typed}"
+            raise UsageError("E2012", f"{typed} goes with models {' and '.join(owners)}", fix=fix)
+    if word == "push" and params["to"] is None:
+        raise UsageError("E2012", "where to?", fix=f"lexitune models push {given} --to owner/name")
     if params["trained_on"] is not None and word is not None:
         raise UsageError("E2012", "--trained-on asks all models", fix="lexitune models --trained-on DOC_ID")
 
@@ -127,6 +148,15 @@ def _show(workspace: Workspace, given: str, *, docs: bool) -> Result:
     return Result(record_lines(found), found.to_json(), following)
 
 
+def _snippet(workspace: Workspace, given: str, library: str) -> Result:
+    from lexitune.pipeline.models import find_model
+    from lexitune.pipeline.use import snippet_of
+
+    model_id = find_model(workspace, given)
+    code = snippet_of(workspace, model_id, library)
+    return Result(code.splitlines(), {"model_id": model_id, "library": library, "code": code})
+
+
 def _trained_on(workspace: Workspace, wanted: str) -> Result:
     from lexitune.io.ids import read_id
     from lexitune.pipeline.lineage import YES, is_here, models_trained_on
@@ -167,6 +197,39 @@ def _remove(call: Call, workspace: Workspace, given: str) -> Result:
     return Result(lines, data, "lexitune models")
 
 
+def _push(call: Call, workspace: Workspace, given: str) -> Result:
+    import shutil
+
+    from lexitune.models.publish import check_destination, check_name, upload
+    from lexitune.pipeline.models import find_model
+    from lexitune.pipeline.outcome import shown_path
+    from lexitune.pipeline.push import write_package
+
+    model_id, to, public = find_model(workspace, given), call.params["to"], call.params["public"]
+    check_name(to)
+    there = "" if call.params["dry_run"] else check_destination(to, public=public)
+    seen = there or ("public" if public else "private")
+    package = write_package(workspace, model_id, to)
+    lines = [f"{size:>13,}  {name}" for name, size in package.sizes.items()]
+    data = {"model_id": model_id, "to": to, "visibility": seen, "files": dict(package.sizes), "url": None}
+    again = f"models push {model_id} --to {to}" + " --public" * public
+    if call.params["dry_run"]:
+        told = [*lines, "this would be uploaded, and lies in", f"  {shown_path(package.folder)}"]
+        return Result(told, {**data, "folder": str(package.folder)}, f"lexitune {again}")
+    try:
+        for line in lines:
+            call.talk.say(line)
+        total, replaced = megabytes(sum(package.sizes.values())), ", which is there already" * bool(there)
+        question = f"Upload {total} to {to}, {seen}{replaced}?"
+        if not ask(question, yes=call.params["yes"], command=again, before="anything leaves this machine"):
+            return Result(["nothing was uploaded"], data, f"lexitune models show {model_id}")
+        call.talk.say(f"uploading {total}")
+        url = upload(package.folder, to, public=public, message="A model made by lexitune, with its measurements")
+    finally:
+        shutil.rmtree(package.folder)
+    return Result([f"{model_id} is at {url}, {seen}"], {**data, "url": url}, f"lexitune models show {model_id}")
+
+
 def megabytes(count: int) -> str:
     """
     >>> megabytes(98_765_432), megabytes(4_000)
@@ -179,12 +242,16 @@ command = Command(
     "models",
     run,
     params=[
-        click.Argument(["word"], required=False, metavar="[show|rm]"),
+        click.Argument(["word"], required=False, metavar="[show|push|rm]"),
         click.Argument(["model_id"], required=False),
         click.Option(["--docs"], is_flag=True, help="With show: the ids of all passages it learnt from, one a line"),
+        click.Option(["--snippet"], metavar="LIBRARY", help=f"With show: code that uses it, for {SNIPPETS}"),
         click.Option(["--trained-on"], metavar="ID", help="Which models learnt from this passage or query"),
         click.Option(["--anyway"], is_flag=True, help="With rm: also what is staged, or still kept for a rollback"),
-        click.Option(["--yes"], is_flag=True, help="With rm: do not ask"),
+        click.Option(["--to"], metavar="OWNER/NAME", help="With push: the repository on the Hugging Face Hub"),
+        click.Option(["--public"], is_flag=True, help="With push: everybody may read it; private otherwise"),
+        click.Option(["--dry-run"], is_flag=True, help="With push: only write the folder that would be uploaded"),
+        click.Option(["--yes"], is_flag=True, help="With rm and push: do not ask"),
     ],
     has_json=True,
 )

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from lexitune.cli.command import Call, Command, Result, ask, in_folder
+from lexitune.cli.command import Call, Command, Result, ask, code_lines, in_folder
 from lexitune.errors import UsageError
 from lexitune.stages.promote.options import PromoteOptions
 
@@ -51,6 +51,7 @@ def run(call: Call) -> Result:
     after = read_serving(workspace)
     if after != before:
         lines.append(f"before it {old} served; back again: {in_folder('lexitune rollback', workspace.root)}")
+        lines += code_lines(staged.model_id, workspace.root)
     data = {"gate": asdict(result), "serving": asdict(after) if after else None}
     return Result(lines, data, result.next_command, exit_code(result))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lexitune.cli.command import Call, Command, Result
+from lexitune.cli.command import Call, Command, Result, code_lines
 from lexitune.errors import UsageError
 from lexitune.pipeline.sections import SECTIONS
 
@@ -31,7 +31,10 @@ def run(call: Call) -> Result:
     from lexitune.pipeline.tune import run as tune
 
     outcome = tune(workspace, given, sections=sections, talk=call.talk)
-    return Result(outcome.lines, outcome.to_json(), outcome.next_command, outcome.exit_code)
+    lines = list(outcome.lines)
+    if outcome.model is not None and outcome.exit_code == 0:
+        lines += code_lines(outcome.model.name, workspace.root)
+    return Result(lines, outcome.to_json(), outcome.next_command, outcome.exit_code)
 
 
 def so_far(root: Path) -> dict[str, Any]:

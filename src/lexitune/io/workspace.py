@@ -101,6 +101,11 @@ class Workspace:
         return self.root / "vectors"
 
     @property
+    def uploads(self) -> Path:
+        """Folders made for the Hub, one a model."""
+        return self.root / "uploads"
+
+    @property
     def verdicts(self) -> Path:
         return self.root / "verdicts"
 

@@ -19,11 +19,9 @@ from safetensors.numpy import load_file, save_file
 from sentence_transformers.base.modules.dense import Dense
 
 from lexitune.errors import DataError
+from lexitune.models.record import ADAPTER
 
-__all__ = ["ADAPTER", "Matrix", "adapt", "adapter_use", "hash_matrix", "read_adapter", "unit_rows", "write_adapter"]
-
-ADAPTER = "query_adapter"
-"""Key in a model's record, and name of the file and the folder beside it."""
+__all__ = ["Matrix", "adapt", "dense_use", "hash_matrix", "read_adapter", "unit_rows", "write_adapter"]
 
 Matrix = NDArray[np.float32]
 
@@ -91,26 +89,10 @@ def read_adapter(folder: Path, record: Mapping[str, Any] | None, *, dimension: i
     return weight
 
 
-def adapter_use(name: str, *, normalise: bool) -> list[str]:
-    """How to use the adapter without lexitune: lines of Markdown for the folder `name`'s README."""
-    unit = ["queries /= np.linalg.norm(queries, axis=1, keepdims=True)"] if normalise else []
+def dense_use(name: str, *, normalise: bool) -> list[str]:
+    """How to use the adapter by its module: lines of Markdown for the folder `name`'s README."""
     mapped = 'adapter({"sentence_embedding": queries})["sentence_embedding"]'
     return [
-        "Passages are encoded by the stock model, so an index that it made stays as it is. Queries go through a matrix",
-        "after encoding; without that they are the stock model's queries. In numpy, on query vectors from wherever:",
-        "",
-        "```python",
-        "import numpy as np",
-        "from safetensors.numpy import load_file",
-        "from sentence_transformers import SentenceTransformer",
-        "",
-        f'model = SentenceTransformer("{name}")',
-        f'weight = load_file("{name}/{ADAPTER}.safetensors")["weight"]',
-        'queries = model.encode_query(["what you look for"]) @ weight.T',
-        *unit,
-        'passages = model.encode_document(["what may answer it"])',
-        "print(queries @ passages.T)",
-        "```",
         "",
         "With sentence-transformers alone:",
         "",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from lexitune.errors import DataError
-from lexitune.models.adapter import ADAPTER, adapter_use, hash_matrix, write_adapter
+from lexitune.models.adapter import dense_use, hash_matrix, write_adapter
+from lexitune.models.card import model_card, use
+from lexitune.models.record import ADAPTER, RECORD, SCHEMA
+from lexitune.models.snippets import Place
 from lexitune.models.spec import ModelSpec
 
-__all__ = ["RECORD", "check_folder", "read_record", "spec_of_record", "write_folder"]
-
-RECORD = "lexitune.json"
-SCHEMA = 1
+__all__ = ["check_folder", "write_folder"]
 
 
 def write_folder(
@@ -57,8 +57,10 @@ def write_folder(
         write_adapter(query_map, partial)
         record[ADAPTER] = hash_matrix(query_map)
     (partial / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    use = _use(folder.name) if query_map is None else adapter_use(folder.name, normalise=spec.normalise)
-    (partial / "README.md").write_text(readme(folder.name, spec, base, use), encoding="utf-8")
+    chapters = use(Place(folder.name, has_map=query_map is not None), spec)
+    if query_map is not None:
+        chapters += dense_use(folder.name, normalise=spec.normalise)
+    (partial / "README.md").write_text(model_card(folder.name, spec, base, chapters), encoding="utf-8")
     if folder.exists():
         old = folder.with_name(f".{folder.name}.old")
         shutil.rmtree(old, ignore_errors=True)
@@ -67,75 +69,6 @@ def write_folder(
         shutil.rmtree(old)
     else:
         partial.rename(folder)
-
-
-def readme(name: str, spec: ModelSpec, base: Mapping[str, str], use: Sequence[str]) -> str:
-    """A model card that names the base, the prompts and the use, and quotes no training text."""
-    head = ["library_name: sentence-transformers", "pipeline_tag: sentence-similarity"]
-    origin = base.get("source", "")
-    if origin.count("/") == 1 and not Path(origin).exists():
-        head.append(f"base_model: {origin}")
-    if spec.licence:
-        head.append(f"license: {spec.licence}")
-    prompts = f"query {spec.query_prompt!r}, passage {spec.doc_prompt!r}"
-    return "\n".join(
-        [
-            "---",
-            *head,
-            "---",
-            f"# {name}",
-            "",
-            f"An embedding model for search, made by lexitune from {base.get('name') or spec.name}.",
-            f"Vectors of {spec.dimension} numbers; texts of up to {spec.max_length} tokens.",
-            f"Prompts, which the calls below add by themselves: {prompts}.",
-            "",
-            *use,
-            "",
-        ]
-    )
-
-
-def _use(name: str) -> list[str]:
-    return [
-        "```python",
-        "from sentence_transformers import SentenceTransformer",
-        "",
-        f'model = SentenceTransformer("{name}")',
-        'queries = model.encode_query(["what you look for"])',
-        'passages = model.encode_document(["what may answer it"])',
-        "print(model.similarity(queries, passages))",
-        "```",
-    ]
-
-
-def read_record(folder: Path) -> dict[str, Any] | None:
-    """`lexitune.json` of a model folder; None where lexitune did not write it.
-
-    Raises:
-        DataError: The record cannot be read, or a newer lexitune wrote it.
-    """
-    path = folder / RECORD
-    if not path.is_file():
-        return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        known = record["schema"] <= SCHEMA and isinstance(record["spec"], dict)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError("E3206", f"{path} cannot be read", fix="train the model again, or copy it again") from error
-    if not known:
-        raise DataError(
-            "E3206",
-            f"{path} has schema {record['schema']}; this lexitune reads {SCHEMA}",
-            fix="pip install -U lexitune",
-        )
-    return dict(record)
-
-
-def spec_of_record(record: Mapping[str, Any], folder: Path) -> ModelSpec:
-    """The spec that a record holds, for the place where its folder lies now."""
-    names = {field.name for field in fields(ModelSpec)}
-    stored = {name: value for name, value in record["spec"].items() if name in names}
-    return replace(ModelSpec(**stored), name=folder.resolve().name, source=str(folder), revision="")
 
 
 def check_folder(folder: Path) -> None:

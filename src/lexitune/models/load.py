@@ -16,12 +16,13 @@ from lexitune.io.processes import processes
 from lexitune.models.adapter import read_adapter
 from lexitune.models.catalog import BUILT_IN, Choice, resolve
 from lexitune.models.embedder import Embedder, hash_tokenizer, hash_weights
-from lexitune.models.folder import check_folder, read_record, spec_of_record
+from lexitune.models.folder import check_folder
 from lexitune.models.hub import fetch
 from lexitune.models.network import SHIFTED_POSITIONS, split_modules
 from lexitune.models.options import ModelOptions
 from lexitune.models.precision import choose_precision
 from lexitune.models.quiet import quiet
+from lexitune.models.record import read_record, spec_of_record
 from lexitune.models.spec import ModelSpec, is_non_commercial, known_spec, licence_of
 from lexitune.types import Silent, Talk
 

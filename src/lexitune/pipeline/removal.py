@@ -38,7 +38,7 @@ class Removal:
 
 
 def plan_removal(workspace: Workspace, given: str, *, anyway: bool = False) -> Removal:
-    """What would go: the model, the vectors that it alone made, and its rankings.
+    """What would go: the model, the vectors that it alone made, its rankings, and a folder made for the Hub.
 
     `reports/` and `verdicts/` stay, and the table by query: what was found out about a model outlives it.
 
@@ -57,7 +57,8 @@ def plan_removal(workspace: Workspace, given: str, *, anyway: bool = False) -> R
     vectors = [path for path in model_vectors(workspace, model_id) if f"vectors/{path.name}" not in others]
     roles = {use.role for use in mine}
     staged = (staged_path(workspace), meta_path(staged_path(workspace))) if STAGED in roles else ()
-    paths = (*staged, *vectors, *_rankings(workspace, model_id), workspace.models / model_id)
+    packed = [path for path in [workspace.uploads / model_id] if path.exists()]
+    paths = (*staged, *vectors, *packed, *_rankings(workspace, model_id), workspace.models / model_id)
     lost = (f"{model_id} is staged no longer",) * (STAGED in roles)
     lost += (f"lexitune rollback can no longer go back to {model_id}",) * (ROLLBACK in roles)
     kept = {use.index for use in mine if use.index and use.role == ROLLBACK}

@@ -56,3 +56,18 @@ def test_to_overrule_takes_a_reason(harmful: Workspace) -> None:
     assert result.exit_code == 2
     assert "error[E2145]: a promotion was forced without a reason" in result.stderr
     assert read_serving(harmful) is None
+
+
+def test_a_yes_names_the_command_that_shows_the_code(ready: Workspace) -> None:
+    ready.config.write_text("")
+
+    lines = call(ready).stdout.splitlines()
+
+    assert lines[-2] == "code that uses it, also for langchain, llamaindex and haystack:"
+    assert lines[-1].startswith("  lexitune -C ")
+    assert lines[-1].endswith("models show m1 --snippet sentence-transformers")
+    assert "--snippet" not in call(ready).stdout  # it serves already: nothing is new
+
+
+def test_a_no_names_no_code(harmful: Workspace) -> None:
+    assert "--snippet" not in call(harmful).stdout
