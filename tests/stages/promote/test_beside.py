@@ -102,7 +102,7 @@ def test_the_same_training_with_another_seed_is_found_among_what_was_evaluated(
         ("m1", {"won": 40, "lost": 0, "wrong": 60}, {"seed": 1}),  # staged last
     ):
         restage(ready, name, evaluation(**counts, model_id=name))
-        trained(ready, name, **made)  # type: ignore[arg-type]
+        trained(ready, name, **made)
 
     assert other_seeds(ready, "m1", evaluation(won=40, lost=0, wrong=60)).keys() == {"m2"}
     result = run(ready)
