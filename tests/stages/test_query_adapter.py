@@ -218,6 +218,37 @@ def test_the_recipe_reuses_what_assess_encoded_and_its_model_walks_the_whole_way
     assert len(hits) == 3
 
 
+def test_an_adapter_serves_while_a_tuned_model_is_made_and_comes_back_by_a_rollback(
+    toy_workspace: Workspace,
+    stock: Embedder,
+    model: ModelOptions,
+    adapt: Adapt,
+    good_model_folder: Path,
+    add_challenger: Callable[[Workspace, str, Path], None],
+) -> None:
+    adapt("a", 1)
+    reembed(toy_workspace, model_id="a", model=model)
+    evaluate(toy_workspace, model=model, options=QUICK)
+    promote(toy_workspace, options=ANY)
+    first, answers = read_serving(toy_workspace), search_serving(toy_workspace, "w8 w9", k=3)
+
+    add_challenger(toy_workspace, "good", good_model_folder)
+    reembed(toy_workspace, model_id="good", model=model)
+    meanwhile = read_serving(toy_workspace), search_serving(toy_workspace, "w8 w9", k=3)
+    found = evaluate(toy_workspace, model=model, options=QUICK)
+    promote(toy_workspace, options=ANY, force="a toy knows no general text")
+    second = read_serving(toy_workspace)
+    rollback(toy_workspace)
+
+    assert first is not None
+    assert second is not None
+    assert (first.model, second.model) == ("models/a", "models/good")
+    assert second.vectors != first.vectors == f"vectors/{corpus_key(stock)}"
+    assert meanwhile == (first, answers)
+    assert found.sides["stock"].fingerprint == stock.fingerprint  # not the adapter's, which serves
+    assert search_serving(toy_workspace, "w8 w9", k=3) == answers
+
+
 def test_a_finished_adapter_is_not_trained_twice(toy_workspace: Workspace, model: ModelOptions) -> None:
     heard = Heard()
     first = train(toy_workspace, model=model, options=ADAPTER)
