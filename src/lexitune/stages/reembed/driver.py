@@ -12,7 +12,8 @@ import numpy as np
 from lexitune.errors import DataError, UsageError
 from lexitune.fingerprint import hash_file
 from lexitune.io.dataset import open_data
-from lexitune.io.staged import Staged, newest_model, read_staged, staged_path, write_staged
+from lexitune.io.staged import Staged, newest_model, read_staged, staged_path, unstage, write_staged
+from lexitune.io.succession import MANIFEST
 from lexitune.io.vectors import Vectors, open_vectors
 from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
@@ -52,6 +53,7 @@ def run(
         DataError: No data in the workspace.
         StageFailed: The index failed its check, or its store cannot be reached or refuses.
     """
+    from lexitune.models.corpus import corpus_key
     from lexitune.models.load import load
 
     model, options, talk = model or ModelOptions(), options or ReembedOptions(), talk or Silent()
@@ -69,6 +71,7 @@ def run(
         if options.store:  # what is wrong with it is told before hours of encoding
             with opened(options.store) as store:
                 store.serving()
+        unstage(workspace, f"vectors/{corpus_key(embedder)}", corpus=inputs["corpus"])
         vectors = reembed(data.docs, model=embedder, out=workspace.vectors, options=options, talk=talk)
         name = vectors.folder.relative_to(workspace.root).as_posix()
         spec, index = _load(options, vectors, data, model=embedder, talk=talk) if options.store else ("", "")
@@ -82,6 +85,7 @@ def run(
                 embedder.doc_fingerprint,
                 store=spec,
                 index=index,
+                manifest=hash_file(vectors.folder / MANIFEST),
             ),
         )
         write_meta(staged_path(workspace), Meta("reembed", asdict(options), inputs, cost_s=time.monotonic() - start))
@@ -122,7 +126,7 @@ def _sound(workspace: Workspace, model_id: str) -> Path | None:
     """The vectors folder, where this challenger is staged and nothing is damaged: staging again mends what is."""
     try:
         staged = read_staged(workspace)
-        if staged is None or staged.model_id != model_id:
+        if staged is None or staged.model_id != model_id or not staged.is_there(workspace):
             return None
         vectors = open_vectors(workspace.root / staged.vectors)
         if staged.store:
