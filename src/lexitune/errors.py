@@ -47,6 +47,7 @@ CODES = {
     "E1301": "a staged index that failed its check",
     "E1302": "a store that cannot be reached",
     "E1303": "a store that refuses what it is asked",
+    "E1304": "a rollback that needs a store that cannot be reached",
     # E20xx  options, names, commands
     "E2001": "unknown option or key",
     "E2002": "a value of the wrong kind",
@@ -84,6 +85,7 @@ CODES = {
     "E2143": "an index that serves",
     "E2144": "a model that something needs",
     "E2145": "a promotion that is forced without a reason",
+    "E2146": "a store that is left without a reason, or answers",
     # E30xx  reading files
     "E3001": "no such file or folder",
     "E3002": "a file of another kind or encoding",

@@ -8,17 +8,30 @@ that dies between two of them leaves the intent, and whoever finds it calls `rec
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lexitune.errors import LexituneError
 from lexitune.io.atomic import replace_text
+from lexitune.io.succession import is_complete
 from lexitune.io.workspace import Workspace
+from lexitune.stages.promote.leaving import from_files
 from lexitune.stages.promote.serving import Serving, locate, parse_serving, serving_of
 from lexitune.stores.store import opened
 
-__all__ = ["Event", "events", "history", "interrupted_rollback", "missing_parts", "point_again", "recover", "switch"]
+__all__ = [
+    "Event",
+    "complete_without",
+    "events",
+    "history",
+    "interrupted_rollback",
+    "missing_parts",
+    "point_again",
+    "recover",
+    "switch",
+    "under_way",
+]
 
 INTENT = "switch-intent.json"
 LOG = "serving-log.jsonl"
@@ -47,6 +60,7 @@ def switch(
     before: Serving,
     reason: str = "",
     forced: Mapping[str, str] | None = None,
+    left: Mapping[str, Any] | None = None,
 ) -> None:
     """Make `to` serve.
 
@@ -56,6 +70,7 @@ def switch(
             before the first promotion that file is absent, and the stock model is what one goes back to.
         reason: Why, for the log.
         forced: Who overruled the gate, when and why, for the log; None: nobody did.
+        left: Who does without stores, when and why, and their places under `stores`: they are not spoken to.
 
     Raises:
         StageFailed: The store cannot be reached: the intent stays. Or it refuses: nothing has changed.
@@ -63,9 +78,32 @@ def switch(
     """
     path = workspace.serving
     held = path.read_text(encoding="utf-8") if path.exists() else None
-    intent = {"from": held, "to": to.to_line(), "entry": _entry(action, to, before, reason, forced)}
+    intent = {"from": held, "to": to.to_line(), "entry": _entry(action, to, before, reason, forced, left)}
     replace_text(workspace.root / INTENT, json.dumps(intent) + "\n")
     _finish(workspace, intent)
+
+
+def complete_without(workspace: Workspace, left: Mapping[str, Any]) -> None:
+    """Complete a switch that was cut off without the stores that are left: what is to serve does so from its files.
+
+    Args:
+        left: As of `switch`.
+    """
+    path = workspace.root / INTENT
+    intent = json.loads(path.read_text(encoding="utf-8"))
+    to = from_files(parse_serving(intent["to"], path), left["stores"])
+    intent |= {"to": to.to_line(), "entry": intent["entry"] | {"serving": asdict(to), "left": dict(left)}}
+    replace_text(path, json.dumps(intent) + "\n")
+    _finish(workspace, intent)
+
+
+def under_way(workspace: Workspace) -> list[Serving]:
+    """What a switch that was cut off goes to, and what it leaves; empty where none was."""
+    path = workspace.root / INTENT
+    if not path.exists():
+        return []
+    intent = json.loads(path.read_text(encoding="utf-8"))
+    return [parse_serving(intent["to"], path), serving_of(intent["entry"]["before"])]
 
 
 def recover(workspace: Workspace) -> str:
@@ -87,7 +125,7 @@ def recover(workspace: Workspace) -> str:
         _finish(workspace, intent)
         return f"completed an interrupted switch: {to.model} serves"
     before = serving_of(intent["entry"]["before"])
-    _point(before, left=to)
+    _point(before, left=to, without=_left(intent))
     if intent["from"] is None:
         workspace.serving.unlink(missing_ok=True)
     else:
@@ -134,8 +172,7 @@ def missing_parts(workspace: Workspace, serving: Serving) -> list[str]:
     model = locate(workspace, serving.model)
     if model is not None and not model.is_dir():
         gone.append(serving.model)
-    # The manifest is written last: without it the vectors are a torso.
-    if not (workspace.root / serving.vectors / "manifest.json").exists():
+    if not is_complete(workspace.root / serving.vectors):
         gone.append(serving.vectors)
     if serving.store:
         with opened(serving.store) as store:
@@ -169,7 +206,7 @@ def _finish(workspace: Workspace, intent: Mapping[str, Any]) -> None:
     left = serving_of(entry["serving"] if entry["action"] == "promote" else entry["before"])
     path = workspace.root / INTENT
     try:
-        _point(parse_serving(intent["to"], path), left=left)
+        _point(parse_serving(intent["to"], path), left=left, without=_left(intent))
     except LexituneError as error:
         # A store that is away may have switched. One that refuses has not, nor would it the next time, and the intent
         # would stop every search through what still serves.
@@ -183,14 +220,19 @@ def _finish(workspace: Workspace, intent: Mapping[str, Any]) -> None:
     path.unlink()
 
 
-def _point(to: Serving, *, left: Serving) -> None:
+def _left(intent: Mapping[str, Any]) -> Sequence[str]:
+    """Places of the stores that are not spoken to."""
+    return tuple(intent["entry"].get("left", {}).get("stores", ()))
+
+
+def _point(to: Serving, *, left: Serving, without: Sequence[str]) -> None:
     """Point the aliases of stores: that of `to` at its index; another one, of what is left, at nothing."""
     place = _serve(to)
     if left.store in ("", to.store):
         return
     with opened(left.store) as store:
         # What it serves by now may be another's: then it is not ours to take away.
-        cut = store.place != place and store.serving() == left.index
+        cut = store.place not in (place, *without) and store.serving() == left.index
         if cut:
             store.switch(None)
     if cut:
@@ -206,9 +248,16 @@ def _serve(serving: Serving) -> str:
         return store.place
 
 
-def _entry(action: str, to: Serving, before: Serving, reason: str, forced: Mapping[str, str] | None) -> dict[str, Any]:
+def _entry(
+    action: str,
+    to: Serving,
+    before: Serving,
+    reason: str,
+    forced: Mapping[str, str] | None,
+    left: Mapping[str, Any] | None,
+) -> dict[str, Any]:
     entry = {"action": action, "serving": asdict(to), "before": asdict(before), "reason": reason}
-    return entry | ({"forced": dict(forced)} if forced else {})
+    return entry | ({"forced": dict(forced)} if forced else {}) | ({"left": dict(left)} if left else {})
 
 
 def _entries(workspace: Workspace) -> list[dict[str, Any]]:
