@@ -73,6 +73,7 @@ def test_a_set_that_another_replaces_while_it_is_opened_is_opened_anew(
         writer = VectorWriter(place, dim=2)
         writer.append(["d1"], ["h1"], np.full((1, 2), value, dtype=np.float32))
         writer.finish({})
+
     def replaced(path: Path) -> str:
         if successor(folder).exists():
             take_over(folder)
