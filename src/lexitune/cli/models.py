@@ -55,7 +55,7 @@ def run(call: Call) -> Result:
     workspace = call.workspace()
     from lexitune.stages.promote.driver import recover
 
-    recover(workspace, talk=call.talk)
+    recover(workspace, reading=True, talk=call.talk)
     if word == "rm":
         return _remove(call, workspace, given)
     if word == "push":

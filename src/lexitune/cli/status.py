@@ -13,7 +13,7 @@ def run(call: Call) -> Result:
     from lexitune.pipeline.status import status
     from lexitune.stages.promote.driver import recover
 
-    recover(workspace, talk=call.talk)
+    recover(workspace, reading=True, talk=call.talk)
     found = status(workspace)
     return Result(found.lines(), found.to_json(), found.next_command)
 

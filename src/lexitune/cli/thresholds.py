@@ -42,7 +42,7 @@ def run(call: Call) -> Result:
     from lexitune.stages.promote.serving import read_serving, same_model
     from lexitune.stages.promote.thresholds import between, users
 
-    recover(workspace, talk=call.talk)
+    recover(workspace, reading=True, talk=call.talk)
     found = between(workspace, call.params["model_id"])
     serving = read_serving(workspace)
     serves = serving is not None and same_model(serving, found.new)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lexitune.errors import StageFailed
 
-__all__ = ["TEMPORARY", "append_line", "check_space", "remove", "replace_text", "replacing"]
+__all__ = ["TEMPORARY", "append_line", "aside", "check_space", "remove", "replace_text", "replacing"]
 
 TEMPORARY = ".lexitune-tmp-"
 """How the name of a file under way begins. One that is left over belongs to a killed process and may be removed."""
@@ -89,10 +89,18 @@ def remove(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
-    if not path.name.startswith(TEMPORARY):
-        path = path.rename(path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}"))
-        _sync(path.parent)
-    shutil.rmtree(path)
+    shutil.rmtree(path if path.name.startswith(TEMPORARY) else aside(path))
+
+
+def aside(path: Path) -> Path:
+    """Give a folder the name of a file under way, for its removal; the new path.
+
+    Raises:
+        OSError: The system refuses.
+    """
+    path = path.rename(path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}"))
+    _sync(path.parent)
+    return path
 
 
 def check_space(folder: Path, needed: int, *, what: str, fix: str) -> None:

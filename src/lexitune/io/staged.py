@@ -9,9 +9,10 @@ from pathlib import Path
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_file
 from lexitune.io.atomic import replace_text
+from lexitune.io.succession import MANIFEST, is_complete
 from lexitune.io.workspace import Workspace, meta_path
 
-__all__ = ["Staged", "newest_model", "read_staged", "require_staged", "staged_path", "write_staged"]
+__all__ = ["Staged", "newest_model", "read_staged", "require_staged", "staged_path", "unstage", "write_staged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Staged:
             the stock model's, and the fingerprint tells the two apart.
         store: Spec of the store that the vectors were loaded into; empty: the folder of vectors will serve.
         index: Its index there.
+        manifest: Hash of the vectors' manifest: whether they are those that were checked. Empty: not known.
     """
 
     model_id: str
@@ -36,6 +38,12 @@ class Staged:
     doc_fingerprint: str
     store: str = ""
     index: str = ""
+    manifest: str = ""
+
+    def is_there(self, workspace: Workspace) -> bool:
+        """Whether its vectors are the ones that were checked, and not of a corpus that came and went since."""
+        path = workspace.root / self.vectors / MANIFEST
+        return is_complete(path.parent) and self.manifest in ("", hash_file(path))
 
 
 def staged_path(workspace: Workspace) -> Path:
@@ -46,6 +54,22 @@ def staged_path(workspace: Workspace) -> Path:
 def write_staged(workspace: Workspace, staged: Staged) -> None:
     """Name the staged index; the one named before is no longer staged."""
     replace_text(staged_path(workspace), json.dumps(asdict(staged), indent=1) + "\n")
+
+
+def unstage(workspace: Workspace, vectors: str, *, corpus: str) -> None:
+    """Take back that an index is staged, before it is brought to another corpus: it may be cut off half-way.
+
+    Args:
+        vectors: Its folder, relative to the workspace.
+        corpus: Hash of the corpus file that it is to be made of.
+    """
+    try:
+        staged = read_staged(workspace)
+    except DataError:  # nobody takes that for staged
+        return
+    if staged is not None and staged.vectors == vectors and staged.corpus != corpus:
+        meta_path(staged_path(workspace)).unlink(missing_ok=True)
+        staged_path(workspace).unlink(missing_ok=True)
 
 
 def read_staged(workspace: Workspace) -> Staged | None:
@@ -78,6 +102,8 @@ def require_staged(workspace: Workspace, model_id: str | None) -> Staged:
         raise DataError("E3302", f"{staged.model_id} is staged, not {model_id}", fix=f"lexitune reembed {model_id}")
     if not workspace.corpus.exists() or staged.corpus != hash_file(workspace.corpus):
         raise DataError("E3304", f"the index of {staged.model_id} was made of another corpus", fix="lexitune reembed")
+    if is_complete(workspace.root / staged.vectors) and not staged.is_there(workspace):
+        raise DataError("E3304", f"{staged.vectors} was written anew since it was staged", fix="lexitune reembed")
     return staged
 
 

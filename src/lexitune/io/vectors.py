@@ -8,7 +8,9 @@ manifest.json             key, dim, dtype, count, sha256 of every part; present 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 from lexitune.errors import DataError, StageFailed
 from lexitune.fingerprint import sha256_file
 from lexitune.io.atomic import replace_text, replacing
+from lexitune.io.succession import MANIFEST, is_complete
 
 __all__ = [
     "GUARD",
@@ -30,6 +33,7 @@ __all__ = [
     "Part",
     "VectorWriter",
     "Vectors",
+    "adopt_part",
     "corpus_ids",
     "corpus_rows",
     "open_vectors",
@@ -44,7 +48,6 @@ TOKENS = "tokens"
 GUARD = "guard"
 """Folder beside them, of the vectors of text outside the field."""
 
-MANIFEST = "manifest.json"
 BLOCK = 16_384  # rows: 64 MB of float32 at 1,024 dimensions
 DTYPES = ("float32", "float16")
 
@@ -235,6 +238,20 @@ def write_part(
     return Part(number, path, tuple(doc_ids), tuple(text_hashes), sha256)
 
 
+def adopt_part(part: Part, folder: Path) -> None:
+    """Make a complete part of one set a part of another one as well, without its bytes where the disk has links."""
+    sources, targets = _part_paths(part.path.parent, part.number), _part_paths(folder, part.number)
+    folder.mkdir(parents=True, exist_ok=True)
+    for target in reversed(targets):
+        target.unlink(missing_ok=True)
+    for source, target in zip(sources, targets, strict=True):
+        try:
+            os.link(source, target)
+        except OSError:
+            with replacing(target) as temporary:
+                shutil.copyfile(source, temporary)
+
+
 def open_vectors(folder: Path, *, verify: bool = True) -> Vectors:
     """Open a complete set of vectors, memory-mapped.
 
@@ -245,9 +262,21 @@ def open_vectors(folder: Path, *, verify: bool = True) -> Vectors:
     Raises:
         DataError: The manifest is missing (the set is not complete), or a part does not match it.
     """
+    while True:
+        is_complete(folder)
+        text = _text(folder / MANIFEST)
+        try:
+            return _opened(folder, text, verify=verify)
+        except (DataError, OSError):
+            if text == _text(folder / MANIFEST):
+                raise
+            # Another set has taken its place meanwhile.
+
+
+def _opened(folder: Path, text: str | None, *, verify: bool) -> Vectors:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        manifest = json.loads(text or "")
+    except ValueError as error:
         raise _damaged(folder, "has no manifest that can be read: it is not complete") from error
     if not manifest.get("complete"):
         raise _damaged(folder, "is not complete")
@@ -268,6 +297,13 @@ def open_vectors(folder: Path, *, verify: bool = True) -> Vectors:
         tuple(part.load() for part in listed_parts),
         manifest,
     )
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def corpus_ids(corpus: Vectors | tuple[NDArray[Any], Sequence[str]]) -> Sequence[str]:

@@ -7,11 +7,12 @@ While one part is computed the next is tokenised. Nothing but ids, hashes and on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from numpy.typing import NDArray
 
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_json, hash_text, sha256_file
+from lexitune.io.atomic import remove
 from lexitune.io.processes import processes
-from lexitune.io.vectors import TOKENS, Part, Vectors, VectorWriter, open_vectors, spread_rows
+from lexitune.io.succession import is_complete, successor, take_over
+from lexitune.io.vectors import TOKENS, Part, Vectors, VectorWriter, adopt_part, open_vectors, spread_rows
 from lexitune.models.embedder import Embedder
 from lexitune.models.memory import Limits
 from lexitune.models.part import PartWork
@@ -41,7 +44,7 @@ OVERHEAD = 16  # characters that even an empty text counts, so that a part of th
 
 def corpus_key(embedder: Embedder) -> str:
     """Name of the folder that holds this embedder's vectors of passages: no model with other ones shares it."""
-    return _key(embedder.doc_fingerprint)
+    return hash_json({"embedding": embedder.doc_fingerprint, "side": "docs"})
 
 
 def encode_corpus(
@@ -56,8 +59,8 @@ def encode_corpus(
     """Vectors of `docs` in `vectors_root/<key>`, in an order of their own: go by `doc_ids`.
 
     Whatever that folder holds already is used: whole parts of a run that was cut off, and single rows
-    of an earlier corpus whose text is the same. Equal texts are encoded once. Under `accelerate launch` each process
-    encodes its share of the parts.
+    of an earlier corpus whose text is the same. Equal texts are encoded once. A complete set stays what it is until the
+    one that takes its place is complete. Under `accelerate launch` each process encodes its share of the parts.
 
     Args:
         docs: At least one, ids unique.
@@ -77,9 +80,11 @@ class CorpusWork:
 
     Attributes:
         folder: Of the vectors, named by what made them.
-        fingerprint: Of the model's side of passages.
+        target: Where they are made. A complete set is what somebody searches: it stays until the one that takes its
+            place is complete too.
         done: The vectors, where they are complete.
         kept: Numbers of the parts that stay as they are.
+        taken: Further such parts, of the complete set.
         stored: The rows of all others, by their text.
         rows: Docs whose texts are to be encoded, one of each text, the longest first.
         taken_over: Passages whose text has a vector already.
@@ -87,10 +92,11 @@ class CorpusWork:
     """
 
     folder: Path
-    fingerprint: str
+    target: Path
     plan: _Plan
     done: Vectors | None
     kept: frozenset[int]
+    taken: Mapping[int, Part]
     stored: Stored
     rows: NDArray[np.int64]
     taken_over: int
@@ -106,6 +112,11 @@ class CorpusWork:
         """To be encoded, as progress counts them."""
         return int(self.plan.lengths[self.rows].sum())
 
+    @property
+    def have(self) -> frozenset[int]:
+        """Numbers of the parts that need not be made."""
+        return self.kept | self.taken.keys()
+
     def sample(self, most: int) -> tuple[list[str], int]:
         """Some of the texts to be encoded, spread over their lengths, and their characters, counted alike."""
         some = self.rows[spread_rows(len(self.rows), most)]
@@ -118,21 +129,25 @@ def find_work(embedder: Embedder, docs: Sequence[Doc], vectors_root: Path) -> Co
     Args:
         docs: At least one, ids unique.
     """
-    fingerprint = embedder.doc_fingerprint
-    folder = vectors_root / _key(fingerprint)
+    folder = vectors_root / corpus_key(embedder)
     hashes = np.fromiter((hash_text(doc.full_text).encode() for doc in docs), "S32", len(docs))
     # Memory taken so far differs from process to process, the plan must not.
     limits = replace(embedder.limits, part_rows=processes().least(embedder.limits.part_rows))
     plan, none = _plan(docs, hashes, limits), np.empty(0, np.int64)
     if (found := _finished(folder, docs, hashes)) is not None:
-        return CorpusWork(folder, fingerprint, plan, found, frozenset(range(len(plan))), {}, none, len(docs), 0)
-    kept, stored = _what_stayed(VectorWriter(folder, dim=embedder.dimension), plan)
-    parts = [number for number in range(len(plan)) if number not in kept]
+        return CorpusWork(folder, folder, plan, found, frozenset(range(len(plan))), {}, {}, none, len(docs), 0)
+    target = successor(folder) if is_complete(folder) else folder
+    kept, stored = _what_stayed(target, plan, embedder.dimension)
+    taken, stored_before = _what_stayed(folder, plan, embedder.dimension) if target != folder else ({}, {})
+    taken = {number: part for number, part in taken.items() if number not in kept}
+    stored = {**stored_before, **stored}
+    parts = [number for number in range(len(plan)) if number not in kept and number not in taken]
     fresh = [plan.fresh(number, stored) for number in parts]
     rows = np.concatenate([none, *(np.fromiter(one.values(), np.int64, len(one)) for one in fresh)])
     encoded = sum(sum(text in one for text in plan.texts(number)) for number, one in zip(parts, fresh, strict=True))
     written = sum(len(plan.rows(number)) for number in parts)
-    return CorpusWork(folder, fingerprint, plan, None, frozenset(kept), stored, rows, len(docs) - encoded, written)
+    left = len(docs) - encoded
+    return CorpusWork(folder, target, plan, None, frozenset(kept), taken, stored, rows, left, written)
 
 
 def carry_out(
@@ -152,15 +167,42 @@ def carry_out(
     if work.done is not None:
         talk.say(f"{stage or 'encode'}: nothing to encode, vectors/{folder.name} holds these passages already")
         talk.progress(stage, 1, 1)
+        if group.rank == 0 and successor(folder).exists():  # begun for a corpus that has gone back
+            remove(successor(folder))
         return work.done
     group.wait()  # until all have seen what is there: now it changes
-    mine = [number for number in range(len(plan)) if number not in work.kept][group.rank :: group.count]
+    if group.rank == 0:
+        for part in work.taken.values():
+            adopt_part(part, work.target)
+    mine = [number for number in range(len(plan)) if number not in work.have][group.rank :: group.count]
     works = (plan.work(number, work.stored, embedder.dimension) for number in mine)
-    done, total, truncated = sum(plan.chars(number) for number in work.kept), int(plan.lengths.sum()), 0
-    if mine:
+    _encode(works, work.target, plan, work.have, embedder=embedder, engine=engine, talk=talk, stage=stage)
+    group.wait()
+    if group.rank == 0:
+        _finish(work.target, len(plan), embedder, folder.name)
+        if work.target != folder:
+            take_over(folder)
+    group.wait()
+    return open_vectors(folder, verify=False)
+
+
+def _encode(
+    works: Iterator[PartWork],
+    folder: Path,
+    plan: _Plan,
+    have: Collection[int],
+    *,
+    embedder: Embedder,
+    engine: Engine | None,
+    talk: Talk,
+    stage: str,
+) -> None:
+    """Let the engine do the works, and tell how far the corpus is."""
+    done, total, truncated = sum(plan.chars(number) for number in have), int(plan.lengths.sum()), 0
+    if (first := next(works, None)) is not None:
         share, cache = _Share(talk, done, total), TokenCache(folder.parent / TOKENS / embedder.token_key)
         engine = engine or partial(_encode_here, embedder=embedder, cache=cache, talk=share, stage=stage)
-        with closing(engine(works, folder)) as written:
+        with closing(engine(chain([first], works), folder)) as written:
             for number, cut in written:
                 done, truncated = done + plan.chars(number), truncated + cut
                 if done < total:
@@ -168,18 +210,9 @@ def carry_out(
     talk.progress(stage, total, total)
     if truncated:
         talk.say(f"{truncated:,} passages are longer than {embedder.spec.max_length} tokens: their end was not encoded")
-    group.wait()
-    if group.rank == 0:
-        _finish(folder, len(plan), embedder, work.fingerprint)
-    group.wait()
-    return open_vectors(folder, verify=False)
 
 
-def _key(fingerprint: str) -> str:
-    return hash_json({"embedding": fingerprint, "side": "docs"})
-
-
-def _finish(folder: Path, parts: int, embedder: Embedder, fingerprint: str) -> None:
+def _finish(folder: Path, parts: int, embedder: Embedder, key: str) -> None:
     """Write the manifest over as many parts, whoever wrote them."""
     writer = VectorWriter(folder, dim=embedder.dimension)
     for part in writer.parts_done():
@@ -187,7 +220,7 @@ def _finish(folder: Path, parts: int, embedder: Embedder, fingerprint: str) -> N
             writer.forget(part)
     # The fingerprint says whether a model is the one; precision and length say how to load it so that it is.
     how = {"precision": embedder.precision, "max_length": embedder.spec.max_length}
-    made_by = {"key": folder.name, "fingerprint": fingerprint, "side": "docs", "model": embedder.spec.name}
+    made_by = {"key": key, "fingerprint": embedder.doc_fingerprint, "side": "docs", "model": embedder.spec.name}
     writer.finish(made_by | how)
 
 
@@ -288,21 +321,20 @@ def _finished(folder: Path, docs: Sequence[Doc], hashes: NDArray[np.bytes_]) -> 
     return found if same else None
 
 
-def _what_stayed(writer: VectorWriter, plan: _Plan) -> tuple[set[int], Stored]:
-    """The parts on disk that are part of the plan, and the rows of all others by their text."""
-    kept: set[int] = set()
+def _what_stayed(folder: Path, plan: _Plan, dim: int) -> tuple[dict[int, Part], Stored]:
+    """The parts in a folder that are part of the plan, by number, and the rows of all others by their text."""
+    kept: dict[int, Part] = {}
     stored: dict[bytes, tuple[NDArray[Any], int]] = {}
-    for part in writer.parts_done():
-        sound = sha256_file(part.path) == part.sha256
-        if sound and plan.is_part(part):
-            kept.add(part.number)
+    for part in VectorWriter(folder, dim=dim).parts_done():
+        if sha256_file(part.path) != part.sha256:
             continue
-        writer.forget(part)
-        if sound:
-            # The memory map keeps the old file readable even after a new part has taken its name.
-            array = part.load()
-            for row, text_hash in enumerate(part.text_hashes):
-                stored.setdefault(text_hash.encode(), (array, row))
+        if plan.is_part(part):
+            kept[part.number] = part
+            continue
+        # The memory map keeps the old file readable even after a new part has taken its name.
+        array = part.load()
+        for row, text_hash in enumerate(part.text_hashes):
+            stored.setdefault(text_hash.encode(), (array, row))
     return kept, stored
 
 

@@ -148,7 +148,7 @@ def _stores(workspace: Workspace) -> Iterator[Sign]:
     from lexitune.stages.promote.serving import read_serving
     from lexitune.stores.store import UNVERIFIED, opened
 
-    recover(workspace)
+    recover(workspace, reading=True)
     serving = read_serving(workspace)
     for spec in known_stores(workspace).values():
         try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from lexitune.errors import UsageError
 from lexitune.io.atomic import remove
 from lexitune.io.staged import staged_path
+from lexitune.io.succession import successor
 from lexitune.io.workspace import Workspace, meta_path, read_object
 from lexitune.pipeline.models import ROLLBACK, SERVES, STAGED, Use, find_model, model_vectors, size_bytes, uses
 from lexitune.pipeline.sections import SECTIONS
@@ -55,6 +56,7 @@ def plan_removal(workspace: Workspace, given: str, *, anyway: bool = False) -> R
     _refuse_needed(workspace, model_id, mine, anyway=anyway)
     others = {use.vectors for use in used if use.model != model_id}
     vectors = [path for path in model_vectors(workspace, model_id) if f"vectors/{path.name}" not in others]
+    vectors += [successor(path) for path in vectors if successor(path).exists()]
     roles = {use.role for use in mine}
     staged = (staged_path(workspace), meta_path(staged_path(workspace))) if STAGED in roles else ()
     packed = [path for path in [workspace.uploads / model_id] if path.exists()]

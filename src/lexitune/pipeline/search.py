@@ -64,7 +64,7 @@ def search_serving(
             that no passage has.
     """
     talk = talk or Silent()
-    recover(workspace, talk=talk)
+    recover(workspace, reading=True, talk=talk)
     serving = read_serving(workspace)
     if serving is None:
         raise UsageError("E2015", f"nothing serves in {workspace.root} yet", fix="lexitune status tells what is next")

@@ -199,6 +199,9 @@ def _unfinished(workspace: Workspace) -> list[str]:
     for folder in sorted(workspace.vectors.glob("[!.]*/")):
         if folder.name not in (GUARD, TOKENS) and not (folder / "manifest.json").exists():
             lines.append(f"vectors/{folder.name} is incomplete: the command that makes it goes on")
+    for folder in sorted(workspace.vectors.glob(".next-*/")):
+        name = folder.name.removeprefix(".next-")
+        lines.append(f"vectors/{name} is being made anew, and serves as it was: the same command goes on")
     return lines
 
 

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from lexitune.errors import UsageError
-from lexitune.io.staged import read_staged
+from lexitune.errors import DataError, UsageError
+from lexitune.io.staged import read_staged, require_staged
 from lexitune.io.vectors import open_vectors
 from lexitune.io.workspace import Workspace, meta_path
+from lexitune.models.corpus import encode_corpus
+from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.stages.reembed.driver import run
+from lexitune.types import Doc
 
 FP32 = ModelOptions(precision="fp32", device="cpu")
 Add = Callable[[Workspace, str, Path], None]
@@ -68,3 +71,21 @@ def test_a_second_run_leaves_the_index_alone_and_a_damaged_one_is_mended(
 
     assert untouched == written
     assert part.read_bytes() == sound
+
+
+def test_vectors_that_were_written_anew_are_not_taken_for_those_that_were_staged(
+    toy_workspace: Workspace, add_challenger: Add, good_model_folder: Path
+) -> None:
+    """As a query adapter's are, which are stock's: any command that encodes stock's may write them."""
+    add_challenger(toy_workspace, "m1", good_model_folder)
+    folder = run(toy_workspace, model=FP32)
+    embedder = load(str(good_model_folder), options=FP32)
+    encode_corpus(embedder, [Doc("d1", "another corpus")], toy_workspace.vectors)
+
+    with pytest.raises(DataError, match="written anew") as raised:
+        require_staged(toy_workspace, "m1")
+    run(toy_workspace, model=FP32)
+
+    assert raised.value.code == "E3304"
+    assert require_staged(toy_workspace, "m1").model_id == "m1"
+    assert len(open_vectors(folder)) == 60

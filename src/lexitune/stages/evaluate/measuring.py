@@ -77,8 +77,7 @@ def evaluate(
     comparisons = _compare_all(data, judged, reports, primary, options, seen=seen.keys(), declared=declared)
     won, lost = _changes(comparisons["tuned"], primary, hits, judged)
     clock.stop("statistics")
-    apart = [note for one in declared for note in one.notes]
-    told = [*tell_scores(score_map), *tell(list(seen.values()), len(judged)), *apart]
+    told = (*tell_scores(score_map), *tell(list(seen.values()), len(judged)))
     return Evaluation(
         model_id=model_id,
         primary=primary,
@@ -93,7 +92,7 @@ def evaluate(
         to_label=len(pairs_to_label(hits, judged)),
         score_map=score_map,
         seconds=clock.seconds,
-        notes=(*_notes(reports, weights), *_beside(hits, test, measures[0]), *told),
+        notes=(*_notes(reports, weights, declared), *_beside(hits, test, measures[0]), *told),
         hits=hits,
         seen=seen,
     )
@@ -282,8 +281,10 @@ def _changes(
     )
 
 
-def _notes(reports: Mapping[str, Report], weights: Mapping[str, float]) -> tuple[str, ...]:
-    notes = []
+def _notes(
+    reports: Mapping[str, Report], weights: Mapping[str, float], declared: Sequence[Declared]
+) -> tuple[str, ...]:
+    notes = [note for one in declared for note in one.notes]
     if weights:
         told = ", ".join(f"{weight:g} beside {name}" for name, weight in weights.items())
         notes.append(f"in the hybrids BM25 weighs {told}: learnt on dev, where 0.5 is even")

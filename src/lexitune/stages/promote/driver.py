@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lexitune.errors import DataError, UsageError
+from lexitune.errors import DataError, StageFailed, UsageError
 from lexitune.fingerprint import hash_file
 from lexitune.io.atomic import replace_text
 from lexitune.io.staged import Staged, require_staged
@@ -18,10 +18,19 @@ from lexitune.io.workspace import Meta, Workspace, read_meta, write_meta
 from lexitune.stages.promote.beside import other_seeds, without_training
 from lexitune.stages.promote.gate import gate
 from lexitune.stages.promote.keep import Kept, keep_time
+from lexitune.stages.promote.leaving import from_files, lost_places, offering_to_leave
 from lexitune.stages.promote.options import PromoteOptions
 from lexitune.stages.promote.rules import PROMOTE
 from lexitune.stages.promote.serving import Serving, read_serving, serving_of
-from lexitune.stages.promote.switch import history, interrupted_rollback, missing_parts, point_again, switch
+from lexitune.stages.promote.switch import (
+    complete_without,
+    history,
+    interrupted_rollback,
+    missing_parts,
+    point_again,
+    switch,
+    under_way,
+)
 from lexitune.stages.promote.switch import recover as recover_unlocked
 from lexitune.stages.promote.thresholds import carry_over, refuse_bad, users
 from lexitune.types import GateResult, Silent, Talk
@@ -90,54 +99,79 @@ def run(
     return result
 
 
-def rollback(workspace: Workspace, *, reason: str = "", talk: Talk | None = None) -> Serving:
+def rollback(
+    workspace: Workspace, *, reason: str = "", leave_store: str | None = None, talk: Talk | None = None
+) -> Serving:
     """Go back to what served before the last promotion: the champion before it, or the stock model.
 
     A rollback that was cut off is completed, and no second one follows.
 
     Args:
         reason: Why, for the log of what served.
+        leave_store: Why a store that is lost is done without: nothing is asked of it, its alias stays as it is, and
+            what was served through it is served from its files. Who left it, when and why stands in the log.
 
     Returns:
         What serves now.
 
     Raises:
-        UsageError: Nothing was promoted, or everything was rolled back already.
+        UsageError: Nothing was promoted, or everything was rolled back already; a store is left without a reason, or
+            each of them answers.
         DataError: The model or the vectors to go back to are gone.
+        StageFailed: A store cannot be reached, and is not to be left.
     """
+    if leave_store is not None and not leave_store.strip():
+        raise UsageError(
+            "E2148", "a store is left without a reason", fix='lexitune rollback --leave-store "the server is gone"'
+        )
     talk = talk or Silent()
-    with workspace.lock():
-        cut_off = interrupted_rollback(workspace)
+    with workspace.lock(), offering_to_leave():
+        cut_off, stores = interrupted_rollback(workspace), list[str]()
+        if leave_store is not None and (stores := lost_places(under_way(workspace))):
+            complete_without(workspace, _leave(leave_store, stores))
         recover(workspace, talk=talk)
         serving, earlier = read_serving(workspace), history(workspace)
-        if serving is not None and serving == cut_off:
+        if serving is not None and cut_off is not None and serving == from_files(cut_off, stores):
             return serving
         if serving is None or not earlier:
             now = "nothing was promoted" if serving is None else f"{serving.model} is the first that served"
             raise UsageError("E2142", f"nothing to roll back to in {workspace.root}: {now}", fix="lexitune status")
         target = replace(earlier[-1], at=_now())
+        if leave_store is None:
+            left = None
+        else:
+            left = _leave(leave_store, stores or _lost(serving, target))
+            target = from_files(target, left["stores"])
         if gone := missing_parts(workspace, target):
-            raise DataError(
-                "E3305",
-                f"cannot go back to {target.model}: {' and '.join(gone)} gone or incomplete",
-                fix=f"put {gone[0]} back from a copy, then: lexitune rollback",
-            )
-        switch(workspace, action="rollback", to=target, before=serving, reason=reason)
+            raise _gone(target, gone)
+        switch(workspace, action="rollback", to=target, before=serving, reason=reason or leave_store or "", left=left)
         talk.say(f"{target} serves again, {serving} no longer")
     return target
 
 
-def recover(workspace: Workspace, *, talk: Talk | None = None) -> str:
+def recover(workspace: Workspace, *, reading: bool = False, talk: Talk | None = None) -> str:
     """Complete or undo a switch that was cut off. Every command that reads what serves calls this first.
+
+    Args:
+        reading: Nothing is to be changed: where the switch waits for a store that is away, that is told, and the line
+            that serves still holds a model and vectors that belong together.
 
     Returns:
         What was done, in words; empty when no switch was under way.
+
+    Raises:
+        StageFailed: The store that is to be switched cannot be reached, and more than reading is wanted.
     """
     # Looked for before locking, so that a search beside a long training does not find the door shut.
     if not (workspace.root / "switch-intent.json").exists():
         return ""
     with workspace.lock():
-        done = recover_unlocked(workspace)
+        try:
+            done = recover_unlocked(workspace)
+        except StageFailed as error:
+            if not reading or error.code != "E1302":
+                raise
+            done = "a switch is under way, and waits for a store that does not answer"
     if done and talk is not None:
         talk.say(done)
     return done
@@ -179,11 +213,40 @@ def _hashes(workspace: Workspace, model_id: str, evaluation: Mapping[str, Any]) 
 
 def _overruled(result: GateResult, why: str) -> dict[str, str]:
     """Who overrules the gate, when and why."""
+    return {"who": _who(), "at": _now(), "why": why, "gate": result.answer}
+
+
+def _leave(why: str, stores: list[str]) -> dict[str, Any]:
+    """Who does without stores, when and why."""
+    return {"who": _who(), "at": _now(), "why": why.strip(), "stores": stores}
+
+
+def _lost(serving: Serving, target: Serving) -> list[str]:
+    """The places of stores that a rollback would need and cannot have.
+
+    Raises:
+        UsageError: There are none: an alias that can be switched must be.
+    """
+    if not (stores := lost_places([serving, target])):
+        raise UsageError("E2148", "no store has to be left: each one answers", fix="lexitune rollback")
+    return stores
+
+
+def _gone(target: Serving, gone: list[str]) -> DataError:
+    only_index = bool(target.store) and gone == [f"index {target.index} of the store"]
+    back = f"put {gone[0]} back from a copy, then: lexitune rollback"
+    return DataError(
+        "E3305",
+        f"cannot go back to {target.model}: {' and '.join(gone)} gone or incomplete",
+        fix='lexitune rollback --leave-store "why" serves it from files' if only_index else back,
+    )
+
+
+def _who() -> str:
     try:
-        who = getpass.getuser()
+        return getpass.getuser()
     except (KeyError, OSError, ImportError):  # a container may run under a number that has no name
-        who = "unknown"
-    return {"who": who, "at": _now(), "why": why, "gate": result.answer}
+        return "unknown"
 
 
 def _promote(

@@ -8,18 +8,21 @@ that dies between two of them leaves the intent, and whoever finds it calls `rec
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lexitune.errors import LexituneError
 from lexitune.io.atomic import replace_text
+from lexitune.io.succession import is_complete
 from lexitune.io.workspace import Workspace
+from lexitune.stages.promote.leaving import from_files
 from lexitune.stages.promote.serving import Serving, locate, parse_serving, serving_of
 from lexitune.stores.store import opened
 
 __all__ = [
     "Event",
+    "complete_without",
     "events",
     "history",
     "interrupted_rollback",
@@ -28,6 +31,7 @@ __all__ = [
     "promotions",
     "recover",
     "switch",
+    "under_way",
 ]
 
 INTENT = "switch-intent.json"
@@ -60,6 +64,7 @@ def switch(
     reason: str = "",
     forced: Mapping[str, str] | None = None,
     kept_until: str = "",
+    left: Mapping[str, Any] | None = None,
 ) -> None:
     """Make `to` serve.
 
@@ -70,6 +75,7 @@ def switch(
         reason: Why, for the log.
         forced: Who overruled the gate, when and why, for the log; None: nobody did.
         kept_until: Until when a promotion keeps `before` (ISO 8601), for the log; empty: no end is set.
+        left: Who does without stores, when and why, and their places under `stores`: they are not spoken to.
 
     Raises:
         StageFailed: The store cannot be reached: the intent stays. Or it refuses: nothing has changed.
@@ -80,9 +86,33 @@ def switch(
     entry = {"action": action, "serving": asdict(to), "before": asdict(before), "reason": reason}
     entry |= {"forced": dict(forced)} if forced else {}
     entry |= {"kept_until": kept_until} if kept_until else {}
+    entry |= {"left": dict(left)} if left else {}
     intent = {"from": held, "to": to.to_line(), "entry": entry}
     replace_text(workspace.root / INTENT, json.dumps(intent) + "\n")
     _finish(workspace, intent)
+
+
+def complete_without(workspace: Workspace, left: Mapping[str, Any]) -> None:
+    """Complete a switch that was cut off without the stores that are left: what is to serve does so from its files.
+
+    Args:
+        left: As of `switch`.
+    """
+    path = workspace.root / INTENT
+    intent = json.loads(path.read_text(encoding="utf-8"))
+    to = from_files(parse_serving(intent["to"], path), left["stores"])
+    intent |= {"to": to.to_line(), "entry": intent["entry"] | {"serving": asdict(to), "left": dict(left)}}
+    replace_text(path, json.dumps(intent) + "\n")
+    _finish(workspace, intent)
+
+
+def under_way(workspace: Workspace) -> list[Serving]:
+    """What a switch that was cut off goes to, and what it leaves; empty where none was."""
+    path = workspace.root / INTENT
+    if not path.exists():
+        return []
+    intent = json.loads(path.read_text(encoding="utf-8"))
+    return [parse_serving(intent["to"], path), serving_of(intent["entry"]["before"])]
 
 
 def recover(workspace: Workspace) -> str:
@@ -104,7 +134,7 @@ def recover(workspace: Workspace) -> str:
         _finish(workspace, intent)
         return f"completed an interrupted switch: {to.model} serves"
     before = serving_of(intent["entry"]["before"])
-    _point(before, left=to)
+    _point(before, left=to, without=_left(intent))
     if intent["from"] is None:
         workspace.serving.unlink(missing_ok=True)
     else:
@@ -151,8 +181,7 @@ def missing_parts(workspace: Workspace, serving: Serving) -> list[str]:
     model = locate(workspace, serving.model)
     if model is not None and not model.is_dir():
         gone.append(serving.model)
-    # The manifest is written last: without it the vectors are a torso.
-    if not (workspace.root / serving.vectors / "manifest.json").exists():
+    if not is_complete(workspace.root / serving.vectors):
         gone.append(serving.vectors)
     if serving.store:
         with opened(serving.store) as store:
@@ -197,7 +226,7 @@ def _finish(workspace: Workspace, intent: Mapping[str, Any]) -> None:
     left = serving_of(entry["serving"] if entry["action"] == "promote" else entry["before"])
     path = workspace.root / INTENT
     try:
-        _point(parse_serving(intent["to"], path), left=left)
+        _point(parse_serving(intent["to"], path), left=left, without=_left(intent))
     except LexituneError as error:
         # A store that is away may have switched. One that refuses has not, nor would it the next time, and the intent
         # would stop every search through what still serves.
@@ -211,14 +240,19 @@ def _finish(workspace: Workspace, intent: Mapping[str, Any]) -> None:
     path.unlink()
 
 
-def _point(to: Serving, *, left: Serving) -> None:
+def _left(intent: Mapping[str, Any]) -> Sequence[str]:
+    """Places of the stores that are not spoken to."""
+    return tuple(intent["entry"].get("left", {}).get("stores", ()))
+
+
+def _point(to: Serving, *, left: Serving, without: Sequence[str]) -> None:
     """Point the aliases of stores: that of `to` at its index; another one, of what is left, at nothing."""
     place = _serve(to)
     if left.store in ("", to.store):
         return
     with opened(left.store) as store:
         # What it serves by now may be another's: then it is not ours to take away.
-        cut = store.place != place and store.serving() == left.index
+        cut = store.place not in (place, *without) and store.serving() == left.index
         if cut:
             store.switch(None)
     if cut:

@@ -13,7 +13,8 @@ import numpy as np
 from lexitune.errors import DataError, UsageError
 from lexitune.fingerprint import hash_file
 from lexitune.io.dataset import open_data
-from lexitune.io.staged import Staged, newest_model, read_staged, staged_path, write_staged
+from lexitune.io.staged import Staged, newest_model, read_staged, staged_path, unstage, write_staged
+from lexitune.io.succession import MANIFEST
 from lexitune.io.vectors import Vectors, open_vectors
 from lexitune.io.workspace import Meta, Workspace, is_finished, read_meta, write_meta
 from lexitune.models.options import ModelOptions
@@ -87,6 +88,7 @@ def run(
             for line in plan.lines():
                 talk.say(f"reembed: {line}")
             refuse_full_disk(plan, work.folder)
+        unstage(workspace, f"vectors/{work.folder.name}", corpus=found.inputs["corpus"])
         began = time.monotonic()
         vectors = reembed(
             found.data.docs, model=found.embedder, out=workspace.vectors, options=options, work=work, talk=talk
@@ -155,6 +157,7 @@ def _stage(workspace: Workspace, found: _Challenger, vectors: Vectors, *, option
         found.embedder.doc_fingerprint,
         store=spec,
         index=index,
+        manifest=hash_file(vectors.folder / MANIFEST),
     )
     write_staged(workspace, staged)
 
@@ -193,7 +196,7 @@ def _sound(workspace: Workspace, model_id: str) -> Path | None:
     """The vectors folder, where this challenger is staged and nothing is damaged: staging again mends what is."""
     try:
         staged = read_staged(workspace)
-        if staged is None or staged.model_id != model_id:
+        if staged is None or staged.model_id != model_id or not staged.is_there(workspace):
             return None
         vectors = open_vectors(workspace.root / staged.vectors)
         if staged.store:
