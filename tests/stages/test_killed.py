@@ -46,7 +46,7 @@ from lexitune.types import Dataset
 FP32 = ModelOptions(precision="fp32", device="cpu")
 KINDS = ("files", "lancedb", "pgvector")
 TEXTS = ("*.json", "*.jsonl", "serving")
-TIMES = re.compile(r'"(at|cost_s|evaluation)\\?": (\\?"[^"]*"|[0-9.e-]+)')
+TIMES = re.compile(r'"(at|kept_until|cost_s|evaluation)\\?": (\\?"[^"]*"|[0-9.e-]+)')
 ASKED = "w8 w9 w30 w200"
 NUMBERS = count()
 
