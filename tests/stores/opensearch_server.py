@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import RLock, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import RLock
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
+from tests.http_server import answering
 
 WINDOW = 10_000  # hits of a search
 LONGEST = 32_766  # bytes of a keyword
@@ -318,13 +319,6 @@ def serve() -> Iterator[Server]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is the library's
             pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.url = f"http://127.0.0.1:{http.server_address[1]}"
-    thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with answering(Handler) as url:
+        server.url = url
         yield server
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()

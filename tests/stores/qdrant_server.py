@@ -9,14 +9,15 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import RLock, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import RLock
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel
 from qdrant_client import models
 from qdrant_client.local.qdrant_local import QdrantLocal
+from tests.http_server import answering
 
 
 @dataclass(frozen=True)
@@ -166,14 +167,9 @@ def serve() -> Iterator[Server]:
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is the library's
             pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.url = f"http://127.0.0.1:{http.server_address[1]}"
-    thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
     try:
-        yield server
+        with answering(Handler) as url:
+            server.url = url
+            yield server
     finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()
         local.close()

@@ -3,22 +3,20 @@
 import base64
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from tests.stores.filling import DOCS, fill, sent, write_vectors
 from tests.stores.opensearch_server import Index, Server, serve
 
 from lexitune.errors import StageFailed, UsageError
-from lexitune.fingerprint import hash_text
-from lexitune.io.vectors import Vectors, VectorWriter
+from lexitune.io.vectors import Vectors
 from lexitune.stores import loading, opensearch
 from lexitune.stores.loading import load_index
 from lexitune.stores.opensearch import OpenSearchStore
 from lexitune.stores.store import Stamp, open_store
 from lexitune.types import Doc
 
-DOCS = [Doc(f"d{row:03}", f"text {row}", metadata={"tenant": "ab"[row % 2]}) for row in range(60)]
 ONES = np.ones((1, 4), np.float32)
 
 
@@ -35,21 +33,7 @@ def store(server: Server) -> OpenSearchStore:
 
 @pytest.fixture
 def vectors(tmp_path: Path) -> Vectors:
-    rows = np.random.default_rng(3).standard_normal((len(DOCS), 8)).astype(np.float32)
-    writer = VectorWriter(tmp_path / "0123456789abcdef", dim=8)
-    writer.append([doc.doc_id for doc in DOCS], [hash_text(doc.full_text) for doc in DOCS], rows, number=0)
-    return writer.finish({"fingerprint": "m"})
-
-
-def fill(store: OpenSearchStore, model: str, *, docs: list[Doc] | None = None) -> str:
-    index, docs = f"{store.alias}_{model}", docs or DOCS[:1]
-    store.create(index, stamp=Stamp(model, 4))
-    store.upsert(index, docs, np.ones((len(docs), 4), np.float32), row_hashes=["h"] * len(docs))
-    return index
-
-
-def sent(server: Server, path: str) -> list[Any]:
-    return [asked.body for asked in server.asked if asked.path.endswith(path)]
+    return write_vectors(tmp_path / "0123456789abcdef")
 
 
 def test_the_alias_is_taken_and_given_by_one_list_of_actions(store: OpenSearchStore, server: Server) -> None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.stores.filling import DOCS, fill, sent, write_vectors
 
 from lexitune.errors import StageFailed, UsageError
 from lexitune.fingerprint import hash_text
-from lexitune.io.vectors import Vectors, VectorWriter
+from lexitune.io.vectors import Vectors
 from lexitune.stores import loading
 from lexitune.stores.loading import load_index
 from lexitune.stores.store import Stamp, open_store
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 # The imitation says that it has no payload index, and no graph to search more or less widely.
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes:UserWarning", "ignore:Local mode:UserWarning")
 
-DOCS = [Doc(f"d{row:03}", f"text {row}", metadata={"tenant": "ab"[row % 2]}) for row in range(60)]
-
 
 @pytest.fixture
 def server() -> Iterator[Server]:
@@ -48,21 +47,7 @@ def store(server: Server) -> Iterator[QdrantStore]:
 
 @pytest.fixture
 def vectors(tmp_path: Path) -> Vectors:
-    rows = np.random.default_rng(3).standard_normal((len(DOCS), 8)).astype(np.float32)
-    writer = VectorWriter(tmp_path / "0123456789abcdef", dim=8)
-    writer.append([doc.doc_id for doc in DOCS], [hash_text(doc.full_text) for doc in DOCS], rows, number=0)
-    return writer.finish({"fingerprint": "m"})
-
-
-def fill(store: QdrantStore, model: str, *, docs: list[Doc] | None = None) -> str:
-    index, docs = f"{store.alias}_{model}", docs or DOCS[:1]
-    store.create(index, stamp=Stamp(model, 4))
-    store.upsert(index, docs, np.ones((len(docs), 4), np.float32), row_hashes=["h"] * len(docs))
-    return index
-
-
-def sent(server: Server, path: str) -> list[Any]:
-    return [asked.body for asked in server.asked if asked.path.endswith(path)]
+    return write_vectors(tmp_path / "0123456789abcdef")
 
 
 def test_the_alias_is_taken_and_given_in_one_request(store: QdrantStore, server: Server) -> None:
