@@ -111,6 +111,23 @@ def test_the_same_training_with_another_seed_is_found_among_what_was_evaluated(
     assert any("another seed says otherwise: m2 -4.0 points" in reason for reason in result.reasons)
 
 
+@pytest.mark.parametrize("damage", ["{", "{}", "comparison"])
+def test_an_evaluation_that_cannot_be_read_says_nothing_of_another(
+    damage: str, ready: Workspace, restage: Restage, evaluation: Evaluate
+) -> None:
+    other, found = evaluation(won=2, lost=6, right=92, model_id="m2"), evaluation(won=40, lost=0, wrong=60)
+    restage(ready, "m2", other)
+    restage(ready, "m1", found)
+    trained(ready, "m2", seed=2)
+    trained(ready, "m1", seed=1)
+    assert other_seeds(ready, "m1", found).keys() == {"m2"}
+
+    text = json.dumps(other | {"comparison": {}}) if damage == "comparison" else damage
+    replace_text(ready.reports / "m2.json", text)
+
+    assert other_seeds(ready, "m1", found) == {}
+
+
 def test_what_an_assessment_measured_is_read_from_it(ready: Workspace, evaluation: Evaluate) -> None:
     lifts = {name: {"mean": mean} for name, mean in (("hybrid", 0.1), ("known", 0.6), ("bm25", 0.9), ("e5", -0.1))}
     found = evaluation(won=40, lost=0, wrong=60)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from lexitune.errors import DataError
 from lexitune.io.workspace import Meta, Workspace, read_meta, read_object
 from lexitune.metrics.comparison import Comparison, Delta
 
@@ -27,11 +27,10 @@ def other_seeds(workspace: Workspace, model_id: str, evaluation: Mapping[str, An
         if made is None or other is None or path.stem == model_id or _but_for_seed(other) != _but_for_seed(made):
             continue
         try:
-            measured = json.loads(path.read_text(encoding="utf-8"))
-            same = _measured_on(measured) == _measured_on(evaluation)
-            if same:
+            measured = read_object(path)
+            if _measured_on(measured) == _measured_on(evaluation):
                 found[path.stem] = Comparison.from_json(measured["comparison"]).delta(measured["primary"])
-        except (ValueError, KeyError, TypeError):
+        except (DataError, KeyError, TypeError):
             continue  # what cannot be read says nothing; its own promotion tells why
     return found
 
