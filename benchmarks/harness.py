@@ -41,6 +41,7 @@ __all__ = [
     "cpu_name",
     "hardware",
     "minilm_folder",
+    "model_folder",
     "race",
     "real_set",
     "running",
@@ -67,12 +68,16 @@ class Side:
 
 @dataclass(frozen=True)
 class Lap:
-    """One round of one side: wall and processor seconds, most anonymous memory above that before, and the result."""
+    """One round of one side: wall and processor seconds, most anonymous memory above that before, and the result.
+
+    `gpu_mb`: the most that tensors held on the GPU, where there is one.
+    """
 
     seconds: float
     cpu_s: float
     peak_mb: float
     value: Any
+    gpu_mb: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,6 +107,7 @@ def _side_json(laps: Sequence[Lap]) -> dict[str, Any]:
         "seconds": statistics.median(lap.seconds for lap in laps),
         "cpu_s": statistics.median(lap.cpu_s for lap in laps),
         "peak_mb": max(lap.peak_mb for lap in laps),
+        **({"gpu_mb": most} if (most := max(lap.gpu_mb for lap in laps)) else {}),
     }
 
 
@@ -123,6 +129,8 @@ def race(ours: Side, peer: Side, *, rounds: int = 5, warm_up: int = 1, threads: 
         for number in range(rounds):
             for which in ((0, 1), (1, 0))[number % 2]:
                 laps[which].append((a, b)[which]())
+            seconds = f"ours {laps[0][-1].seconds:.2f} s, peer {laps[1][-1].seconds:.2f} s"
+            sys.stderr.write(f"round {number + 1} of {rounds}: {seconds}\n")
     return Race(*laps)
 
 
@@ -134,7 +142,7 @@ def running(side: Side, threads: int | None) -> Iterator[Callable[[], Lap]]:
     # In the environment that it starts with: numpy's OpenBLAS reads it once, when the side's module is imported.
     os.environ |= {"OMP_NUM_THREADS": str(threads), "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
     here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(there, side, threads), daemon=True)
+    process = context.Process(target=_serve, args=(there, side, threads))
     process.start()
     there.close()
 
@@ -176,11 +184,24 @@ def _serve(pipe: Connection, side: Side, threads: int) -> None:
             with MemoryMeter() as meter:
                 start, start_cpu = time.perf_counter(), time.process_time()
                 value = work()
+                gpu_mb = _settle_gpu()
                 seconds, cpu_s = time.perf_counter() - start, time.process_time() - start_cpu
-            pipe.send(Lap(seconds, cpu_s, meter.peak_mb, value))
+            pipe.send(Lap(seconds, cpu_s, meter.peak_mb, value, gpu_mb))
         except Exception:  # told to the parent, which stops the race
             pipe.send(traceback.format_exc())
             return
+
+
+def _settle_gpu() -> float:
+    """Wait for what a GPU has still to do, and tell the most megabytes that it held since this was last asked."""
+    import torch
+
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return 0.0
+    torch.cuda.synchronize()
+    most = torch.cuda.max_memory_allocated() / MB
+    torch.cuda.reset_peak_memory_stats()
+    return most
 
 
 def _end_with_parent() -> None:
@@ -220,11 +241,11 @@ def anonymous_mb(pid: int | None = None) -> float:
 
 
 @cache
-def hardware(threads: int | None = None) -> dict[str, Any]:
+def hardware(threads: int | None = None, device: str = "cpu") -> dict[str, Any]:
     """What the figures were measured on, and how fast it multiplies: large products, in a process of their own."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
-        rates = pool.apply(_matmul_rates, (threads or os.cpu_count() or 1,))
+        rates = pool.apply(_matmul_rates, (threads or os.cpu_count() or 1, device))
     return {
         "cpu": cpu_name(),
         "threads": threads or os.cpu_count(),
@@ -249,19 +270,26 @@ def cpu_name() -> str:
     return f"{name} {widest}".strip()
 
 
-def _matmul_rates(threads: int) -> dict[str, Any]:
+def _matmul_rates(threads: int, device: str) -> dict[str, Any]:
     import torch
 
     from lexitune.models.precision import matmul_gflops
 
     torch.set_num_threads(threads)
+    gpu = {"gpu": torch.cuda.get_device_name()} if device != "cpu" else {}
     # None where a format is emulated, and nobody computes in it.
-    return {"torch": torch.__version__, **{f"{name}_gflops": matmul_gflops(name) for name in ("fp32", "bf16")}}
+    rates = {f"{name}_gflops": matmul_gflops(name, device=device) for name in ("fp32", "bf16")}
+    return {"torch": torch.__version__, **gpu, **rates}
 
 
 def minilm_folder() -> Path:
     """Folder of the stock model that the extra `bench` installs."""
     return packaged_folder("minilm")
+
+
+def model_folder(name: str) -> Path:
+    """The folder that `--model` means."""
+    return minilm_folder() if name == "minilm" else Path(name)
 
 
 def real_set(name: str) -> Dataset:
@@ -272,12 +300,15 @@ def real_set(name: str) -> Dataset:
     return read(root / name)
 
 
-def arguments(description: str) -> argparse.ArgumentParser:
-    """A parser with what every benchmark takes: --json, --rounds, --threads."""
+def arguments(description: str, *, devices: bool = False) -> argparse.ArgumentParser:
+    """A parser with what every benchmark takes: --json, --rounds, --threads; and --device, --model with `devices`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="one JSON object, alone on stdout")
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each side (default 5)")
     parser.add_argument("--threads", type=int, default=None, help="threads of each side (default: all cores)")
+    if devices:
+        parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="of both sides (default cpu)")
+        parser.add_argument("--model", default="minilm", help="minilm, or a folder: see benchmarks.full_size")
     return parser
 
 

@@ -2,10 +2,12 @@
 
     python -m benchmarks.train [--json] [--race default|exact|best|cached] [--sets tldr,tatqa] [--pairs 64]
     python -m benchmarks.train --memory          one step of a large batch under a budget, and the peer's of 256
+    python -m benchmarks.train --device cuda [--model FOLDER] --race best --pairs 4096
 
 `default`: the peer as called in its guide, batch 32, fp32, against ours in what the processor computes in natively.
-`exact`: the same peer, ours in fp32. `best`: the peer with bf16 where that is native, and the batch size and loader
-workers that a probe finds fastest. `cached`: its CachedMultipleNegativesRankingLoss at batch 256.
+`exact`: the same peer, ours in fp32. `best`: the peer with bf16 where that is native, and the batch size, loader
+workers and, on a GPU, attention that a probe finds fastest. `cached`: its CachedMultipleNegativesRankingLoss at batch
+256.
 
 Pairs are drawn from each set with their own mix of lengths. A round goes once over them, from texts to changed weights:
 tokenising, loading, gradients and the optimiser are in it on both sides. Beside the ratio stand real tokens a second,
@@ -16,13 +18,15 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from benchmarks.encode import flops, in_child
-from benchmarks.harness import SETS, Race, Side, arguments, hardware, minilm_folder, race, real_set, running, show
+from benchmarks.flash import offer_flash_attention
+from benchmarks.harness import SETS, Race, Side, arguments, hardware, model_folder, race, real_set, running, show
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.models.sizing import TRAINING_PASSES
@@ -38,24 +42,34 @@ Pairs = Sequence[tuple[str, str]]
 
 RACES = ("default", "exact", "best", "cached")
 BATCH, CACHED_BATCH, MEMORY_BATCH = 32, 256, 4096
-PEER_BATCHES, PEER_WORKERS = (16, 32, 64), (0, 1)
+PEER_BATCHES = {"cpu": (16, 32, 64), "cuda": (32, 128)}
+PEER_WORKERS = {"cpu": (0, 1), "cuda": (0,)}  # on a GPU machine starting four took a minute
+PEER_ATTENTION = {"cpu": (None,), "cuda": (None, "flash_attention_2")}
+PROBED = {"cpu": 64, "cuda": 512}  # pairs that the peer's settings are chosen on
 MB = 2**20
 
 
-def make_ours(pairs: Pairs, batch_size: int, precision: str, memory_gb: float | None = None) -> Callable[[], Any]:
+def make_ours(
+    pairs: Pairs,
+    batch_size: int,
+    precision: str,
+    memory_gb: float | None = None,
+    device: str = "cpu",
+    model: str = "minilm",
+) -> Callable[[], Any]:
     """One epoch of our steps; gives the losses."""
-    model = load("minilm", options=ModelOptions(device="cpu", precision=precision))
+    embedder = load(model, options=ModelOptions(device=device, precision=precision))
     data = dataset_of(pairs)
     options = TrainOptions(batch_size=batch_size, learning_rate=2e-5, loss="infonce", mask="none", warmup_steps=0)
-    recipe = settle(options, token_budget=model.token_budget)
+    recipe = settle(options, token_budget=embedder.token_budget)
 
     def work() -> list[float]:
         examples = gather_examples(data, data.qrels["train"])
-        tokens = join_tokens([model.tokenise_queries(examples.queries), model.tokenise_docs(examples.docs)])
+        tokens = join_tokens([embedder.tokenise_queries(examples.queries), embedder.tokenise_docs(examples.docs)])
         batches = list(cut_batches(examples, batch_size=batch_size, seed=1, epochs=1))
         memory = None if memory_gb is None else int(memory_gb * 1e9)
-        stepper = Stepper(model.network, tokens, recipe=recipe, steps=len(batches), memory=memory)
-        with model.network.compute(keep_memory=memory_gb is None):
+        stepper = Stepper(embedder.network, tokens, recipe=recipe, steps=len(batches), memory=memory)
+        with embedder.network.compute(keep_memory=memory_gb is None):
             return [
                 stepper.take(plan_batch(examples, batch, mask=recipe.mask), step=step).loss
                 for step, batch in enumerate(batches)
@@ -65,7 +79,15 @@ def make_ours(pairs: Pairs, batch_size: int, precision: str, memory_gb: float | 
 
 
 def make_peer(
-    pairs: Pairs, batch_size: int, *, cached: bool = False, bf16: bool = False, workers: int = 0
+    pairs: Pairs,
+    batch_size: int,
+    *,
+    cached: bool = False,
+    bf16: bool = False,
+    workers: int = 0,
+    attention: str | None = None,
+    device: str = "cpu",
+    model: str = "minilm",
 ) -> Callable[[], Any]:
     """One epoch of sentence-transformers' trainer; what is not named here is its default."""
     from datasets import Dataset as Table
@@ -74,7 +96,12 @@ def make_peer(
     from sentence_transformers.sentence_transformer.trainer import SentenceTransformerTrainer
     from sentence_transformers.sentence_transformer.training_args import SentenceTransformerTrainingArguments
 
-    model = SentenceTransformer(str(minilm_folder()), device="cpu")
+    if attention == "flash_attention_2":
+        offer_flash_attention()
+    kwargs = {"attn_implementation": attention} if attention else {}
+    network = SentenceTransformer(str(model_folder(model)), device=device, model_kwargs=kwargs)
+    if attention:
+        set_dropout(network, 0.0)  # the kernel at hand has none: less work for the peer, not more
     table = Table.from_dict({"anchor": [query for query, _ in pairs], "positive": [doc for _, doc in pairs]})
     kind = losses.CachedMultipleNegativesRankingLoss if cached else losses.MultipleNegativesRankingLoss
     folder = tempfile.mkdtemp()
@@ -87,77 +114,89 @@ def make_peer(
             learning_rate=2e-5,
             bf16=bf16,
             dataloader_num_workers=workers,
-            use_cpu=True,
+            use_cpu=device == "cpu",
             report_to="none",
             save_strategy="no",
             disable_tqdm=True,
         )
-        SentenceTransformerTrainer(model=model, args=arguments, train_dataset=table, loss=kind(model)).train()
+        SentenceTransformerTrainer(model=network, args=arguments, train_dataset=table, loss=kind(network)).train()
 
     return work
 
 
-def make_probe(pairs: Pairs, bf16: bool) -> Callable[[], dict[str, Any]]:
-    """The peer's fastest batch size and number of workers, by the clock."""
+def set_dropout(network: Any, probability: float) -> None:
+    """Of every dropout, those inside attention included."""
+    for module in network.modules():
+        if type(module).__name__ == "Dropout":
+            module.p = probability
+        if hasattr(module, "attention_dropout"):
+            module.attention_dropout = probability
+
+
+def make_probe(pairs: Pairs, bf16: bool, device: str, model: str) -> Callable[[], dict[str, Any]]:
+    """The peer's fastest batch size, number of workers and attention, by the clock; what does not fit is left out."""
 
     def work() -> dict[str, Any]:
+        import torch
+
         tried = []
-        for batch_size in PEER_BATCHES:
-            for workers in PEER_WORKERS:
-                epoch = make_peer(pairs, batch_size, bf16=bf16, workers=workers)
+        ways = product(PEER_ATTENTION[device], PEER_BATCHES[device], PEER_WORKERS[device])
+        for attention, batch_size, workers in ways:
+            way: dict[str, Any] = {"batch_size": batch_size, "workers": workers, "attention": attention, "bf16": bf16}
+            try:
+                epoch = make_peer(pairs, **way, device=device, model=model)
                 start = time.perf_counter()
                 epoch()
-                tried.append((time.perf_counter() - start, batch_size, workers))
-        _, batch_size, workers = min(tried)
-        return {"batch_size": batch_size, "workers": workers, "bf16": bf16}
+            except torch.OutOfMemoryError:
+                torch.cuda.empty_cache()
+                continue
+            tried.append((time.perf_counter() - start, way))
+        return {**min(tried, key=lambda one: one[0])[1], "tried": [(s, *way.values()) for s, way in tried]}
 
     return work
 
 
-def make_gradients(pairs: Pairs, precision: str) -> Callable[[], dict[str, float]]:
+def make_gradients(pairs: Pairs, precision: str, device: str, model: str) -> Callable[[], dict[str, float]]:
     """How near our gradient of one batch is to the peer's, taken through its own padded pass with dropout off."""
 
     def work() -> dict[str, float]:
         import torch
         from sentence_transformers import SentenceTransformer
         from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
+        from sentence_transformers.util import batch_to_device
 
-        peer = SentenceTransformer(str(minilm_folder()), device="cpu").eval()
-        features = [peer.preprocess([pair[column] for pair in pairs]) for column in (0, 1)]
+        peer = SentenceTransformer(str(model_folder(model)), device=device).eval()
+        features = [batch_to_device(peer.preprocess([pair[side] for pair in pairs]), peer.device) for side in (0, 1)]
         value = MultipleNegativesRankingLoss(peer)(features, torch.empty(0))
         value.backward()
-        model = load("minilm", options=ModelOptions(device="cpu", precision=precision))
+        ours = load(model, options=ModelOptions(device=device, precision=precision))
         data = dataset_of(pairs)
         examples = gather_examples(data, data.qrels["train"])
-        recipe = settle(TrainOptions(loss="infonce", mask="none"), token_budget=model.token_budget)
-        tokens = join_tokens([model.tokenise_queries(examples.queries), model.tokenise_docs(examples.docs)])
-        stepper = Stepper(model.network, tokens, recipe=recipe, steps=1)
+        recipe = settle(TrainOptions(loss="infonce", mask="none"), token_budget=ours.token_budget)
+        tokens = join_tokens([ours.tokenise_queries(examples.queries), ours.tokenise_docs(examples.docs)])
+        stepper = Stepper(ours.network, tokens, recipe=recipe, steps=1)
         batch = plan_batch(examples, np.arange(len(examples)), mask="none")
-        with model.network.compute():
+        with ours.network.compute():
             loss = float(stepper.gradient(batch))
-        theirs, ours = (
+        right, found = (
             torch.cat([one.grad.double().flatten() for one in parameters if one.grad is not None])
-            for parameters in (peer.parameters(), model.network.parameters())
+            for parameters in (peer.parameters(), ours.network.parameters())
         )
-        cosine = torch.nn.functional.cosine_similarity(theirs, ours, dim=0)
+        cosine = torch.nn.functional.cosine_similarity(right, found, dim=0)
         return {
             "one_less_gradient_cosine": 1 - float(cosine),
-            "norm_ratio": float(ours.norm() / theirs.norm()),
+            "norm_ratio": float(found.norm() / right.norm()),
             "loss_difference": abs(loss - value.item()),
         }
 
     return work
 
 
-def make_lengths(pairs: Pairs) -> Callable[[], Any]:
+def make_lengths(pairs: Pairs, model: str) -> Callable[[], Any]:
     """Tokens of every text, as both sides cut it."""
-    model = load("minilm", options=ModelOptions(device="cpu", precision="fp32"))
-    return lambda: np.concatenate(
-        [
-            model.tokenise_queries([query for query, _ in pairs]).lengths,
-            model.tokenise_docs([d for _, d in pairs]).lengths,
-        ]
-    )
+    ours = load(model, options=ModelOptions(device="cpu", precision="fp32"))
+    queries, docs = [query for query, _ in pairs], [doc for _, doc in pairs]
+    return lambda: np.concatenate([ours.tokenise_queries(queries).lengths, ours.tokenise_docs(docs).lengths])
 
 
 def dataset_of(pairs: Pairs) -> Dataset:
@@ -184,27 +223,39 @@ def draw_pairs(names: Sequence[str], count: int) -> list[tuple[str, str]]:
     return [found[row] for row in draw.permutation(len(found))][:count]
 
 
-def run_race(kind: str, pairs: Pairs, *, native: bool, rounds: int, threads: int | None) -> dict[str, Any]:
-    """One race by its name."""
+def run_race(
+    kind: str, pairs: Pairs, on: Mapping[str, str], *, native: bool, rounds: int, threads: int | None
+) -> dict[str, Any]:
+    """One race by its name; `on` is the device and the model of both sides."""
     batch = CACHED_BATCH if kind == "cached" else BATCH
-    peer: dict[str, Any] = {"pairs": pairs, "batch_size": batch, "cached": kind == "cached"}
+    peer: dict[str, Any] = {"pairs": pairs, "batch_size": batch, "cached": kind == "cached", **on}
+    tried = []
     if kind == "best":
-        peer |= in_child(Side(make_probe, {"pairs": pairs, "bf16": native}), threads)
-    ours = {"pairs": pairs, "batch_size": peer["batch_size"], "precision": "fp32" if kind == "exact" else "auto"}
+        found = in_child(Side(make_probe, {"pairs": pairs[: PROBED[on["device"]]], "bf16": native, **on}), threads)
+        tried = found.pop("tried")
+        peer |= found
+    precision = "fp32" if kind == "exact" else "auto"
+    ours = {"pairs": pairs, "batch_size": peer["batch_size"], "precision": precision, **on}
     laps = race(Side(make_ours, ours), Side(make_peer, peer), rounds=rounds, threads=threads)
     settings = {name: value for name, value in peer.items() if name != "pairs"}
-    return {**laps.to_json(), "pairs": len(pairs), "peer_settings": settings, **rates(laps, pairs, threads)}
+    return {
+        **laps.to_json(),
+        "pairs": len(pairs),
+        "peer_settings": settings,
+        "tried": tried,
+        **rates(laps, pairs, on["model"], threads),
+    }
 
 
-def rates(laps: Race, pairs: Pairs, threads: int | None) -> dict[str, float]:
+def rates(laps: Race, pairs: Pairs, model: str, threads: int | None) -> dict[str, float]:
     """What our side reached, by the median round."""
-    lengths = in_child(Side(make_lengths, {"pairs": pairs}), threads)
+    lengths = in_child(Side(make_lengths, {"pairs": pairs, "model": model}), threads)
     seconds = float(np.median([lap.seconds for lap in laps.ours]))
     return {
         "pairs_per_s": len(pairs) / seconds,
         "tokens_per_s": float(lengths.sum()) / seconds,
         # What gradient caching encodes again is not counted.
-        "gflops": TRAINING_PASSES * flops(lengths) / seconds / 1e9,
+        "gflops": TRAINING_PASSES * flops(lengths, model) / seconds / 1e9,
     }
 
 
@@ -242,25 +293,25 @@ def make_weights() -> Callable[[], float]:
 
 def main() -> None:
     """The command."""
-    parser = arguments(__doc__ or "")
+    parser = arguments(__doc__ or "", devices=True)
     parser.add_argument("--race", default="default", choices=RACES)
     parser.add_argument("--sets", default=",".join(SETS), help="retrieval sets, separated by commas (default all nine)")
     parser.add_argument("--pairs", type=int, help="pairs of a round (default two batches; cached: one of 256)")
     parser.add_argument("--memory", action="store_true", help="memory of one large step")
     parser.add_argument("--budget-gb", type=float, default=0.25, help="for graphs, with --memory (default 0.25)")
     given = parser.parse_args()
-    machine = hardware(given.threads)
+    machine, on = hardware(given.threads, given.device), {"device": given.device, "model": given.model}
     native = machine["bf16_gflops"] is not None
     default = MEMORY_BATCH if given.memory else CACHED_BATCH if given.race == "cached" else 2 * BATCH
     pairs = draw_pairs(given.sets.split(","), given.pairs or default)
     if given.memory:
         found = run_memory(pairs, budget_gb=given.budget_gb, threads=given.threads)
     else:
-        found = run_race(given.race, pairs, native=native, rounds=given.rounds, threads=given.threads)
+        found = run_race(given.race, pairs, on, native=native, rounds=given.rounds, threads=given.threads)
         peak = machine["bf16_gflops"] if native and given.race != "exact" else machine["fp32_gflops"]
         found["share_of_matmul"] = found["gflops"] / peak
     agreement = {
-        precision: in_child(Side(make_gradients, {"pairs": pairs[:BATCH], "precision": precision}), given.threads)
+        precision: in_child(Side(make_gradients, {"pairs": pairs[:BATCH], "precision": precision, **on}), given.threads)
         for precision in ("fp32", "bf16")[: 2 if native else 1]
     }
     show(

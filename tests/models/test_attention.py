@@ -37,6 +37,41 @@ def test_values_and_gradients_are_those_of_the_fused_kernel(tokens: int, masked:
         torch.testing.assert_close(one, two, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("size", [1.0, 40.0], ids=["small scores", "scores whose powers would overflow"])
+@pytest.mark.parametrize("masked", [False, True])
+def test_without_a_backward_pass_the_values_are_the_same(size: float, masked: bool) -> None:
+    query, key, value = (heads(2, 7, seed).detach() for seed in range(3))
+    query = query * size
+    mask = None
+    if masked:
+        mask = torch.ones(2, 1, 7, 7, dtype=torch.bool)
+        mask[1, :, :, 3:] = False
+    theirs = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2)
+
+    for precision, near in ((torch.bfloat16, 2e-2), (torch.float32, 1e-5)):
+        asked, known, told = (part.to(precision) for part in (query, key, value))
+        fast_math = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("medium")  # plain products in fp32 too
+        try:
+            with encoding():
+                ours, _ = plain_attention(MODULE, asked, known, told, mask)
+        finally:
+            torch.set_float32_matmul_precision(fast_math)
+        assert float((ours.float() - theirs).norm() / theirs.norm()) < near * size
+
+
+def test_a_token_that_may_look_nowhere_gives_a_number() -> None:
+    # A padded place of a model with windows: its hidden state goes on to the next layer.
+    query, key, value = (heads(2, 4, seed).detach().bfloat16() for seed in range(3))
+    mask = torch.ones(2, 1, 4, 4, dtype=torch.bool)
+    mask[1, :, 3] = False
+
+    with encoding():
+        ours, _ = plain_attention(MODULE, query, key, value, mask)
+
+    assert torch.isfinite(ours).all()
+
+
 def test_grouped_heads_share_their_keys() -> None:
     query, key, value = heads(4, 6, 0), heads(2, 6, 1), heads(2, 6, 2)
 

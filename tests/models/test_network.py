@@ -1,6 +1,7 @@
 """The network: sentence-transformers' vectors, fp32 masters behind a bf16 copy, and models that are refused."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,6 +175,24 @@ def test_in_fp32_the_masters_compute_themselves(make_model: Make, texts: list[st
     network.refresh()
 
     assert torch.equal(grad_of(network), grad)
+
+
+def test_the_table_of_words_gets_the_gradient_that_a_dense_one_gets(make_model: Make, texts: list[str]) -> None:
+    grads = []
+    for sparse in (True, False):
+        network = Network(model := make_model("mean"), precision="bf16")
+        table = network.computing.get_input_embeddings()
+        assert table.sparse
+        table.sparse = sparse
+        tokens = tokens_of(model, texts)
+        for _ in range(2):
+            torch.autograd.backward(network.embed(tokens, every(tokens))[:, 0].sum())
+            network.gather_grads()
+        grad: Any = network.trunk.get_input_embeddings().weight.grad
+        grads.append(grad)
+
+    assert not grads[0].is_sparse
+    torch.testing.assert_close(grads[0], grads[1], atol=0.02 * float(grads[1].abs().max()), rtol=0)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

@@ -4,9 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
-from lexitune.models.tokens import TokenIds, budget_batches, join_tokens, tokenise
+from lexitune.models.tokens import TokenIds, budget_batches, cheapest_batches, join_tokens, tokenise
 
 # Three texts: [1, 2], [], [3, 4, 5].
 TOKENS = TokenIds(np.array([1, 2, 3, 4, 5], np.int32), np.array([0, 2, 2, 5], np.int64), truncated=1)
@@ -57,6 +60,29 @@ def test_batches_hold_at_most_the_budget(case: str, lengths: list[int], budget: 
     cut = budget_batches(np.array(lengths, np.int64), budget)
 
     assert [batch.tolist() for batch in cut] == batches
+
+
+@given(lengths=st.lists(st.integers(0, 40), max_size=30), budget=st.integers(1, 200), pass_tokens=st.integers(0, 60))
+def test_the_cheapest_cuts_lose_no_text_and_cost_no_more_than_full_batches(
+    lengths: list[int], budget: int, pass_tokens: int
+) -> None:
+    of = np.array(lengths, np.int64)
+
+    cut = cheapest_batches(of, budget, pass_tokens=pass_tokens)
+
+    assert [row for batch in cut for row in batch.tolist()] == np.argsort(-of, kind="stable").tolist()
+    assert all(len(batch) == 1 or len(batch) * int(of[batch[0]]) <= budget for batch in cut)
+
+    def cost(batches: list[NDArray[np.int64]]) -> int:
+        return sum(pass_tokens + len(batch) * max(1, int(of[batch[0]])) for batch in batches)
+
+    assert cost(cut) <= cost(budget_batches(np.maximum(of, 1), budget))
+
+
+def test_a_short_text_is_not_padded_to_a_long_one_for_the_price_of_a_pass() -> None:
+    cut = cheapest_batches(np.array([100, 99, 5, 5], np.int64), 1000, pass_tokens=20)
+
+    assert [batch.tolist() for batch in cut] == [[0, 1], [2, 3]]
 
 
 def test_tokens_are_those_of_sentence_transformers(

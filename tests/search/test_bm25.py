@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,3 +85,26 @@ def test_recall_on_real_sets(name: str, recall: float, shared_data: Callable[[st
 def read(path: Path) -> list[dict[str, str]]:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
+
+
+def test_jax_is_not_started_where_it_is_installed(tmp_path: Path) -> None:
+    # It would take three quarters of a GPU's memory from the model.
+    (tmp_path / "jax").mkdir()
+    (tmp_path / "jax" / "__init__.py").write_text("raise AssertionError('started')")
+    code = (
+        "import importlib.util, sys\n"
+        "from lexitune.search.bm25 import BM25\n"
+        "from lexitune.types import Doc\n"
+        "assert BM25.build([Doc('d1', 'sort a list')]).search(['sort'], query_ids=['q'], k=1).index[0, 0] == 0\n"
+        "assert 'jax' not in sys.modules and importlib.util.find_spec('jax')\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr

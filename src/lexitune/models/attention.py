@@ -26,6 +26,8 @@ ENCODING: ContextVar[bool] = ContextVar("lexitune_encoding", default=False)
 
 PLAIN, PACKED = "lexitune_plain", "lexitune_packed"
 SEVERAL = 1 << 30
+SMALL = 60.0  # e^60 times the longest text is far from the end of the range, and so is e^-60
+NOTHING = 1e-30  # padding that may look nowhere, as in a window, has weights of 0 and gets 0
 
 PLAIN_UP_TO = {
     # (number format, fp32 products go to oneDNN, training): longest padded text for which plain products win on a CPU.
@@ -81,8 +83,16 @@ def pairs_up_to(trunk: Any) -> float:
 
 
 def plain_mask(*args: Any, **kwargs: Any) -> torch.Tensor | None:
-    """The fused kernel's boolean mask. A causal one is always written out: plain products cannot imply it."""
-    return sdpa_mask(*args, **{**kwargs, "allow_is_causal_skip": False})
+    """The fused kernel's boolean mask. A causal one is always written out: plain products cannot imply it.
+
+    It carries `first_hidden`, the first column that is hidden from anything: batches are sorted by length, so only a
+    few columns have to be covered, and all layers share the mask.
+    """
+    mask = sdpa_mask(*args, **{**kwargs, "allow_is_causal_skip": False})
+    if mask is not None:
+        seen = mask.flatten(0, -2).all(dim=0)
+        mask.first_hidden = len(seen) if bool(seen.all()) else int(seen.byte().argmin())  # type: ignore[attr-defined]
+    return mask
 
 
 def no_mask(*args: Any, **kwargs: Any) -> None:
@@ -109,13 +119,28 @@ def plain_attention(
         )
         return mixed.transpose(1, 2).contiguous(), None
     scores = torch.matmul(query * scale, key.transpose(2, 3))
+    small = ENCODING.get() and _are_small(scores)
     if attention_mask is not None:
         # In place: the scores are ours alone, and their gradient needs only the mask.
-        scores = scores.masked_fill_(~attention_mask, torch.finfo(scores.dtype).min)
+        start = getattr(attention_mask, "first_hidden", 0)
+        scores[..., start:].masked_fill_(~attention_mask[..., start:], torch.finfo(scores.dtype).min)
+    if small:
+        weights = scores.exp_()
+        mixed = torch.matmul(weights, value) / weights.sum(dim=-1, keepdim=True).clamp_min_(NOTHING)
+        return mixed.transpose(1, 2).contiguous(), None
     weights = torch.softmax(scores, dim=-1)
     if dropout:
         weights = functional.dropout(weights, p=dropout)
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), None
+
+
+def _are_small(scores: torch.Tensor) -> bool:
+    """Whether no power of e of them overflows, or all of a row vanish: then softmax needs no row's maximum.
+
+    Finding it costs more than the powers themselves: softmax in bf16 takes two to four times as long.
+    """
+    least, most = torch.aminmax(scores)
+    return bool(least > -SMALL) and bool(most < SMALL)
 
 
 def packed_attention(
@@ -149,11 +174,11 @@ def packed_attention(
     if query.device.type == "cuda":
         from torch.nn.attention.varlen import varlen_attn
 
-        q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
+        # PyTorch 2.11 knows no grouped heads here, so keys are repeated; newer releases would spare the copy.
+        q, k, v = (part[0].transpose(0, 1) for part in (query, *_share_groups(query, key, value)))
         mixed = varlen_attn(
-            q, k, v, cu_seq_lens_q, cu_seq_lens_q, max_length_q, max_length_q,
-            scale=scale, window_size=reach, enable_gqa=k.shape[1] != q.shape[1],
-        )  # fmt: skip
+            q, k, v, cu_seq_lens_q, cu_seq_lens_q, max_length_q, max_length_q, scale=scale, window_size=reach
+        )
         return mixed.unsqueeze(0), None  # type: ignore[union-attr]
     key, value = _share_groups(query, key, value)
     ends = cu_seq_lens_q.tolist()

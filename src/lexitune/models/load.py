@@ -66,7 +66,10 @@ def load(name: str = "auto", *, options: ModelOptions = DEFAULT, talk: Talk | No
         _compare_hashes(record, model, folder)
         base = record["base"]
     query_map = read_adapter(folder, record, dimension=spec.dimension)
-    return Embedder(model, spec, precision=precision, max_memory=options.max_memory, base=base, query_map=query_map)
+    embedder = Embedder(model, spec, precision=precision, max_memory=options.max_memory, base=base, query_map=query_map)
+    if because := embedder.network.padded_because:
+        talk.say(f"texts of {spec.name} go through padded, which is slower: {because}")
+    return embedder
 
 
 def open_model(

@@ -26,7 +26,7 @@ from sentence_transformers.sentence_transformer.modules.pooling import Pooling
 
 from lexitune.errors import DataError
 from lexitune.models.attention import use_attention
-from lexitune.models.precision import fast_math, tune_allocator
+from lexitune.models.precision import fast_math, spare_memory, tune_allocator
 from lexitune.models.tokens import TokenIds
 
 __all__ = ["SHIFTED_POSITIONS", "Network"]
@@ -89,9 +89,11 @@ class Network:
         if self.device.type == "cpu":
             use_attention(self.trunk)
         self._computing: Any = self.trunk if precision == "fp32" else _copy_in(HALF[precision], self.trunk)
+        self._weights = self._pair_weights()
         self.train(False)
         self.lower: LowerStates | None = None
         self.packed = False
+        self.padded_because = ""
         self.pack_if_able()
 
     @property
@@ -152,9 +154,14 @@ class Network:
         if self._computing is not self.trunk:
             training = self.training
             self._computing = _copy_in(HALF[self.precision], self.trunk)
+            self._weights = self._pair_weights()
             if self.packed:
                 use_attention(self._computing, packed=True)
             self.train(training)
+
+    def _pair_weights(self) -> list[tuple[torch.nn.Parameter, torch.nn.Parameter]]:
+        """Each master with its copy. Kept, because walking the modules takes longer than some steps on a GPU."""
+        return list(zip(self.trunk.parameters(), self._computing.parameters(), strict=True))
 
     def parameters(self) -> Iterator[torch.nn.Parameter]:
         """The fp32 masters: trunk first, then the layers after pooling."""
@@ -173,7 +180,10 @@ class Network:
         return features["sentence_embedding"]
 
     def pack_if_able(self) -> None:
-        """Let texts go through packed from now on where that is faster, and gives this model's vectors."""
+        """Let texts go through packed from now on where that is faster, and gives this model's vectors.
+
+        Where it does not, `padded_because` says why.
+        """
         if self.device.type == "cuda" and self.precision in HALF and not self.packed:
             self.use_packed()
 
@@ -187,15 +197,19 @@ class Network:
         rows = np.arange(len(tokens), dtype=np.int64)
         training, kept = self.training, self._computing.config._attn_implementation
         self.train(False)
-        self.packed = False
+        self.packed, self.padded_because = False, ""
         with torch.no_grad():
             padded = torch.nn.functional.normalize(self.embed(tokens, rows), dim=1)
             self.packed = use_attention(self._computing, packed=True)
             try:
                 packed = torch.nn.functional.normalize(self.embed(tokens, rows), dim=1)
-                self.packed = self.packed and bool(((padded * packed).sum(dim=1) > SAME).all())
-            except (TypeError, ValueError, RuntimeError, IndexError):  # it takes no such arguments
-                self.packed = False
+                if not self.packed:
+                    self.padded_because = "it computes attention in its own way"
+                elif not bool(((padded * packed).sum(dim=1) > SAME).all()):
+                    self.padded_because = "its vectors would differ"
+            except (TypeError, ValueError, RuntimeError, IndexError) as error:  # it takes no such arguments
+                self.padded_because = str(error).strip().partition("\n")[0] or type(error).__name__
+        self.packed = not self.padded_because
         if not self.packed:
             self._computing.set_attn_implementation(kept)
         self.train(training)
@@ -271,22 +285,30 @@ class Network:
         """
         if self._computing is self.trunk:
             return
-        for master, shadow in zip(self.trunk.parameters(), self._computing.parameters(), strict=True):
+        into, more = [], []
+        for master, shadow in self._weights:
             if shadow.grad is None:
                 continue
-            if master.grad is None:
+            if shadow.grad.is_sparse:  # the table of words, of which a batch has few
+                if master.grad is None:
+                    master.grad = torch.zeros_like(master)
+                words, rows = shadow.grad._indices()[0], shadow.grad._values()
+                master.grad.index_add_(0, words, rows.float())
+            elif master.grad is None:
                 master.grad = shadow.grad.float()
             else:
-                master.grad.add_(shadow.grad)
+                into.append(master.grad)
+                more.append(shadow.grad)
             shadow.grad = None
+        if into:
+            torch._foreach_add_(into, more)
 
     def refresh(self) -> None:
         """Let the computing copy take the masters' weights: after an optimiser's step, or after loading weights."""
         if self._computing is self.trunk:
             return
         with torch.no_grad():
-            for master, shadow in zip(self.trunk.parameters(), self._computing.parameters(), strict=True):
-                shadow.copy_(master)
+            torch._foreach_copy_([shadow for _, shadow in self._weights], [master for master, _ in self._weights])
 
     def train(self, mode: bool = True) -> None:
         """Dropout on or off, as in `torch.nn.Module.train`."""
@@ -310,8 +332,7 @@ class Network:
         Args:
             keep_memory: Freed memory stays with the process, which saves time and costs space.
         """
-        if keep_memory:
-            tune_allocator()
+        tune_allocator() if keep_memory else spare_memory()
         with fast_math(self.device):
             yield
 
@@ -363,8 +384,15 @@ def _unfit(reason: str) -> DataError:
 
 
 def _copy_in(dtype: torch.dtype, trunk: torch.nn.Module) -> torch.nn.Module:
-    """Only parameters change type: buffers such as rotary frequencies lose positions in bf16."""
-    shadow = copy.deepcopy(trunk)
+    """Only parameters change type: buffers such as rotary frequencies lose positions in bf16.
+
+    On a processor the table of words gets a sparse gradient: filling a dense one, nearly all zeros, and adding it to
+    the masters' takes longer than the layers' own. On a GPU rows are added up in no fixed order: there it stays dense.
+    """
+    shadow: Any = copy.deepcopy(trunk)
     for parameter in shadow.parameters():
         parameter.data = parameter.data.to(dtype)
-    return shadow
+    table = shadow.get_input_embeddings()
+    if isinstance(table, torch.nn.Embedding) and table.weight.device.type == "cpu":
+        table.sparse = True
+    return shadow  # type: ignore[no-any-return]

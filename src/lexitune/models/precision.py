@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import platform
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import torch
 
 from lexitune.errors import UsageError
 
-__all__ = ["choose_precision", "fast_math", "matmul_gflops", "tune_allocator"]
+__all__ = ["choose_precision", "fast_math", "matmul_gflops", "spare_memory", "tune_allocator"]
 
 TRUE_FP32 = 1e-5  # relative error: float32 products stay below 1e-6, bf16 products are near 3e-3
 
@@ -79,24 +80,45 @@ def _onednn_is_true_fp32() -> bool:
     return bool(error < TRUE_FP32)
 
 
-def matmul_gflops(precision: str) -> int | None:
-    """GFLOP/s of the processor in a large product, the best of twenty; None: it would have to emulate the format.
+def matmul_gflops(precision: str, *, device: str = "cpu") -> int | None:
+    """GFLOP/s of a device in a large product, the best of twenty; None: it would have to emulate the format.
 
     Args:
         precision: `fp32` or `bf16`.
+        device: `cpu` or `cuda`.
     """
-    cpu = torch.device("cpu")
-    if precision == "bf16" and choose_precision("auto", device=cpu) != "bf16":
+    place = torch.device(device)
+    if precision == "bf16" and choose_precision("auto", device=place) != "bf16":
         return None
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    left, right = torch.randn(2048, 1024, dtype=dtype), torch.randn(1024, 1024, dtype=dtype)
+    rows, inner, columns = (2048, 1024, 1024) if place.type == "cpu" else (8192, 8192, 8192)
+    left = torch.randn(rows, inner, dtype=dtype, device=place)
+    right = torch.randn(columns, inner, dtype=dtype, device=place)
     best = float("inf")
-    with fast_math(cpu):
+    with fast_math(place):
         for _ in range(20):
+            _wait_for(place)
             start = time.perf_counter()
             torch.nn.functional.linear(left, right)
+            _wait_for(place)
             best = min(best, time.perf_counter() - start)
-    return round(2 * 2048 * 1024 * 1024 / best / 1e9)
+    return round(2 * rows * inner * columns / best / 1e9)
+
+
+def _wait_for(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@functools.cache
+def spare_memory() -> None:
+    """Let oneDNN and what stands between it and PyTorch keep few of the kernels that they make, one for each shape of a
+    batch: 1,024 of them, which is their habit, take 100 MB and more.
+
+    They ask once, when they first multiply; a capacity that the user has set stays.
+    """
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(name, "16")
 
 
 @functools.cache

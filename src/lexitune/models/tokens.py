@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TokenIds", "budget_batches", "cut_words", "join_tokens", "tokenise"]
+__all__ = ["TokenIds", "budget_batches", "cheapest_batches", "cut_words", "join_tokens", "tokenise"]
 
 LONGEST_WORD = 512  # pieces
 CHUNK = 1024  # texts handed to the tokenizer at once: bounds its memory, and still fills every core
@@ -153,3 +153,33 @@ def budget_batches(lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.i
         batches.append(order[start : start + size])
         start += size
     return batches
+
+
+def cheapest_batches(lengths: NDArray[np.int64], budget: int, *, pass_tokens: int) -> list[NDArray[np.int64]]:
+    """As `budget_batches`, but cut where that costs least: padding against the price of one more pass.
+
+    A training step has few texts of very different lengths: filling every batch pads a third of them. The cheapest cuts
+    are found by dynamic programming over the sorted texts, in time that grows with texts times texts in a batch.
+
+    Args:
+        pass_tokens: What a pass costs beside its tokens, in tokens.
+
+    Example:
+        >>> [batch.tolist() for batch in cheapest_batches(np.array([2, 9, 3, 3]), 36, pass_tokens=4)]
+        [[1], [2, 3, 0]]
+    """
+    order = np.argsort(-lengths, kind="stable")
+    count = len(order)
+    least = np.full(count + 1, np.iinfo(np.int64).max)
+    least[0], begins = 0, np.zeros(count + 1, dtype=np.int64)
+    for start in range(count):
+        longest = max(1, int(lengths[order[start]]))
+        ends = np.arange(start + 1, min(count, start + max(1, budget // longest)) + 1)
+        costs = least[start] + pass_tokens + (ends - start) * longest
+        better = costs < least[ends]
+        least[ends[better]], begins[ends[better]] = costs[better], start
+    batches, end = [], count
+    while end:
+        batches.append(order[begins[end] : end])
+        end = int(begins[end])
+    return batches[::-1]

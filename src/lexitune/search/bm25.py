@@ -5,11 +5,12 @@ Lucene's variant (Kamphuis et al. 2020, "Which BM25 do you mean?"), k1 1.2, b 0.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-import bm25s
 import numpy as np
 
 from lexitune.io.hits import Hits
@@ -45,7 +46,7 @@ class BM25:
         rows = [[vocabulary.setdefault(term, len(vocabulary)) for term in terms(doc.full_text)] for doc in docs]
         scorer = None
         if vocabulary:
-            scorer = bm25s.BM25(k1=K1, b=B, method="lucene")
+            scorer = _bm25s().BM25(k1=K1, b=B, method="lucene")
             scorer.index((rows, vocabulary), create_empty_token=False, show_progress=False)
         doc_ids = [doc.doc_id for doc in docs]
         return cls(doc_ids, DocOrder(doc_ids), vocabulary, scorer)
@@ -74,3 +75,19 @@ class BM25:
             best[place, : len(keys)] = keys
         index, score = self.order.unpack(best)
         return Hits(tuple(query_ids), self.doc_ids, index, score)
+
+
+@cache
+def _bm25s() -> Any:
+    """The library bm25s, imported without JAX: to choose the best k, which is done here, it would start JAX where that
+    is installed, and JAX takes three quarters of a GPU's memory as it starts.
+    """
+    there = "jax" in sys.modules
+    if not there:
+        sys.modules["jax"] = None  # type: ignore[assignment]  # Python's way to say that a module cannot be imported
+    try:
+        import bm25s
+    finally:
+        if not there:
+            del sys.modules["jax"]
+    return bm25s

@@ -128,7 +128,7 @@ def test_where_memory_runs_out_passes_are_halved_for_good_and_the_batch_stays(
 ) -> None:
     options = replace(QUICK, blend=1.0)  # general text is not measured: it has texts longer than the limit
     plain = train(small_data, model=tiny, out=tmp_path / "plain", options=options)
-    limit(monkeypatch, 20)
+    limit(monkeypatch, 19)
     first, second = At(4, kill), listen()
     out = tmp_path / "small"
     with pytest.raises(Stop):
