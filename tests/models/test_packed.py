@@ -80,6 +80,7 @@ def test_a_model_with_its_own_attention_goes_on_padded(tiny_folder: Path) -> Non
         padded = net.embed(TOKENS, ROWS)
 
         assert not net.use_packed()
+        assert net.padded_because == "it computes attention in its own way"
 
         torch.testing.assert_close(net.embed(TOKENS, ROWS), padded, atol=0, rtol=0)
 
@@ -90,6 +91,18 @@ def test_positions_that_start_elsewhere_are_found_out_by_the_probe(tiny_folder: 
     net._first_position = 0
 
     assert not net.use_packed()
+    assert net.padded_because == "its vectors would differ"
+
+
+def test_a_kernel_that_refuses_the_arguments_is_told(tiny_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def older(*_: object, **__: object) -> None:
+        raise TypeError("varlen_attn() got an unexpected keyword argument")
+
+    net = network(tiny_folder, ARCHITECTURES["bert"])
+    monkeypatch.setattr("lexitune.models.attention.packed_attention", older)
+
+    assert not net.use_packed()
+    assert net.padded_because == "varlen_attn() got an unexpected keyword argument"
 
 
 def test_gradients_of_packed_texts_are_those_of_padded_ones(tiny_folder: Path) -> None:
