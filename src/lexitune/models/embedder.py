@@ -23,7 +23,7 @@ from lexitune.models.memory import UNLIMITED, Limits, anonymous_bytes, fit_limit
 from lexitune.models.network import Network
 from lexitune.models.quiet import quiet
 from lexitune.models.spec import ModelSpec
-from lexitune.models.tokens import TokenIds, budget_batches, cut_words, tokenise
+from lexitune.models.tokens import TokenIds, cut_words, tokenise
 from lexitune.types import Silent, Talk
 
 __all__ = ["Embedder", "hash_tokenizer", "hash_weights"]
@@ -193,7 +193,7 @@ class Embedder:
 
     def _embed_all(self, tokens: TokenIds) -> Iterator[tuple[NDArray[np.int64], torch.Tensor]]:
         """Batches and their vectors. Where one is too much for the device, the rest is cut anew by half its tokens."""
-        waiting = deque(budget_batches(tokens.lengths, self.token_budget))
+        waiting = deque(self.network.cut(tokens.lengths, self.token_budget))
         while waiting:
             rows = waiting.popleft()
             try:
@@ -208,7 +208,7 @@ class Embedder:
                     ) from error
                 self.token_budget = len(rows) * longest // 2
                 left = np.concatenate([rows, *waiting])
-                waiting = deque(left[cut] for cut in budget_batches(tokens.lengths_of(left), self.token_budget))
+                waiting = deque(left[cut] for cut in self.network.cut(tokens.lengths_of(left), self.token_budget))
 
     def save(self, folder: Path, *, notes: Mapping[str, Any] | None = None) -> None:
         """Write a sentence-transformers folder, prompts included, and `lexitune.json`: whole, or not at all.

@@ -9,7 +9,6 @@ model gives the same vectors that way: that is tried on the model itself before 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol
@@ -26,8 +25,8 @@ from sentence_transformers.sentence_transformer.modules.pooling import Pooling
 
 from lexitune.errors import DataError
 from lexitune.models.attention import use_attention
-from lexitune.models.precision import fast_math, spare_memory, tune_allocator
-from lexitune.models.tokens import TokenIds
+from lexitune.models.precision import copy_in, fast_math, spare_memory, tune_allocator
+from lexitune.models.tokens import TokenIds, budget_batches, cheapest_batches
 
 __all__ = ["SHIFTED_POSITIONS", "Network"]
 
@@ -36,6 +35,7 @@ Lengths = NDArray[np.int64]
 SHIFTED_POSITIONS = {"camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl", "xmod"}
 """Position tables of these families start after the padding id, so they hold fewer tokens than rows."""
 
+MANY = 4096  # texts
 PLAIN_TEXT = {"method": "forward", "method_output_name": "last_hidden_state"}
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PROBE = np.array([3, 4, 5, 6, 3, 7, 4], np.int32), np.array([0, 4, 7], np.int64)  # two texts for `use_packed`
@@ -88,7 +88,7 @@ class Network:
         self.trunk = first.auto_model
         if self.device.type == "cpu":
             use_attention(self.trunk)
-        self._computing: Any = self.trunk if precision == "fp32" else _copy_in(HALF[precision], self.trunk)
+        self._computing: Any = self.trunk if precision == "fp32" else copy_in(HALF[precision], self.trunk)
         self._weights = self._pair_weights()
         self.train(False)
         self.lower: LowerStates | None = None
@@ -153,7 +153,7 @@ class Network:
         """Make the computing copy anew, after modules of the trunk were replaced or frozen."""
         if self._computing is not self.trunk:
             training = self.training
-            self._computing = _copy_in(HALF[self.precision], self.trunk)
+            self._computing = copy_in(HALF[self.precision], self.trunk)
             self._weights = self._pair_weights()
             if self.packed:
                 use_attention(self._computing, packed=True)
@@ -168,10 +168,19 @@ class Network:
         yield from self.trunk.parameters()
         yield from self._tail.parameters()
 
+    def cut(self, lengths: Lengths, budget: int) -> list[Lengths]:
+        """Texts of these lengths in passes of at most `budget` padded tokens, the longest first.
+
+        Full passes hardly pad any of many texts, and packed ones none; few texts are cut where that costs least.
+        """
+        if self.packed or len(lengths) > MANY:
+            return budget_batches(lengths, budget)
+        return cheapest_batches(lengths, budget)
+
     def embed(self, tokens: TokenIds, rows: NDArray[np.int64]) -> torch.Tensor:
         """Vectors of `rows`: float32 (len(rows), dimension), of unit length where the model says so.
 
-        All rows go through at once, packed or padded to the longest: cut them with `budget_batches` first.
+        All rows go through at once, packed or padded to the longest: `cut` them first.
         """
         hidden, mask, lengths = self._packed(tokens, rows) if self.packed else self._padded(tokens, rows)
         features = {"sentence_embedding": self._pool(hidden, mask, lengths)}
@@ -381,18 +390,3 @@ def _unfit(reason: str) -> DataError:
         f"this model cannot be computed here: {reason}",
         fix="take a model of transformer, pooling and normalising, for example BAAI/bge-small-en-v1.5",
     )
-
-
-def _copy_in(dtype: torch.dtype, trunk: torch.nn.Module) -> torch.nn.Module:
-    """Only parameters change type: buffers such as rotary frequencies lose positions in bf16.
-
-    On a processor the table of words gets a sparse gradient: filling a dense one, nearly all zeros, and adding it to
-    the masters' takes longer than the layers' own. On a GPU rows are added up in no fixed order: there it stays dense.
-    """
-    shadow: Any = copy.deepcopy(trunk)
-    for parameter in shadow.parameters():
-        parameter.data = parameter.data.to(dtype)
-    table = shadow.get_input_embeddings()
-    if isinstance(table, torch.nn.Embedding) and table.weight.device.type == "cpu":
-        table.sparse = True
-    return shadow  # type: ignore[no-any-return]

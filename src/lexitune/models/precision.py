@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import functools
 import os
@@ -9,12 +10,13 @@ import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from lexitune.errors import UsageError
 
-__all__ = ["choose_precision", "fast_math", "matmul_gflops", "spare_memory", "tune_allocator"]
+__all__ = ["choose_precision", "copy_in", "fast_math", "matmul_gflops", "spare_memory", "tune_allocator"]
 
 TRUE_FP32 = 1e-5  # relative error: float32 products stay below 1e-6, bf16 products are near 3e-3
 
@@ -108,6 +110,21 @@ def matmul_gflops(precision: str, *, device: str = "cpu") -> int | None:
 def _wait_for(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def copy_in(dtype: torch.dtype, trunk: torch.nn.Module) -> torch.nn.Module:
+    """A copy of the trunk that computes in `dtype`. Only parameters change type: buffers such as rotary frequencies lose positions in bf16.
+
+    On a processor the table of words gets a sparse gradient: filling a dense one, nearly all zeros, and adding it to
+    the masters' takes longer than the layers' own. On a GPU rows are added up in no fixed order: there it stays dense.
+    """
+    shadow: Any = copy.deepcopy(trunk)
+    for parameter in shadow.parameters():
+        parameter.data = parameter.data.to(dtype)
+    table = shadow.get_input_embeddings()
+    if isinstance(table, torch.nn.Embedding) and table.weight.device.type == "cpu":
+        table.sparse = True
+    return shadow  # type: ignore[no-any-return]
 
 
 @functools.cache

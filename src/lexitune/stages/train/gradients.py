@@ -27,13 +27,10 @@ from lexitune.models.attention import pairs_up_to
 from lexitune.models.learning import learning
 from lexitune.models.memory import GB, GRAPH_SHARE
 from lexitune.models.network import Network
-from lexitune.models.tokens import TokenIds, budget_batches, cheapest_batches
+from lexitune.models.tokens import TokenIds
 from lexitune.types import Talk
 
 __all__ = ["GraphCost", "backpropagate", "graph_memory", "tell_room"]
-
-PASS_TOKENS = 100
-"""What a pass costs beside its tokens, in tokens: launching, and adding up the gradients of all weights."""
 
 Rows = NDArray[np.int64]
 RandomState = tuple[Tensor, Tensor | None]  # of the processor's generator, and of the GPU's
@@ -194,12 +191,7 @@ class _Passes:
 
     def cut(self) -> list[Rows]:
         """The texts of each pass."""
-        lengths = self.lengths[self.mine]
-        if self.network.packed:
-            parts = budget_batches(lengths, self.budget)
-        else:
-            parts = cheapest_batches(lengths, self.budget, pass_tokens=PASS_TOKENS)
-        return [self.mine[part] for part in parts]
+        return [self.mine[part] for part in self.network.cut(self.lengths[self.mine], self.budget)]
 
     def embed(self, part: Rows) -> Tensor:
         return self.network.embed(self.tokens, self.rows[part])
