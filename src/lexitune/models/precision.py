@@ -113,7 +113,9 @@ def _wait_for(device: torch.device) -> None:
 
 
 def copy_in(dtype: torch.dtype, trunk: torch.nn.Module) -> torch.nn.Module:
-    """A copy of the trunk that computes in `dtype`. Only parameters change type: buffers such as rotary frequencies lose positions in bf16.
+    """A copy of the trunk that computes in `dtype`.
+
+    Only parameters change type: buffers such as rotary frequencies lose positions in bf16.
 
     On a processor the table of words gets a sparse gradient: filling a dense one, nearly all zeros, and adding it to
     the masters' takes longer than the layers' own. On a GPU rows are added up in no fixed order: there it stays dense.
