@@ -343,3 +343,16 @@ def test_what_is_refused(case: str, queries: list[list[float]], docs: list[list[
         exact_search(np.array(queries), (np.array(docs), ["d1"]), 1, query_ids=["q1"])
 
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("asked", ["highest", "high", "medium"])
+def test_a_search_within_a_loop_leaves_the_precision_that_the_loop_asked_for(asked: str) -> None:
+    # Dev recall during a training: the loop has sent float32 products to oneDNN, which PyTorch calls "medium".
+    vectors = np.eye(4, dtype=np.float32)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(asked)
+    try:
+        exact_search(vectors, (vectors, list("abcd")), 2, query_ids=list("wxyz"), device="cpu", first_pass="bf16")
+        assert torch.get_float32_matmul_precision() == asked
+    finally:
+        torch.set_float32_matmul_precision(before)

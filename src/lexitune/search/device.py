@@ -116,15 +116,19 @@ def sweep_on(
 
 @contextmanager
 def _full_sums() -> Iterator[None]:
-    """Within the block, products are summed in float32 whatever is multiplied: the error bound rests on it."""
+    """Within the block, products are summed in float32 whatever is multiplied: the error bound rests on it.
+
+    `allow_tf32` is not touched: it shares its state with the precision, and once set back leaves one that PyTorch refuses
+    to read, where a loop around this had asked for "medium".
+    """
     matmul = torch.backends.cuda.matmul
     names = (
-        "allow_tf32",
         "allow_fp16_accumulation",
         "allow_fp16_reduced_precision_reduction",
         "allow_bf16_reduced_precision_reduction",
     )
-    before = [getattr(matmul, name) for name in names]
+    before, precision = [getattr(matmul, name) for name in names], torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
     for name in names:
         setattr(matmul, name, False)
     try:
@@ -132,6 +136,7 @@ def _full_sums() -> Iterator[None]:
     finally:
         for name, value in zip(names, before, strict=True):
             setattr(matmul, name, value)
+        torch.set_float32_matmul_precision(precision)
 
 
 def _length_bound(vectors: torch.Tensor) -> torch.Tensor:
