@@ -118,8 +118,8 @@ def sweep_on(
 def _full_sums() -> Iterator[None]:
     """Within the block, products are summed in float32 whatever is multiplied: the error bound rests on it.
 
-    `allow_tf32` is not touched: it shares its state with the precision, and once set back leaves one that PyTorch refuses
-    to read, where a loop around this had asked for "medium".
+    `allow_tf32` is not touched: it shares its state with the precision, and once set back leaves one that PyTorch
+    refuses to read, where a loop around this had asked for "medium".
     """
     matmul = torch.backends.cuda.matmul
     names = (
