@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial, wraps
 from itertools import count
@@ -475,16 +476,28 @@ def test_a_real_kill_at_any_moment_of_a_reembed_leaves_what_serves_alone_and_the
     whole, old = copying(start, tmp_path / "whole"), answers(start)
     reembed(whole, "second")
     expected = contents(whole)
-    assert forking.stdin is not None
-    assert forking.stdout is not None
+    given, told = forking.stdin, forking.stdout
+    assert given is not None
+    assert told is not None
+
+    def forked(place: Place, seconds: float | None = None) -> int:
+        """How a child ended that re-embeds there, and is killed after so many seconds unless it is done by then."""
+        print(place.workspace.root, place.spec, file=given, flush=True)
+        child = int(told.readline())
+        if seconds is not None:
+            time.sleep(seconds)
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        return int(told.readline())
+
+    timed = copying(start, tmp_path / "timed")
+    began = time.monotonic()
+    assert forked(timed) == 0
+    took = time.monotonic() - began
     ended = []
-    for number in range(2):
+    for number in range(3):
         place = copying(start, tmp_path / f"{number}")
-        print(place.workspace.root, place.spec, file=forking.stdin, flush=True)
-        child = int(forking.stdout.readline())
-        time.sleep(chance.uniform(0.05, 0.5))
-        os.kill(child, signal.SIGKILL)
-        ended.append(int(forking.stdout.readline()))
+        ended.append(forked(place, chance.uniform(0.1, 0.8) * took))
         assert answers(place) == old
         reembed(place, "second")
         assert contents(place) == expected
