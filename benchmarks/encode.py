@@ -23,7 +23,7 @@ from lexitune.models.memory import UNLIMITED
 from lexitune.models.options import ModelOptions
 from lexitune.models.shape import read_shape
 from lexitune.models.sizing import forward_flops
-from lexitune.models.tokens import TokenIds, budget_batches
+from lexitune.models.tokens import TokenIds, cheapest_batches
 
 Matrix = NDArray[np.float32]
 PEER_BATCHES = {"cpu": (8, 16, 32, 64, 128), "cuda": (32, 128, 512)}
@@ -85,9 +85,9 @@ def make_probe(texts: Sequence[str], dtype: str, device: str, model: str) -> Cal
     return work
 
 
-def make_count(texts: Sequence[str], max_length: int | None, model: str = "minilm") -> Callable[[], TokenIds]:
+def make_count(texts: Sequence[str], model: str) -> Callable[[], TokenIds]:
     """The token ids of the texts as ours cuts them."""
-    embedder = load(model, options=ModelOptions(device="cpu", precision="fp32", max_length=max_length))
+    embedder = load(model, options=ModelOptions(device="cpu", precision="fp32"))
     return lambda: embedder.tokenise_docs(texts)
 
 
@@ -103,8 +103,8 @@ def flops(lengths: NDArray[np.int64], model: str = "minilm") -> float:
 
 
 def padding(lengths: NDArray[np.int64], budget: int) -> float:
-    """Share of computed tokens that are padding."""
-    computed = sum(len(rows) * int(lengths[rows].max()) for rows in budget_batches(lengths, budget))
+    """Share of computed tokens that are padding, where texts do not go through packed."""
+    computed = sum(len(rows) * int(lengths[rows].max()) for rows in cheapest_batches(lengths, budget))
     return 1 - float(lengths.sum()) / computed
 
 
@@ -161,7 +161,7 @@ def main() -> None:
         parser.error("this processor does not compute in bf16")
     texts = draw_texts(given.sets.split(","), given.texts)
     on = {"device": given.device, "model": given.model}
-    count = Side(make_count, {"texts": texts, "max_length": None, "model": given.model})
+    count = Side(make_count, {"texts": texts, "model": given.model})
     lengths = in_child(count, given.threads).lengths
     dtype = "bfloat16" if precision == "bf16" else "float32"
     sample = texts[: PROBED[given.device]]

@@ -25,9 +25,8 @@ def offer_flash_attention() -> None:
     package: Any = types.ModuleType("flash_attn")
     padding: Any = types.ModuleType("flash_attn.bert_padding")
     package.__spec__ = importlib.machinery.ModuleSpec("flash_attn", None)
-    package.flash_attn_func = _unused
+    package.flash_attn_func = package.flash_attn_varlen_func = _varlen  # the first is never called: texts come packed
     package.flash_attn_with_kvcache = None
-    package.flash_attn_varlen_func = _varlen
     padding.pad_input, padding.unpad_input = flash._pad_input, flash._unpad_input
     sys.modules |= {"flash_attn": package, "flash_attn.bert_padding": padding}
     flash.is_flash_attn_2_available = lambda *_, **__: True
@@ -35,12 +34,6 @@ def offer_flash_attention() -> None:
         "general_availability_check": lambda *_, **__: True,
         "pkg_availability_check": lambda *_, **__: True,
     }
-
-
-def _unused(
-    q: Any, k: Any, v: Any, dropout_p: float = 0.0, softmax_scale: float | None = None, causal: bool = False
-) -> Any:
-    raise NotImplementedError("texts come packed")
 
 
 def _varlen(
@@ -58,11 +51,15 @@ def _varlen(
     softcap: float = 0.0,
     deterministic: bool = False,
 ) -> torch.Tensor:
-    """`flash_attn_varlen_func` by PyTorch's kernel, which drops nothing at random."""
+    """`flash_attn_varlen_func` by PyTorch's kernel.
+
+    Raises:
+        NotImplementedError: Dropout, a cap, or attention to what lies before alone.
+    """
     from torch.nn.attention.varlen import varlen_attn
 
     if causal or dropout_p or softcap:
-        raise NotImplementedError("PyTorch's kernel has neither dropout nor a cap")
+        raise NotImplementedError("PyTorch's kernel is called without dropout, cap and causal attention")
     longest = int(max_seqlen_q), int(max_seqlen_k)
-    out: Any = varlen_attn(q, k, v, cu_seqlens_q, cu_seqlens_k, *longest, scale=softmax_scale)
+    out: Any = varlen_attn(q, k, v, cu_seqlens_q, cu_seqlens_k, *longest, scale=softmax_scale, window_size=window_size)
     return out  # type: ignore[no-any-return]

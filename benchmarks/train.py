@@ -28,6 +28,7 @@ from benchmarks.encode import flops, in_child
 from benchmarks.flash import offer_flash_attention
 from benchmarks.harness import SETS, Race, Side, arguments, hardware, model_folder, race, real_set, running, show
 from lexitune.models.load import load
+from lexitune.models.network import set_dropout
 from lexitune.models.options import ModelOptions
 from lexitune.models.sizing import TRAINING_PASSES
 from lexitune.models.tokens import join_tokens
@@ -122,15 +123,6 @@ def make_peer(
         SentenceTransformerTrainer(model=network, args=arguments, train_dataset=table, loss=kind(network)).train()
 
     return work
-
-
-def set_dropout(network: Any, probability: float) -> None:
-    """Of every dropout, those inside attention included."""
-    for module in network.modules():
-        if type(module).__name__ == "Dropout":
-            module.p = probability
-        if hasattr(module, "attention_dropout"):
-            module.attention_dropout = probability
 
 
 def make_probe(pairs: Pairs, bf16: bool, device: str, model: str) -> Callable[[], dict[str, Any]]:
@@ -300,6 +292,8 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true", help="memory of one large step")
     parser.add_argument("--budget-gb", type=float, default=0.25, help="for graphs, with --memory (default 0.25)")
     given = parser.parse_args()
+    if given.memory and (given.device, given.model) != ("cpu", "minilm"):
+        parser.error("--memory is measured with minilm on the processor")
     machine, on = hardware(given.threads, given.device), {"device": given.device, "model": given.model}
     native = machine["bf16_gflops"] is not None
     default = MEMORY_BATCH if given.memory else CACHED_BATCH if given.race == "cached" else 2 * BATCH

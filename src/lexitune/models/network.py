@@ -35,7 +35,6 @@ Lengths = NDArray[np.int64]
 SHIFTED_POSITIONS = {"camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl", "xmod"}
 """Position tables of these families start after the padding id, so they hold fewer tokens than rows."""
 
-MANY = 4096  # texts
 PLAIN_TEXT = {"method": "forward", "method_output_name": "last_hidden_state"}
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PROBE = np.array([3, 4, 5, 6, 3, 7, 4], np.int32), np.array([0, 4, 7], np.int64)  # two texts for `use_packed`
@@ -169,13 +168,8 @@ class Network:
         yield from self._tail.parameters()
 
     def cut(self, lengths: Lengths, budget: int) -> list[Lengths]:
-        """Texts of these lengths in passes of at most `budget` padded tokens, the longest first.
-
-        Full passes hardly pad any of many texts, and packed ones none; few texts are cut where that costs least.
-        """
-        if self.packed or len(lengths) > MANY:
-            return budget_batches(lengths, budget)
-        return cheapest_batches(lengths, budget)
+        """Texts of these lengths in passes of at most `budget` tokens, padding included, the longest first."""
+        return budget_batches(lengths, budget) if self.packed else cheapest_batches(lengths, budget)
 
     def embed(self, tokens: TokenIds, rows: NDArray[np.int64]) -> torch.Tensor:
         """Vectors of `rows`: float32 (len(rows), dimension), of unit length where the model says so.
@@ -327,12 +321,7 @@ class Network:
     def set_dropout(self, p: float) -> None:
         """Give every dropout of the trunk the probability `p`; the saved configuration keeps its own."""
         for trunk in (self.trunk, self._computing):
-            for module in trunk.modules():
-                if isinstance(module, torch.nn.Dropout):
-                    module.p = p
-                for name in ("attention_dropout", "dropout_prob"):  # where attention reads a number, not a module
-                    if isinstance(getattr(module, name, None), float):
-                        setattr(module, name, p)
+            set_dropout(trunk, p)
 
     @contextmanager
     def compute(self, *, keep_memory: bool = True) -> Iterator[None]:
@@ -341,7 +330,10 @@ class Network:
         Args:
             keep_memory: Freed memory stays with the process, which saves time and costs space.
         """
-        tune_allocator() if keep_memory else spare_memory()
+        if keep_memory:
+            tune_allocator()
+        else:
+            spare_memory()
         with fast_math(self.device):
             yield
 
@@ -351,6 +343,16 @@ class Network:
         if self.device.type == "cuda":
             return tensor.pin_memory().to(self.device, non_blocking=True)
         return tensor
+
+
+def set_dropout(trunk: torch.nn.Module, p: float) -> None:
+    """Give every dropout of a transformers model the probability `p`, those inside attention included."""
+    for module in trunk.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = p
+        for name in ("attention_dropout", "dropout_prob"):  # where attention reads a number, not a module
+            if isinstance(getattr(module, name, None), float):
+                setattr(module, name, p)
 
 
 def split_modules(model: SentenceTransformer) -> tuple[Transformer, Pooling, torch.nn.ModuleList]:

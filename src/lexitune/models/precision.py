@@ -16,7 +16,15 @@ import torch
 
 from lexitune.errors import UsageError
 
-__all__ = ["choose_precision", "copy_in", "fast_math", "matmul_gflops", "spare_memory", "tune_allocator"]
+__all__ = [
+    "choose_precision",
+    "copy_in",
+    "fast_math",
+    "matmul_gflops",
+    "matmul_precision",
+    "spare_memory",
+    "tune_allocator",
+]
 
 TRUE_FP32 = 1e-5  # relative error: float32 products stay below 1e-6, bf16 products are near 3e-3
 
@@ -57,8 +65,15 @@ def fast_math(device: torch.device) -> Iterator[None]:
     if device.type != "cpu" or not _onednn_is_true_fp32():
         yield
         return
+    with matmul_precision("medium"):
+        yield
+
+
+@contextmanager
+def matmul_precision(name: str) -> Iterator[None]:
+    """Within the block, float32 matrix products are computed as PyTorch's `highest`, `high` or `medium` says."""
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
+    torch.set_float32_matmul_precision(name)
     try:
         yield
     finally:
@@ -73,12 +88,8 @@ def _onednn_is_true_fp32() -> bool:
     seed = torch.Generator().manual_seed(0)
     left, right = torch.randn(64, 256, generator=seed), torch.randn(64, 256, generator=seed)
     exact = left.double() @ right.double().T
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("medium")
-    try:
+    with matmul_precision("medium"):
         error = (torch.nn.functional.linear(left, right) - exact).norm() / exact.norm()
-    finally:
-        torch.set_float32_matmul_precision(before)
     return bool(error < TRUE_FP32)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 __all__ = ["TokenIds", "budget_batches", "cheapest_batches", "cut_words", "join_tokens", "tokenise"]
 
 LONGEST_WORD = 512  # pieces
+MANY = 4096  # texts
 PASS_TOKENS = 100  # on two cores of Zen 5 60 to 150 were alike in training, and 80 the best of 10 to 80 in encoding
 CHUNK = 1024  # texts handed to the tokenizer at once: bounds its memory, and still fills every core
 
@@ -162,7 +163,8 @@ def cheapest_batches(
     """As `budget_batches`, but cut where that costs least: padding against the price of one more pass.
 
     A training step has few texts of very different lengths: filling every batch pads a third of them. The cheapest cuts
-    are found by dynamic programming over the sorted texts, in time that grows with texts times texts in a batch.
+    are found by dynamic programming over the sorted texts, in time that grows with texts times texts in a batch. More
+    than `MANY` texts get full batches, which hardly pad any of so many.
 
     Args:
         pass_tokens: What a pass costs beside its tokens, in tokens: launches, and in training the sums of gradients.
@@ -171,6 +173,8 @@ def cheapest_batches(
         >>> [batch.tolist() for batch in cheapest_batches(np.array([2, 9, 3, 3]), 36, pass_tokens=4)]
         [[1], [2, 3, 0]]
     """
+    if len(lengths) > MANY:
+        return budget_batches(lengths, budget)
     order = np.argsort(-lengths, kind="stable")
     count = len(order)
     least = np.full(count + 1, np.iinfo(np.int64).max)

@@ -182,7 +182,7 @@ def test_two_processes_make_the_gradient_of_one_with_the_whole_batch(tiny_folder
     for rank in (0, 1):
         found = torch.load(tmp_path / f"6-{rank}.pt")
         error = (found["gradients"] - gradients(network)).norm() / gradients(network).norm()
-        assert found["loss"].item() == pytest.approx(value.item(), rel=2e-6)  # other passes, other rounding
+        assert found["loss"].item() == pytest.approx(value.item(), abs=1e-6)
         assert error < 1e-6
     backpropagate(network, tokens, ROWS[:1], loss=torch.Tensor.sum, token_budget=4096)
     for rank in (0, 1):
