@@ -82,6 +82,7 @@ CODES = {
     "E2126": "sizes that vectors cannot be cut to",
     "E2127": "training from a model with a query adapter",
     "E2128": "a language without word frequencies",
+    "E2129": "a correction that the log cannot give",
     "E2141": "no challenger of that name",
     "E2142": "nothing to roll back to",
     "E2143": "an index that serves",
@@ -104,6 +105,9 @@ CODES = {
     "E3011": "a file of the workspace was changed",
     "E3012": "vectors that are incomplete or damaged",
     "E3013": "a score that is no number",
+    "E3014": "times without a time zone",
+    "E3015": "positions that count both ways",
+    "E3016": "a collection's name that is taken",
     # E31xx  data sets: ids, splits, leaks
     "E3101": "queries that cannot be split",
     "E3102": "test judgements changed since they were sealed",

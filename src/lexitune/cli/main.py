@@ -29,6 +29,7 @@ COMMANDS = (
     "init",
     "tune",
     "check",
+    "collect",
     "plan",
     "assess",
     "pull",

@@ -17,7 +17,7 @@ from lexitune.errors import DataError
 from lexitune.io.atomic import replacing
 from lexitune.io.quarantine import NOT_UTF8, Quarantine
 
-__all__ = ["UNDECODED", "check_exists", "open_lines", "open_text", "read_jsonl", "write_jsonl"]
+__all__ = ["UNDECODED", "check_exists", "check_kind", "open_lines", "open_text", "read_jsonl", "write_jsonl"]
 
 UNDECODED = re.compile(r"[\udc80-\udcff]")
 """What a byte that is no UTF-8 looks like in the text that `open_text` gives."""
@@ -56,7 +56,7 @@ def open_text(path: Path, *, newline: str | None = None) -> Iterator[IO[str]]:
         with path.open("rb") as plain:
             packed = plain.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as file:
-            _check_kind(path, file.read(8))
+            check_kind(path, file.read(8))
             file.seek(0)
             text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
             yield text
@@ -82,7 +82,7 @@ def check_exists(path: Path) -> None:
     raise DataError("E3001", f"no such file: {path}", fix=fix)
 
 
-def _check_kind(path: Path, start: bytes) -> None:
+def check_kind(path: Path, start: bytes) -> None:
     for magic, kind, fix in KINDS:
         if start.startswith(magic):
             raise DataError("E3002", f"{path} is {kind}; plain UTF-8 text is needed", fix=fix)

@@ -35,7 +35,7 @@ __all__ = [
 
 VERSIONED = ("lexitune", "numpy", "torch", "transformers", "sentence-transformers", "tokenizers", "accelerate", "bm25s")
 NEW_WORKSPACE = "lexitune-work"  # what `tune` makes where there is none, and where later commands find it again
-FOLDERS = ("qrels", "reports", "models", "runs", "vectors", "verdicts")
+FOLDERS = ("collected", "qrels", "reports", "models", "runs", "vectors", "verdicts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,11 @@ class Workspace:
     @property
     def quarantine(self) -> Path:
         return self.root / "quarantine.jsonl"
+
+    @property
+    def collected(self) -> Path:
+        """Judgements as they were collected, one folder a source, and the data that was made of them."""
+        return self.root / "collected"
 
     @property
     def reports(self) -> Path:

@@ -4,6 +4,7 @@ from lexitune.io.options import DataOptions
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline.options import PlanOptions, TuneOptions
 from lexitune.settings import section_of
+from lexitune.sources.clicks.options import LogsOptions
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.check.options import CheckOptions
 from lexitune.stages.evaluate.options import EvaluateOptions
@@ -21,6 +22,7 @@ SECTIONS: dict[str, type] = {
         DataOptions,
         ModelOptions,
         CheckOptions,
+        LogsOptions,
         AssessOptions,
         MineOptions,
         TrainOptions,

@@ -40,13 +40,18 @@ class BM25:
     scorer: Any = field(repr=False)  # bm25s.BM25; None where the corpus has no term at all
 
     @classmethod
-    def build(cls, docs: Sequence[Doc]) -> BM25:
-        """Index docs."""
+    def build(cls, docs: Sequence[Doc], *, k1: float = K1, b: float = B) -> BM25:
+        """Index docs.
+
+        Args:
+            k1: How much a term's repetition counts.
+            b: How much a long doc is made to pay for its length, 0 to 1.
+        """
         vocabulary: dict[str, int] = {}
         rows = [[vocabulary.setdefault(term, len(vocabulary)) for term in terms(doc.full_text)] for doc in docs]
         scorer = None
         if vocabulary:
-            scorer = _bm25s().BM25(k1=K1, b=B, method="lucene")
+            scorer = _bm25s().BM25(k1=k1, b=b, method="lucene")
             scorer.index((rows, vocabulary), create_empty_token=False, show_progress=False)
         doc_ids = [doc.doc_id for doc in docs]
         return cls(doc_ids, DocOrder(doc_ids), vocabulary, scorer)

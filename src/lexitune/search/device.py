@@ -1,4 +1,4 @@
-"""Search in PyTorch: on a GPU, or in bf16 on a processor that multiplies in it. Scores stay where they are computed."""
+"""Search in PyTorch, on a GPU above all. Scores stay where they are computed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lexitune.search.hidden import Hidden
 from lexitune.search.matrix import SLACK, TINY, Block, HostDocs, refuse_rows
 from lexitune.search.sweep import CROWDED, Swept, error_bound
 
-__all__ = ["DeviceDocs", "native_half", "sweep_on"]
+__all__ = ["DeviceDocs", "sweep_on"]
 
 QUERY_BLOCK, DOC_BLOCK = 4096, 16_384
 EMPTY = torch.iinfo(torch.int64).min
@@ -51,17 +51,6 @@ class DeviceDocs:
         asked = torch.from_numpy(queries).to(self.source.device)
         products: NDArray[np.float64] = (found * asked[:, None, :]).sum(dim=2).cpu().numpy()
         return products
-
-
-def native_half(device: str | None) -> str | None:
-    """The 16-bit format that a device multiplies in, `fp16` or `bf16`; None where it would only be emulated.
-
-    On a GPU fp16: as fast as bf16, and its errors are an eighth. Vectors beyond its range are searched again in more.
-    """
-    if device is not None and torch.device(device).type == "cuda":
-        return "fp16"
-    able = torch.cpu.get_capabilities()
-    return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else None
 
 
 @torch.inference_mode()

@@ -1,0 +1,125 @@
+"""Judgements as they were collected: a folder a collection, its opinions never edited.
+
+collected/NAME/judgements.jsonl     one opinion a line
+collected/NAME/queries.jsonl        what was asked, in BEIR's form
+collected/NAME/corpus.jsonl         passages, where the collection brings its own
+collected/NAME/meta.json            what it was made of; written last
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from lexitune.errors import DataError
+from lexitune.io.beir import read_docs, read_queries, write_docs, write_queries
+from lexitune.io.ids import check_id
+from lexitune.io.jsonl import read_jsonl, write_jsonl
+from lexitune.io.quarantine import Quarantine
+from lexitune.io.workspace import Meta, Workspace, is_finished, read_meta, write_meta
+from lexitune.types import Doc, Judgement, Query
+
+__all__ = ["Collection", "collections", "is_collected", "read_collection", "read_judgements", "write_collection"]
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+DATA = "data"  # the folder that `collect resolve` writes beside the collections
+KINDS = {"relevance": int, "weight": float, "count": int}
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """Opinions from one place, with the texts that they are about; `docs` only where it brings passages along."""
+
+    judgements: Sequence[Judgement]
+    queries: Mapping[str, Query]
+    docs: Sequence[Doc] = ()
+
+
+def is_collected(workspace: Workspace, name: str, *, inputs: Mapping[str, str], options: Any) -> bool:
+    """Whether a collection of this name was made of the same files with the same options.
+
+    Raises:
+        DataError: The name cannot be one.
+    """
+    if not NAME.fullmatch(name) or name == DATA:
+        fix = "small letters, digits, - and _: --name shop-2026"
+        raise DataError("E3016", f"a collection cannot be called '{name}'", fix=fix)
+    return is_finished(workspace.collected / name, stage=f"collect {name}", inputs=inputs, options=options)
+
+
+def write_collection(workspace: Workspace, name: str, collection: Collection, meta: Meta) -> Path:
+    """Write a collection in the place of the one that bore its name; the record comes last.
+
+    Raises:
+        StageFailed: The disk is full, or the place cannot be written to.
+    """
+    folder = workspace.collected / name
+    (folder / "meta.json").unlink(missing_ok=True)  # from here on it is unfinished
+    write_jsonl(folder / "judgements.jsonl", (asdict(one) for one in collection.judgements))
+    write_queries(folder / "queries.jsonl", collection.queries.values())
+    if collection.docs:
+        write_docs(folder / "corpus.jsonl", collection.docs)
+    else:
+        (folder / "corpus.jsonl").unlink(missing_ok=True)
+    write_meta(folder, meta)
+    return folder
+
+
+def collections(workspace: Workspace) -> Iterator[tuple[str, Meta]]:
+    """Name and record of each finished collection, by name."""
+    for path in sorted(workspace.collected.glob("*/meta.json")):
+        meta = read_meta(path.parent)
+        if meta is not None and path.parent.name != DATA:
+            yield path.parent.name, meta
+
+
+def read_collection(workspace: Workspace, name: str) -> Collection:
+    """Read a collection.
+
+    Raises:
+        DataError: There is none, or a file cannot be read.
+    """
+    folder, strict = workspace.collected / name, Quarantine(max_share=0.0)
+    corpus = folder / "corpus.jsonl"
+    judged = folder / "judgements.jsonl"
+    empty = not judged.stat().st_size if judged.exists() else True
+    return Collection(
+        [] if empty else read_judgements(judged, strict),
+        {} if empty else read_queries(folder / "queries.jsonl", strict),
+        read_docs(corpus, strict) if corpus.exists() else (),
+    )
+
+
+def read_judgements(path: Path, quarantine: Quarantine) -> list[Judgement]:
+    """Read one opinion a line, with the fields of `Judgement`; `query_id`, `doc_id` and `source` must be there.
+
+    Raises:
+        DataError: No such file, or too many lines that cannot be used.
+    """
+    found = []
+    for number, row in read_jsonl(path, quarantine):
+        try:
+            found.append(_judgement(row))
+        except (TypeError, ValueError) as error:
+            quarantine.reject(path, number, str(error), str(row))
+    quarantine.check(path)
+    return found
+
+
+def _judgement(row: Mapping[str, Any]) -> Judgement:
+    known = {one.name for one in fields(Judgement)}
+    if unknown := sorted(set(row) - known):
+        raise ValueError(f"no judgement has '{unknown[0]}'")
+    if missing := [name for name in ("query_id", "doc_id", "source", "relevance") if name not in row]:
+        raise ValueError(f"no '{missing[0]}'")
+    for name, value in row.items():
+        kind = KINDS.get(name, str)
+        is_none = value is None and name == "relevance"
+        if not is_none and (isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind)):
+            raise ValueError(f"'{name}' is {value!r}")
+    check_id(row["query_id"])
+    check_id(row["doc_id"])
+    return Judgement(**row)

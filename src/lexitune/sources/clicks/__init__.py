@@ -1,0 +1,1 @@
+"""Search logs to judgements: what was shown and clicked, with the bias of positions taken out."""

@@ -1,0 +1,161 @@
+"""All collections of a workspace resolved into one data set, a BEIR folder that `lexitune tune` takes."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lexitune.errors import DataError
+from lexitune.io.beir import read_docs, write_docs, write_qrels, write_queries
+from lexitune.io.judgements import collections, read_collection
+from lexitune.io.options import DataOptions
+from lexitune.io.quarantine import Quarantine
+from lexitune.io.weights import write_weights
+from lexitune.io.workspace import Workspace
+from lexitune.sources.resolve import Resolved, resolve
+from lexitune.splits.grouped import split_by_group
+from lexitune.types import Doc, Judgement, Qrels, Query, Silent, Talk
+
+__all__ = ["Built", "build_data"]
+
+ENOUGH = 50  # queries that experts judged: with fewer the held-out sets come from all sources
+SHOWN = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """The data set that was written.
+
+    Attributes:
+        folder: In BEIR layout.
+        collections: Names of those that went in.
+        splits: Judged queries of each split; "all" where none was made.
+    """
+
+    folder: Path
+    collections: tuple[str, ...]
+    resolved: Resolved
+    splits: Mapping[str, int]
+    docs: int
+    missing: int
+
+
+def build_data(
+    workspace: Workspace,
+    *,
+    corpus: Path | None = None,
+    options: DataOptions | None = None,
+    talk: Talk | None = None,
+) -> Built:
+    """Write `collected/data` of all finished collections.
+
+    Where experts judged enough queries, dev and test are theirs alone: a model trained on clicks and tested on clicks
+    is praised for the bias that they share. Else all sources go into one set of judgements, which the import splits.
+
+    Args:
+        corpus: JSON lines of what search must find; None: what the collections brought along.
+        options: Shares and seed of the split.
+
+    Raises:
+        DataError: Nothing was collected, there is no corpus, or hardly any judgement is of its passages.
+        StageFailed: Another process works in the workspace, or the disk is full.
+    """
+    options, talk = options or DataOptions(), talk or Silent()
+    with workspace.lock():
+        names = [name for name, _ in collections(workspace)]
+        if not names:
+            fix = "lexitune collect logs queries.ndjson events.ndjson"
+            raise DataError("E3009", f"nothing was collected in {workspace.collected}", fix=fix)
+        judgements, queries, docs = list[Judgement](), dict[str, Query](), dict[str, Doc]()
+        for name in names:
+            found = read_collection(workspace, name)
+            judgements += found.judgements
+            queries |= found.queries
+            docs |= {doc.doc_id: doc for doc in found.docs}
+        if corpus is not None:
+            docs |= {doc.doc_id: doc for doc in read_docs(corpus, Quarantine(max_share=options.max_bad_share))}
+        if not docs:
+            raise DataError(
+                "E3001", "the collections hold no passages", fix="lexitune collect resolve --corpus corpus.jsonl"
+            )
+        known = [one for one in judgements if one.doc_id in docs]
+        missing = len(judgements) - len(known)
+        if missing * 2 > len(judgements):
+            example = next(one.doc_id for one in judgements if one.doc_id not in docs)
+            raise DataError(
+                "E3322",
+                f"{missing:,} of {len(judgements):,} judgements are of passages that the corpus lacks: '{example}'",
+                fix="give the corpus whose ids the log names: --corpus corpus.jsonl",
+            )
+        resolved = resolve(known, queries)
+        splits = _split(resolved, list(docs.values()), options)
+        folder = _write(workspace.collected / "data", resolved, list(docs.values()), splits)
+    built = Built(
+        folder, tuple(names), resolved, {name: len(split) for name, split in splits.items()}, len(docs), missing
+    )
+    for line in _tell(built):
+        talk.say(f"collect: {line}")
+    return built
+
+
+def _split(resolved: Resolved, docs: list[Doc], options: DataOptions) -> dict[str, Qrels]:
+    expert = {query_id: resolved.qrels[query_id] for query_id, kind in resolved.kinds.items() if kind == "expert"}
+    others = {query_id: grades for query_id, grades in resolved.qrels.items() if query_id not in expert}
+    if len(expert) < ENOUGH or not others:
+        return {"all": resolved.qrels}
+    splits = split_by_group(
+        expert,
+        resolved.queries,
+        docs=docs,
+        dev_share=options.dev_share,
+        test_share=options.test_share,
+        seed=options.split_seed,
+        strict=options.split == "strict",
+    )
+    return {**splits, "train": {**splits["train"], **others}}
+
+
+def _write(folder: Path, resolved: Resolved, docs: list[Doc], splits: Mapping[str, Qrels]) -> Path:
+    if folder.exists():
+        shutil.rmtree(folder)
+    write_docs(folder / "corpus.jsonl", docs)
+    write_queries(folder / "queries.jsonl", resolved.queries.values())
+    for name, split in splits.items():
+        write_qrels(folder / "qrels" / f"{name}.tsv", split)
+    write_weights(folder / "qrels" / "train.weights.tsv", resolved.weights)
+    return folder
+
+
+def _tell(built: Built) -> list[str]:
+    found = built.resolved
+    lines = [f"{count:,} right passages from {source}" for source, count in sorted(found.pairs.items())]
+    lines += [
+        f"{one.one} and {one.other} say the same of {one.same:,} of {one.both:,} that both judged: "
+        f"{one.interval.mean:.0%} [{one.interval.low:.0%}, {one.interval.high:.0%}]"
+        for one in found.agreement
+    ]
+    if found.conflicts:
+        lines.append(f"{len(found.conflicts):,} left out: opinions of equal weight say both{_some(found.conflicts)}")
+    if found.overruled:
+        lines.append(f"{len(found.overruled):,} decided by the more trusted source{_some(found.overruled)}")
+    if found.undecided:
+        lines.append(f'{found.undecided:,} opinions are "cannot judge"')
+    if built.missing:
+        lines.append(f"{built.missing:,} judgements are of passages that are not in the corpus: left out")
+    kinds = Counter(found.kinds.values())
+    if "all" in built.splits and set(kinds) != {"expert"}:
+        lines.append(
+            f"dev and test will come from all sources, for experts judged {kinds['expert']:,} queries (from {ENOUGH} "
+            "on they alone are held out): a gain on test shares the bias of the clicks"
+        )
+    counts = ", ".join(f"{count:,} {name}" for name, count in built.splits.items() if name != "all")
+    lines.append(f"{built.docs:,} docs, {len(found.qrels):,} judged queries" + (f": {counts}" if counts else ""))
+    return lines
+
+
+def _some(pairs: Sequence[tuple[str, str]]) -> str:
+    shown = [f"{query_id} / {doc_id}" for query_id, doc_id in pairs[:SHOWN]]
+    return f" ({', '.join(shown)}{', ...' if len(pairs) > SHOWN else ''})"
