@@ -170,6 +170,7 @@ def _serve(pipe: Connection, side: Side, threads: int) -> None:
 
     import torch
 
+    os.dup2(2, 1)  # what a library prints is no part of the one object that the parent writes
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     work: Work | None = None

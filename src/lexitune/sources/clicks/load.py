@@ -141,14 +141,10 @@ def _set_aside(
         for line, raw in _broken_lines(database, file, int(bad[0])):
             quarantine.reject(file.path, line, "broken JSON, or nothing of a search or event in it", raw or "")
     if file.form == "csv":
-        rejected = database.execute(
-            "SELECT line, error_message, csv_line FROM reject_errors JOIN reject_scans USING (scan_id, file_id) "
-            "WHERE file_path = ? ORDER BY line",
-            [str(file.path)],
-        ).fetchall()
-        quarantine.seen[str(file.path)] += len({line for line, *_ in rejected})
-        for line, message, raw in {line: (line, message, raw) for line, message, raw in reversed(rejected)}.values():
-            quarantine.reject(file.path, line, str(message).splitlines()[0], raw or "")
+        rejected = _rejected(database, file)
+        quarantine.seen[str(file.path)] += len(rejected)
+        for line, message, raw in rejected:
+            quarantine.reject(file.path, int(line), str(message).splitlines()[0], raw or "")
     quarantine.check(file.path)
 
 
@@ -159,15 +155,31 @@ def _broken_lines(database: duckdb.DuckDBPyConnection, file: LogFile, count: int
     lines = (
         f"read_csv({literal(str(file.path))}, columns = {{'line': 'VARCHAR'}}, header = false, delim = '\x01', "
         f"quote = '', escape = '', auto_detect = false, strict_mode = false, compression = '{file.packing}', "
-        "max_line_size = 67108864, ignore_errors = true, parallel = false)"
+        "max_line_size = 67108864, store_rejects = true, parallel = false)"
     )
     found = database.execute(
         f"""SELECT number, line FROM (SELECT row_number() OVER () AS number, line FROM {lines})
         WHERE line IS NOT NULL AND (NOT json_valid(line) OR json_type(TRY_CAST(line AS JSON)) <> 'OBJECT')
         ORDER BY number LIMIT {count}"""
     ).fetchall()
-    told = [(int(number), str(line)) for number, line in found]
-    return [*told, *[(0, None)] * (count - len(told))]
+    # A line that is no UTF-8 is no row, so the rows below it have too low a number.
+    unread = [int(line) for line, *_ in _rejected(database, file)]
+    told = [(line, None) for line in unread]
+    for number, text in found:
+        line = int(number)
+        for skipped in unread:
+            line += skipped <= line
+        told.append((line, str(text)))
+    return [*sorted(told), *[(0, None)] * (count - len(told))][:count]
+
+
+def _rejected(database: duckdb.DuckDBPyConnection, file: LogFile) -> list[tuple[int, str, str]]:
+    """Line, reason and text of what the last reading of a file as CSV left out."""
+    return database.execute(
+        """SELECT DISTINCT ON (line) line, error_message, csv_line FROM reject_errors
+        JOIN reject_scans USING (scan_id, file_id) WHERE file_path = ? ORDER BY line""",
+        [str(file.path)],
+    ).fetchall()
 
 
 def _refuse_zoneless(database: duckdb.DuckDBPyConnection, files: Sequence[tuple[LogFile, Format]]) -> None:

@@ -21,6 +21,8 @@ __all__ = ["Propensities", "assume_curve", "fit_position_model", "harvest"]
 
 STEPS = 50  # of Newton's method, which needs 5 to 8
 CLOSE = 1e-9
+MOST = 2.0  # of a step, in logarithms
+LEAST = -12.0  # a logarithm of a share that is nothing
 CONFIDENT = 1.959964  # standard normal, 97.5 %
 
 
@@ -67,7 +69,8 @@ def harvest(counts: Counts, depth: int) -> Propensities:
     if known.sum() > 1:
         query = np.zeros(pairs, np.int64)
         query[moved.pair] = moved.query
-        log_share[known], error[known] = _newton(shown[:, known], clicked[:, known], query)
+        linked = shown[:, known].any(axis=1)
+        log_share[known], error[known] = _newton(shown[linked][:, known], clicked[linked][:, known], query[linked])
     share = np.exp(log_share)
     return Propensities(
         share, share * np.exp(-CONFIDENT * error), share * np.exp(CONFIDENT * error), "harvest", pairs=pairs
@@ -110,12 +113,13 @@ def _newton(shown: Floats, clicked: Floats, query: Whole) -> tuple[Floats, Float
     for _ in range(STEPS):
         slope = (clicked - total[:, None] * expected).sum(axis=0)[1:]
         step = np.zeros_like(log_share)
-        step[1:] = np.linalg.lstsq(_information(expected, total), slope, rcond=None)[0]
+        # Bounded, for a rank without a single click goes down for ever.
+        step[1:] = np.clip(np.linalg.lstsq(_information(expected, total), slope, rcond=None)[0], -MOST, MOST)
         size = 1.0
         while (found := fit(log_share + size * step))[0] < likelihood - 1e-12 * abs(likelihood) and size > CLOSE:
             size /= 2
         log_share, (likelihood, expected) = log_share + size * step, found
-        if np.abs(size * step).max() < CLOSE:
+        if np.abs(size * step).max() < CLOSE or log_share.min() < LEAST:
             break
     _, cluster = np.unique(query, return_inverse=True)
     slopes = np.zeros((int(cluster.max()) + 1, shown.shape[1]))
