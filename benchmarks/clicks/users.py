@@ -120,8 +120,9 @@ def _cascade(
 ) -> NDArray[np.bool_]:
     clicked = random.random(attraction.shape) < attraction
     stops = clicked & (random.random(attraction.shape) < np.where(right, STOPS, STOPS_WRONG))
-    before = np.cumsum(stops, axis=1) - stops
-    return clicked & (before == 0)
+    before: Whole = np.cumsum(stops, axis=1) - stops
+    found: Flags = clicked & (before == 0)
+    return found
 
 
 def write_log(world: World, blocks: Iterator[Searches], folder: Path, *, most_events: int) -> tuple[Path, Path, int]:

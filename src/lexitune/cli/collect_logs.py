@@ -24,6 +24,7 @@ def run(call: Call) -> Result:
     """
     workspace, name = call.workspace_or_new(), call.params["name"]
     options = call.sections(workspace)["logs"]
+    from lexitune.pipeline.outcome import shown_path
     from lexitune.sources.clicks.driver import collect_logs
     from lexitune.sources.clicks.told import tell
 
@@ -50,7 +51,7 @@ def run(call: Call) -> Result:
         "masked": dict(log.masked),
         "judgements": dict(judged.counts),
     }
-    lines = [tell(log, judged)[-1], f"written: {workspace.collected / name}"]
+    lines = [tell(log, judged)[-1], f"written: {shown_path(workspace.collected / name)}"]
     return Result(lines, data, following)
 
 

@@ -18,6 +18,7 @@ def run(call: Call) -> Result:
     """
     workspace = call.workspace_or_new()
     options = call.sections(workspace)["data"]
+    from lexitune.pipeline.outcome import shown_path
     from lexitune.sources.dataset import build_data
 
     corpus = Path(options.corpus) if options.corpus else None
@@ -33,8 +34,8 @@ def run(call: Call) -> Result:
         "overruled": len(found.overruled),
         "agreement": [{"sources": [one.one, one.other], "both": one.both, "same": one.same} for one in found.agreement],
     }
-    lines = [f"written: {built.folder}, {len(found.qrels):,} judged queries, {built.docs:,} passages"]
-    return Result(lines, data, call.beside("tune", str(built.folder)))
+    lines = [f"written: {shown_path(built.folder)}, {len(found.qrels):,} judged queries, {built.docs:,} passages"]
+    return Result(lines, data, call.beside("tune", shown_path(built.folder)))
 
 
 command = Command("resolve", run, sections=(DataOptions,), has_json=True)

@@ -173,12 +173,16 @@ def _remove_leftovers(root: Path) -> None:
 
 
 def find_workspace(start: Path) -> Workspace | None:
-    """The nearest folder upwards from `start` that holds `lexitune.toml`, itself or in its `lexitune-work`."""
+    """The nearest folder upwards from `start` that holds `lexitune.toml`, itself or in its `lexitune-work`.
+
+    A `lexitune-work` in which something was collected is one too, before `tune` writes the options into it.
+    """
     here = start.resolve()
     for folder in (here, *here.parents):
-        for place in (folder, folder / NEW_WORKSPACE):
-            if (place / "lexitune.toml").is_file():
-                return Workspace(place)
+        work = Workspace(folder / NEW_WORKSPACE)
+        for place in (Workspace(folder), work):
+            if place.config.is_file() or (place is work and place.collected.is_dir()):
+                return place
     return None
 
 

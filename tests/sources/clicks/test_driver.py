@@ -111,7 +111,7 @@ def test_nothing_collected_says_what_to_type(desk: Path) -> None:
     result = call("resolve")
 
     assert result.exit_code == 3
-    assert "lexitune collect logs" in result.stderr
+    assert "collect logs queries.ndjson events.ndjson" in result.stderr
 
 
 def test_a_corpus_of_other_ids_is_refused(desk: Path) -> None:

@@ -37,11 +37,12 @@ class Counts:
 
     def of_pair(self, values: Floats | Whole) -> Floats:
         """Sum of a value of each row over the rows of each pair."""
-        return np.bincount(self.pair, weights=values, minlength=self.pair_count)
+        return np.asarray(np.bincount(self.pair, weights=values, minlength=self.pair_count), dtype=np.float64)
 
     def of_rank(self, values: Floats | Whole, depth: int) -> Floats:
         """Sum of a value of each row at ranks 1 to `depth`."""
-        return np.bincount(self.rank, weights=values, minlength=depth + 1)[1 : depth + 1]
+        summed = np.bincount(self.rank, weights=values, minlength=depth + 1)
+        return np.asarray(summed[1 : depth + 1], dtype=np.float64)
 
     def down_to(self, depth: int) -> Counts:
         """The rows at ranks 1 to `depth`, pairs and queries numbered anew."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -129,7 +129,8 @@ def _json(path: Path, packing: str, text: str) -> LogFile:
             at=f"{path}:1",
         )
     inside = "_source" if all(isinstance(row.get("_source"), dict) for row in rows) else ""
-    names = dict.fromkeys(name for row in rows for name in (row[inside] if inside else row))
+    inner: list[Any] = [row[inside] if inside else row for row in rows]
+    names = dict.fromkeys(name for row in inner for name in row)
     return LogFile(path, "json", packing, tuple(names), inside, is_array)
 
 

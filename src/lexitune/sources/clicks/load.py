@@ -164,13 +164,13 @@ def _broken_lines(database: duckdb.DuckDBPyConnection, file: LogFile, count: int
     ).fetchall()
     # A line that is no UTF-8 is no row, so the rows below it have too low a number.
     unread = [int(line) for line, *_ in _rejected(database, file)]
-    told = [(line, None) for line in unread]
+    told: list[tuple[int, str | None]] = [(line, None) for line in unread]
     for number, text in found:
         line = int(number)
         for skipped in unread:
             line += skipped <= line
         told.append((line, str(text)))
-    return [*sorted(told), *[(0, None)] * (count - len(told))][:count]
+    return [*sorted(told, key=lambda row: row[0]), *[(0, None)] * (count - len(told))][:count]
 
 
 def _rejected(database: duckdb.DuckDBPyConnection, file: LogFile) -> list[tuple[int, str, str]]:

@@ -43,7 +43,8 @@ class Propensities:
 
     def at(self, ranks: Whole, *, least: float = 0.0) -> Floats:
         """The share at each of these ranks, `least` where it is smaller; below the last known rank, the last one's."""
-        return np.maximum(self.share[np.minimum(ranks, len(self.share)) - 1], least)
+        found: Floats = np.maximum(self.share[np.minimum(ranks, len(self.share)) - 1], least)
+        return found
 
 
 def harvest(counts: Counts, depth: int) -> Propensities:

@@ -34,13 +34,15 @@ def click_rates(counts: Counts) -> Floats:
     """For each row the share of clicks among all that was shown at its rank (what COEC expects)."""
     depth = int(counts.rank.max())
     shown, clicked = counts.of_rank(counts.shown, depth), counts.of_rank(counts.clicked, depth)
-    return (clicked / np.maximum(shown, 1))[counts.rank - 1]
+    rates: Floats = (clicked / np.maximum(shown, 1))[counts.rank - 1]
+    return rates
 
 
 def examined_rates(counts: Counts, examined: Floats) -> Floats:
     """For each row the click rate of a passage of average attraction, at the row's examination."""
     average = counts.clicked.sum() / (counts.shown * examined).sum()
-    return np.minimum(examined * average, 1.0)
+    rates: Floats = np.minimum(examined * average, 1.0)
+    return rates
 
 
 def clicks_over_expected(counts: Counts, rates: Floats, *, prior: float) -> Lift:
