@@ -16,6 +16,7 @@ from lexitune.io.workspace import Meta, Workspace
 from lexitune.sources.clicks.judging import Judged, judge
 from lexitune.sources.clicks.log import Log, read_votes
 from lexitune.sources.clicks.options import LogsOptions
+from lexitune.sources.clicks.parents import names_of, place_in_passages
 from lexitune.sources.clicks.told import tell
 from lexitune.types import Query, Silent, Talk
 
@@ -54,19 +55,25 @@ def collect_logs(
             talk.say(f"logs: collected before, in {workspace.collected / name}")
             return None
         quarantine = Quarantine(workspace.collected / name / "quarantine.jsonl", max_share=options.max_bad_share)
+        docs = [] if corpus is None else read_docs(corpus, quarantine)
         log = read_votes(
             paths,
             folder=workspace.collected,
             options=options,
-            corpus=None if corpus is None else [doc.doc_id for doc in read_docs(corpus, quarantine)],
+            corpus=names_of(docs) if corpus else None,
             quarantine=quarantine,
             talk=talk,
         )
         judged = judge(log.votes, source=f"click:{name}", options=options)
+        queries = _queries(log, judged)
+        judgements, lost = place_in_passages(judged.judgements, queries=queries, docs=docs)
         quarantine.close()
         facts = {"searches": log.searches, "sessions": log.sessions, "judgements": dict(judged.counts)}
         meta = Meta(f"collect {name}", asdict(options), inputs, cost_s=time.monotonic() - began, outputs=facts)
-        write_collection(workspace, name, Collection(judged.judgements, _queries(log, judged)), meta)
+        write_collection(workspace, name, Collection(judgements, queries), meta)
+    if lost:
+        told = "none of their passages shares a word with the query"
+        talk.say(f"logs: {lost:,} opinions on whole documents are left out: {told}")
     for line in [*quarantine.summary(), *tell(log, judged)[:-1]]:
         talk.say(f"logs: {line}")
     return log, judged
