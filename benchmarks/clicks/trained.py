@@ -3,8 +3,8 @@
     python -m benchmarks.clicks.trained [--json] [--set tldr] [--events 1000000] [--pairs 1000] [--seed 1]
 
 One simulated log (`benchmarks/clicks/users.py`) gives train pairs four times: by clicks over expected clicks, by the
-position-based model, as many by the most clicks, and as many of the set's own right pairs of the queries that were asked.
-The default recipe trains on each; dev and test are the set's own. Differences are of the same test queries.
+position-based model, as many by the most clicks, and as many of the set's own right pairs of the queries that were
+asked. The default recipe trains on each; dev and test are the set's own. Differences are of the same test queries.
 """
 
 from __future__ import annotations
@@ -60,13 +60,8 @@ def main() -> None:
             truth = data.qrels["train"]
             right = [truth[query_id].get(doc_id, 0) > 0 for query_id, docs in drawn.items() for doc_id in docs]
             out = Path(folder) / name
-            options = TrainOptions(seed=given.seed)
-            train(
-                replace(data, qrels={**data.qrels, "train": drawn}),
-                model=load(options=ModelOptions(model="minilm")),
-                out=out,
-                options=options,
-            )
+            stock, options = load(options=ModelOptions(model="minilm")), TrainOptions(seed=given.seed)
+            train(replace(data, qrels={**data.qrels, "train": drawn}), model=stock, out=out, options=options)
             reports[name] = measured(data, test, str(out), Path(folder))
             found[name] = {"pairs": len(right), "precision": round(float(np.mean(right)), 4)}
             sys.stderr.write(f"{name}: {found[name]}, {reports[name].mean(RECALL):.4f}\n")
