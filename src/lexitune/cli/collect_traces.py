@@ -24,6 +24,7 @@ def run(call: Call) -> Result:
     """
     workspace, name = call.workspace_or_new(), call.params["name"]
     options = call.sections(workspace)["traces"]
+    from lexitune.pipeline.outcome import shown_path
     from lexitune.sources.traces.driver import collect_traces
     from lexitune.sources.traces.told import tell
 
@@ -51,7 +52,7 @@ def run(call: Call) -> Result:
         "masked": dict(found.heard.masked),
         "judgements": dict(found.kinds),
     }
-    lines = [tell(found)[-1], f"written: {workspace.collected / name}"]
+    lines = [tell(found)[-1], f"written: {shown_path(workspace.collected / name)}"]
     return Result(lines, data, following)
 
 
