@@ -84,7 +84,7 @@ def test_a_file_without_records_has_none(tmp_path: Path, text: str) -> None:
 
 
 VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=4)
-OBJECTS = st.lists(st.dictionaries(st.text(max_size=4), VALUES, max_size=3), min_size=1, max_size=5)
+OBJECTS = st.lists(st.dictionaries(st.text(max_size=4), VALUES, min_size=1, max_size=3), min_size=1, max_size=5)
 
 
 @given(OBJECTS, st.sampled_from([None, 1]), st.booleans())

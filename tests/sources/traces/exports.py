@@ -138,7 +138,9 @@ def langfuse_tables(trace: Row) -> list[Row]:
         names = {"traceId": "trace_id", "parentObservationId": "parent_observation_id", "startTime": "start_time"}
         names |= {"userId": "user_id", "sessionId": "session_id", "dataType": "data_type"}
         return {
-            names.get(key, key): json.dumps(value) if key in ("input", "output") else value
+            names.get(key, key): json.dumps(value)
+            if key in ("input", "output") and not isinstance(value, str)
+            else value
             for key, value in row.items()
             if key not in ("observations", "scores")
         }

@@ -81,4 +81,4 @@ def test_parts_that_are_each_others_parents_do_no_harm() -> None:
     one = Part("t", "one", "two", RETRIEVER, "1", "q", contexts=[A])
     two = Part("t", "two", "one", RETRIEVER, "2", "q", contexts=[B])
 
-    assert assemble([one, two]) is not None
+    assert assemble([ROOT, one, two]) is not None

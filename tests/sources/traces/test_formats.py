@@ -208,7 +208,7 @@ def test_broken_records_are_set_aside_with_line_and_reason(tmp_path: Path) -> No
 
     assert found.heard.traces == 2
     assert [(row.line, row.reason) for row in quarantine.rows] == [
-        (5, "broken JSON: unterminated string starting at column 34"),
+        (5, "broken JSON: unterminated string starting at column 35"),
         (6, "not an object: [1]"),
         (7, "NaN is not JSON"),
         (8, "a run without an id or trace_id"),
