@@ -123,6 +123,17 @@ def test_what_a_reranker_left_out_is_refused_and_told() -> None:
     assert found.refused == {"retrieved, and left out before the model saw it": 1}
 
 
+def test_what_nearly_equals_a_cited_passage_is_not_called_wrong() -> None:
+    texts = {"x": "Rent is payable in advance.", "y": "Rent is payable in advance!", "z": "A deed needs a witness."}
+    traces = [asked("a", NONE, "xyz", "x"), asked("b", NONE, "xyz", "x")]
+
+    found = weigh("q", traces, source="trace:x", options=TracesOptions(), text_of=lambda doc_id: texts.get(doc_id, ""))
+
+    assert said(found) == {"x": (1, 0.3333), "z": (0, 0.1333)}
+    assert found.refused == {"nearly the text of a passage that is cited": 1}
+    assert found.kinds == {"cited": 1, "passed": 1}
+
+
 def test_a_question_keeps_its_best_passages_only() -> None:
     traces = [asked("a", UP, "xyz", "xyz"), asked("b", UP, "z", "z")]
 

@@ -8,11 +8,12 @@ something went wrong, and not what: they weigh little.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from lexitune.sources.traces.options import TracesOptions
+from lexitune.text.near import near_matches
 from lexitune.types import Judgement
 
 __all__ = ["KINDS", "Asked", "Weighed", "weigh"]
@@ -24,6 +25,7 @@ KINDS = ("cited", "passed", "disliked")
 SILENT = "no citation and no thumbs in any answer to the question"
 UNPLACED = "thumbs up, and no citation says for which passage"
 SELDOM = "passed over in too few answers"
+TWIN = "nearly the text of a passage that is cited"
 DROPPED = "retrieved, and left out before the model saw it"
 
 
@@ -83,12 +85,23 @@ class _Tally:
     up: int = 0
 
 
-def weigh(query_id: str, asked: Iterable[Asked], *, source: str, options: TracesOptions) -> Weighed:
+def weigh(
+    query_id: str,
+    asked: Iterable[Asked],
+    *,
+    source: str,
+    options: TracesOptions,
+    text_of: Callable[[str], str] | None = None,
+) -> Weighed:
     """Opinions on the passages of one question, by all its traces, in whatever order they come.
 
     Of n votes for a passage the weight is their sum divided by n + prior: 1 for a citation with thumbs up, 0.5 for one
     without thumbs, 0 for one with thumbs down. Never cited, and passed over by enough answers that cite others: not
     right, at most 0.2. Never cited, and retrieved for an answer with thumbs down: not right, at most 0.1.
+
+    Args:
+        text_of: The text of a passage, "" where it is not known. With it, what nearly equals a right passage is never
+            called wrong: answers cite one of two copies.
 
     Example:
         >>> one = Asked("ann", 1, ["d1", "d2"], frozenset({"d1"}), True)
@@ -99,14 +112,16 @@ def weigh(query_id: str, asked: Iterable[Asked], *, source: str, options: Traces
     asked = list(asked)
     tallies = _count(_votes(asked))
     kinds, refused = Counter[str](), Counter[str]()
+    said = {doc_id: _kind(tallies[doc_id], options) for doc_id in sorted(tallies)}
+    if text_of is not None:
+        said |= dict.fromkeys(_twins(said, text_of), TWIN)
     right, wrong = list[Judgement](), list[Judgement]()
-    for doc_id in sorted(tallies):
-        tally = tallies[doc_id]
-        kind = _kind(tally, options)
+    for doc_id, kind in said.items():
         if kind not in KINDS:
             refused[kind] += 1
             continue
-        (right if kind == "cited" else wrong).append(_judgement(query_id, doc_id, tally, kind, source, options))
+        found = _judgement(query_id, doc_id, tallies[doc_id], kind, source, options)
+        (right if kind == "cited" else wrong).append(found)
         kinds[kind] += 1
     dropped = {doc_id for one in asked for doc_id in one.dropped if doc_id} - tallies.keys()
     refused[DROPPED] += len(dropped)
@@ -116,6 +131,15 @@ def weigh(query_id: str, asked: Iterable[Asked], *, source: str, options: Traces
         kinds["cited"] = options.most_per_query
         right = sorted(right[: options.most_per_query], key=lambda one: one.doc_id)
     return Weighed([*right, *wrong], kinds, +refused)
+
+
+def _twins(said: Mapping[str, str], text_of: Callable[[str], str]) -> list[str]:
+    """Of what would be called wrong, what nearly equals a passage that is right."""
+    right = [text for doc_id, kind in said.items() if kind == "cited" and (text := text_of(doc_id))]
+    wrong = [doc_id for doc_id, kind in said.items() if kind in ("passed", "disliked") and text_of(doc_id)]
+    if not right or not wrong:
+        return []
+    return [wrong[place] for place, _ in near_matches([text_of(doc_id) for doc_id in wrong], right).tolist()]
 
 
 def _votes(asked: Sequence[Asked]) -> list[_Vote]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,7 +83,15 @@ def read_traces(
             raise DataError("E3003", problem, fix="export whole traces, with what went into them and came out")
         talk.progress("traces", 2, STEPS, "votes")
         first = heard.first_citation(options.first_citation)
-        found = _weigh(database, heard, source=source, first=first, options=options)
+        texts = None if corpus is None else {doc.doc_id: doc.text for doc in corpus}
+
+        def text_of(doc_id: str) -> str:
+            if texts is not None:
+                return texts.get(doc_id, "")
+            row = database.execute("SELECT text FROM docs WHERE doc = ?", (doc_id,)).fetchone()
+            return str(row[0]) if row else ""
+
+        found = _weigh(database, heard, text_of, source=source, first=first, options=options)
         docs = [Doc(*row) for row in database.execute("SELECT doc, text FROM docs ORDER BY doc")]
     talk.progress("traces", STEPS, STEPS)
     left_out = _most_first(loaded.left_out + heard.left_out)
@@ -103,7 +111,13 @@ def _seen_passages(database: sqlite3.Connection) -> Passages:
 
 
 def _weigh(
-    database: sqlite3.Connection, heard: Heard, *, source: str, first: int, options: TracesOptions
+    database: sqlite3.Connection,
+    heard: Heard,
+    text_of: Callable[[str], str],
+    *,
+    source: str,
+    first: int,
+    options: TracesOptions,
 ) -> tuple[list[Judgement], dict[str, Query], Counter[str], Counter[str]]:
     judgements, queries = list[Judgement](), dict[str, Query]()
     kinds, refused = Counter[str](), Counter[str]()
@@ -111,7 +125,7 @@ def _weigh(
         query_id = made_id("q", words)
         votes = len({one.voter for one in asked})
         queries[query_id] = Query(query_id, words, {"sessions": votes})
-        found = weigh(query_id, asked, source=source, options=options)
+        found = weigh(query_id, asked, source=source, options=options, text_of=text_of)
         judgements += found.judgements
         kinds += found.kinds
         refused += found.refused
