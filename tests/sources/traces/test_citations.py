@@ -85,4 +85,4 @@ def test_words_that_stand_in_two_passages_are_none() -> None:
 def test_a_passage_that_was_retrieved_twice_is_one() -> None:
     found = find_citations(f"[lease-7] {LEASE}", [CONTEXTS[0], CONTEXTS[0]])
 
-    assert (found.places, found.unclear.total()) == ({0}, 0)
+    assert (found.places, found.unclear.total()) == (frozenset({0}), 0)

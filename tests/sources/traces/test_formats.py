@@ -271,9 +271,10 @@ def test_scores_of_models_and_of_other_names_are_left_out_and_counted(tmp_path: 
 @pytest.mark.parametrize("option", ["feedback_names", "skip_queries"])
 def test_a_pattern_that_is_none_is_refused(tmp_path: Path, option: str) -> None:
     path = write(tmp_path / "a.jsonl", langsmith("t1", *ASKED))
+    wrong: Row = {option: "("}
 
     with pytest.raises(UsageError) as raised:
-        read(tmp_path, path, **{option: "("})
+        read(tmp_path, path, **wrong)
 
     assert raised.value.code == "E2002"
 

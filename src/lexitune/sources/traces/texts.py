@@ -129,14 +129,13 @@ def _said(items: Sequence[Any], roles: Sequence[str], depth: int) -> str:
 
 def _unwrapped(item: Any) -> Mapping[str, Any]:
     """A message or passage without what it is packed in: `{"message": {...}}`, `{"document": {...}, "score": 1}`."""
-    if not isinstance(item, dict):
-        return {}
+    found: dict[str, Any] = item if isinstance(item, dict) else {}
     for _ in range(DEEPEST):
-        key = next((key for key in WRAPPERS if isinstance(item.get(key), dict)), "")
+        key = next((key for key in WRAPPERS if isinstance(found.get(key), dict)), "")
         if not key:
             break
-        item = {**{name: value for name, value in item.items() if name != key}, **item[key]}
-    return item
+        found = {**{name: value for name, value in found.items() if name != key}, **found[key]}
+    return found
 
 
 def _role(item: Any) -> str:
