@@ -108,6 +108,9 @@ CODES = {
     "E3014": "times without a time zone",
     "E3015": "positions that count both ways",
     "E3016": "a collection's name that is taken",
+    "E3041": "traces of no known format",
+    "E3042": "traces of several formats",
+    "E3043": "citations that count both ways",
     # E31xx  data sets: ids, splits, leaks
     "E3101": "queries that cannot be split",
     "E3102": "test judgements changed since they were sealed",

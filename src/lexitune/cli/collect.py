@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lexitune.cli import collect_logs, collect_resolve
+from lexitune.cli import collect_logs, collect_resolve, collect_traces
 
 __all__ = ["command"]
 
@@ -15,5 +15,6 @@ command = click.Group(
     commands={
         "logs": collect_logs.command,
         "resolve": collect_resolve.command,
+        "traces": collect_traces.command,
     },
 )

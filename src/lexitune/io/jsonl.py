@@ -17,12 +17,23 @@ from lexitune.errors import DataError
 from lexitune.io.atomic import replacing
 from lexitune.io.quarantine import NOT_UTF8, Quarantine
 
-__all__ = ["UNDECODED", "check_exists", "check_kind", "open_lines", "open_text", "read_jsonl", "write_jsonl"]
+__all__ = [
+    "LINE_LIMIT",
+    "STRICT",
+    "UNDECODED",
+    "check_exists",
+    "check_kind",
+    "open_lines",
+    "open_text",
+    "read_jsonl",
+    "write_jsonl",
+]
 
 UNDECODED = re.compile(r"[\udc80-\udcff]")
 """What a byte that is no UTF-8 looks like in the text that `open_text` gives."""
 
-LINE_LIMIT = 1 << 26  # characters: a longer line is set aside unread, so memory stays bounded
+LINE_LIMIT = 1 << 26
+"""Characters: a longer line is set aside unread, so memory stays bounded."""
 
 # What a file begins with, what it then is, and what to do about it.
 KINDS = (
@@ -146,7 +157,7 @@ def read_jsonl(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, dict[s
 
 
 def _parse(line: str) -> dict[str, Any]:
-    found = json.loads(line, object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
+    found = STRICT.decode(line)
     if not isinstance(found, dict):
         raise ValueError(f"not an object: {line.strip()[:40]}")
     if "\\ud" in line or "\\uD" in line:  # only an escape can bring a lone surrogate this far
@@ -175,6 +186,10 @@ def _finite(text: str) -> float:
     if value in (float("inf"), float("-inf")):
         raise ValueError(f"{text} is too large for a number")
     return value
+
+
+STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
+"""Reads JSON as the standard has it: no NaN, no number beyond a float, no key twice."""
 
 
 def _reason(error: Exception) -> str:

@@ -19,7 +19,7 @@ from lexitune.text.personal import find_personal
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["build_searches", "count_left_out", "mask_personal"]
+__all__ = ["SECRETS", "build_searches", "count_left_out", "mask_personal"]
 
 MAY_HOLD = re.compile(r"[\d@]|\S{12}|PRIVATE KEY")  # without any of these a text holds nothing personal
 SECRETS = ("key or token",)
