@@ -135,9 +135,37 @@ def copy_in(dtype: torch.dtype, trunk: torch.nn.Module) -> torch.nn.Module:
     for parameter in shadow.parameters():
         parameter.data = parameter.data.to(dtype)
     table = shadow.get_input_embeddings()
-    if isinstance(table, torch.nn.Embedding) and table.weight.device.type == "cpu":
-        table.sparse = True
+    if table.weight.device.type == "cpu":
+        if isinstance(table, torch.nn.Embedding):
+            table.sparse = True
+        _add_in_fp32(shadow, dtype)
     return shadow  # type: ignore[no-any-return]
+
+
+def _add_in_fp32(trunk: torch.nn.Module, dtype: torch.dtype) -> None:
+    """While training, let the upper half of BERT's layers add their outputs to what came in, and normalise it, in fp32.
+
+    Rounding these sums is most of what a gradient in bf16 is off by, and the upper layers' reach all others. In all
+    layers it would cost twice the time for a quarter more of the gain.
+    """
+    blocks: list[Any] = [
+        module
+        for module in trunk.modules()
+        if isinstance(getattr(module, "dense", None), torch.nn.Module)
+        and isinstance(getattr(module, "LayerNorm", None), torch.nn.LayerNorm)
+    ]
+    for block in blocks[len(blocks) // 2 :]:
+        block.dense.register_forward_hook(_widen)
+        block.LayerNorm.float()
+        block.LayerNorm.register_forward_hook(functools.partial(_narrow, dtype))
+
+
+def _widen(_: torch.nn.Module, __: Any, output: torch.Tensor) -> torch.Tensor:
+    return output.float() if torch.is_grad_enabled() else output
+
+
+def _narrow(dtype: torch.dtype, _: torch.nn.Module, __: Any, output: torch.Tensor) -> torch.Tensor:
+    return output.to(dtype)
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lexitune.search.hidden import Hidden
 from lexitune.search.matrix import SLACK, HostDocs, length_bound
-from lexitune.search.order import NO_HIT, pack, top, unpack
+from lexitune.search.order import NO_HIT, pack, reached_by, top, unpack
 
 __all__ = ["Swept", "error_bound", "sweep"]
 
@@ -129,7 +129,7 @@ def _merge(keys: Keys, floor: Singles, scores: Singles, called: NDArray[np.int64
     width = keys.shape[1]
     taken = scores >= floor[:, None]
     if width < scores.shape[1] and np.count_nonzero(taken) > CROWDED * width * len(scores):
-        np.maximum(floor, np.partition(scores, -width, axis=1)[:, -width], out=floor)
+        np.maximum(floor, reached_by(scores, width), out=floor)
         np.greater_equal(scores, floor[:, None], out=taken)
     cell = np.flatnonzero(taken)
     found = scores.ravel()[cell]

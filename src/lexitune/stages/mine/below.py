@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lexitune.search.hidden import Hidden
 from lexitune.search.matrix import HostDocs
-from lexitune.search.order import NO_HIT, DocOrder, pack, top, unpack
+from lexitune.search.order import NO_HIT, DocOrder, pack, reached_by, top, unpack
 from lexitune.search.sweep import error_bound
 
 __all__ = ["Below", "best_below"]
@@ -104,7 +104,7 @@ def _keep(keys: Rows, floor: Singles, scores: Singles, called: Rows) -> tuple[Ro
     width = keys.shape[1]
     taken = scores >= floor[:, None]
     if width < scores.shape[1] and np.count_nonzero(taken) > CROWDED * width * len(scores):
-        floor = np.maximum(floor, np.partition(scores, -width, axis=1)[:, -width])
+        floor = np.maximum(floor, reached_by(scores, width))
         taken = scores >= floor[:, None]
     row, column = np.divmod(np.flatnonzero(taken), scores.shape[1])
     place = np.arange(len(row)) - np.searchsorted(row, row)
