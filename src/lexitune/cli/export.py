@@ -24,7 +24,7 @@ def run(call: Call) -> Result:
     name, split = call.params["format"], call.params["split"]
     from lexitune.io.formats.export import export_pairs
 
-    found = export_pairs(workspace, out, format=name, split=split)
+    found = export_pairs(workspace, out, to=name, split=split)
     for note in found.notes:
         call.talk.say(f"export: {note}")
     data = {
@@ -47,8 +47,8 @@ pairs = Command(
             ["--format"],
             required=True,
             metavar="NAME",
-            help="csv, tsv, xlsx, jsonl, parquet, beir, trec, st, hf, flag, flag-eval, automodel, nemotron, llamaindex, "
-            "mteb, labelstudio, quepid, or a plugin's",
+            help="csv, tsv, xlsx, jsonl, parquet, beir, trec, st, hf, flag, flag-eval, automodel, nemotron, "
+            "llamaindex, mteb, labelstudio, quepid, or a plugin's",
         ),
         click.Option(["--split"], default="train", help="train or dev  [default: train]"),
     ],

@@ -16,7 +16,8 @@ class PairsOptions:
     map: str | None = field(
         default=None,
         metadata={
-            "help": "What the columns are: query=q,doc=passage (also relevance, negative, query_id, doc_id, title, rater)"
+            "help": "What the columns are: query=q,doc=passage "
+            "(also relevance, negative, query_id, doc_id, title, rater)"
         },
     )
     grades: str | None = field(

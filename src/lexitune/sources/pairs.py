@@ -113,7 +113,7 @@ def collect_pairs(
     options, talk, began = options or PairsOptions(), talk or Silent(), time.monotonic()
     choices = read_choices(options)
     with workspace.lock():
-        given, corpus = corpus, corpus or (workspace.corpus if workspace.corpus.is_file() else None)
+        corpus = corpus or (workspace.corpus if workspace.corpus.is_file() else None)
         inputs = {str(path): _hash(path) for path in (*paths, *([corpus] if corpus else []))}
         if is_collected(workspace, name, inputs=inputs, options=options):
             talk.say(f"pairs: collected before, in {workspace.collected / name}")
@@ -127,7 +127,7 @@ def collect_pairs(
         finally:
             quarantine.close()  # what was set aside is to be looked at above all where it was too much
         docs = read_docs(corpus, Quarantine(max_share=options.max_bad_share), make_ids=True) if corpus else []
-        made, missing = _joined(name, labelled, docs, strict=given is not None)
+        made, missing = _joined(name, labelled, docs)
         found = _count(made, formats, missing, quarantine)
         meta = Meta(
             f"collect {name}",
@@ -151,7 +151,7 @@ def _hash(path: Path) -> str:
     return hash_file(path)
 
 
-def _joined(name: str, labelled: Sequence[Labelled], docs: Sequence[Doc], strict: bool) -> tuple[Collection, int]:
+def _joined(name: str, labelled: Sequence[Labelled], docs: Sequence[Doc]) -> tuple[Collection, int]:
     """All files as one, passages under the ids of the corpus; and how many opinions are of passages that it lacks."""
     by_id, places = {doc.doc_id: doc for doc in docs}, defaultdict[str, list[str]](list)
     for doc in docs:
@@ -176,16 +176,15 @@ def _joined(name: str, labelled: Sequence[Labelled], docs: Sequence[Doc], strict
                 kept = own.setdefault(home, by_id.get(home, Doc(home, doc.text, doc.title, doc.metadata)))
                 if home not in by_id and _key(kept.full_text) != _key(doc.full_text):
                     raise _two_texts("passage", home)
-    if strict and missing * 2 > missing + len(judgements):
+    if missing * 2 > missing + len(judgements):
         raise DataError(
             "E3322",
             f"{missing:,} of {missing + len(judgements):,} judgements are of passages that the corpus lacks",
             fix="give the corpus whose ids the file names: --corpus corpus.jsonl",
         )
     asked = {one.query_id for one in judgements}
-    return Collection(
-        judgements, {key: query for key, query in queries.items() if key in asked}, [*own.values()]
-    ), missing
+    kept_queries = {query_id: query for query_id, query in queries.items() if query_id in asked}
+    return Collection(judgements, kept_queries, [*own.values()]), missing
 
 
 def _homes(doc: Doc, by_id: Mapping[str, Doc], places: Mapping[str, Sequence[str]]) -> Sequence[str]:

@@ -103,15 +103,18 @@ def read_parquet(paths: Sequence[Path], quarantine: Quarantine) -> Cells:
     return Cells(names, rows())
 
 
-def write_cells(path: Path, names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write CSV, TSV, JSON lines or Parquet, told by the name's ending; a name with none is JSON lines.
+def write_cells(path: Path, names: Sequence[str], rows: Iterable[Mapping[str, Any]], *, ending: str = "") -> None:
+    """Write CSV, TSV, Parquet or else JSON lines.
 
     In CSV and TSV a text that a spreadsheet would run as a formula gets a blank before it; our readers take it away.
+
+    Args:
+        ending: As of a file's name, ".csv"; "": the path's own.
 
     Raises:
         StageFailed: The disk is full, or the place cannot be written to.
     """
-    ending = path.suffix.lower()
+    ending = ending or path.suffix.lower()
     if ending == ".parquet":
         write_parquet(path, names, rows)
     elif ending in (".csv", ".tsv"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,9 +114,12 @@ def _rows(labelled: Labelled) -> Iterator[dict[str, Any]]:
         }
 
 
-def _write(path: Path, labelled: Labelled, *, split: str) -> list[str]:
-    write_cells(path, WRITTEN, _rows(labelled))
-    return lost(labelled, KEEPS)
+def _writer(ending: str) -> Callable[..., list[str]]:
+    def write(path: Path, labelled: Labelled, *, split: str) -> list[str]:
+        write_cells(path, WRITTEN, _rows(labelled), ending=ending)
+        return lost(labelled, KEEPS)
+
+    return write
 
 
 def _write_xlsx(path: Path, labelled: Labelled, *, split: str) -> list[str]:
@@ -129,8 +132,8 @@ def _has_pairs(look: Look) -> bool:
     return bool(names & set(QUERY_NAMES) and names & {*DOC_NAMES, "doc_id"})
 
 
-CSV = Format(lambda look: look.kind == "table" and _has_pairs(look), _read, _write)
-TSV = Format(lambda look: False, _read, _write)  # read as a CSV is, whatever cuts it
-JSONL = Format(lambda look: look.kind == "jsonl" and _has_pairs(look), _read, _write)
-PARQUET = Format(lambda look: look.kind == "parquet" and _has_pairs(look), _read, _write)
+CSV = Format(lambda look: look.kind == "table" and _has_pairs(look), _read, _writer(".csv"))
+TSV = Format(lambda look: False, _read, _writer(".tsv"))  # read as a CSV is, whatever cuts it
+JSONL = Format(lambda look: look.kind == "jsonl" and _has_pairs(look), _read, _writer(".jsonl"))
+PARQUET = Format(lambda look: look.kind == "parquet" and _has_pairs(look), _read, _writer(".parquet"))
 XLSX = Format(lambda look: look.kind == "workbook", _read_workbook, _write_xlsx)

@@ -25,11 +25,11 @@ class Exported:
     notes: Sequence[str]
 
 
-def export_pairs(workspace: Workspace, out: Path, *, format: str, split: str = "train") -> Exported:  # noqa: A002
+def export_pairs(workspace: Workspace, out: Path, *, to: str, split: str = "train") -> Exported:
     """Write the judgements of one split with their texts; formats with a corpus get all of it.
 
     Args:
-        format: The name of a format.
+        to: The name of a format.
         split: "train" or "dev". Test stays sealed: what was looked at outside an evaluation proves nothing.
 
     Raises:
@@ -37,12 +37,12 @@ def export_pairs(workspace: Workspace, out: Path, *, format: str, split: str = "
         UsageError: No such format, or `out` exists.
         StageFailed: The disk is full, or the place cannot be written to.
     """
-    form: Format = FORMATS.get(format)
+    form: Format = FORMATS.get(to)
     if split == "test":
         raise DataError(
             "E3025",
             "test judgements stay sealed: a set that was looked at proves nothing",
-            fix=f"lexitune export pairs {out} --format {format} --split dev; for a benchmark of your own, export the "
+            fix=f"lexitune export pairs {out} --format {to} --split dev; for a benchmark of your own, export the "
             "data that you imported",
         )
     if out.exists():

@@ -52,9 +52,7 @@ def _write(path: Path, labelled: Labelled, *, split: str) -> list[str]:
         query = labelled.queries[one.query_id].text
         row = rows.setdefault((one.query_id, one.doc_id), {QUERY: query, DOC: check_id(one.doc_id)})
         row[raters[one.rater]] = one.relevance
-    write_cells(path.with_suffix(".csv"), (QUERY, DOC, *raters.values()), rows.values())
-    if path.suffix != ".csv":
-        path.with_suffix(".csv").replace(path)
+    write_cells(path, (QUERY, DOC, *raters.values()), rows.values(), ending=".csv")
     return [note for note in lost(labelled, KEEPS) if "cannot judge" not in note] + _undecided(labelled)
 
 
