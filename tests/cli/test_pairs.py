@@ -18,6 +18,8 @@ from lexitune.io.workspace import Workspace
 
 pytestmark = pytest.mark.usefixtures("empty")
 
+ASKED = ("why do cats sleep so long", "where does the river end", "who wrote the first letter")
+
 
 def call(*args: str) -> Result:
     return CliRunner().invoke(main, list(args))
@@ -37,7 +39,7 @@ def workspace() -> Workspace:
     (folder / "qrels").mkdir(parents=True)
     rows = [f'{{"_id": "d{n}", "text": "passage {n}"}}\n' for n in range(6)]
     (folder / "corpus.jsonl").write_text("".join(rows))
-    asked = [f'{{"_id": "q{n}", "text": "what is number {n}?"}}\n' for n in range(3)]
+    asked = [f'{{"_id": "q{n}", "text": "{text}"}}\n' for n, text in enumerate(ASKED)]
     (folder / "queries.jsonl").write_text("".join(asked))
     for number, split in enumerate(("train", "dev", "test")):
         (folder / "qrels" / f"{split}.tsv").write_text(
@@ -81,7 +83,7 @@ def test_a_split_is_written_for_another_tool(workspace: Workspace, split: str) -
     number = {"train": 0, "dev": 1}[split]
     lines = [row for _, row in read_jsonl(Path("out.jsonl"), Quarantine())]
     assert lines == [
-        {"query": f"what is number {number}?", "pos": [f"passage {number}"], "neg": ["passage 5"]},
+        {"query": ASKED[number], "pos": [f"passage {number}"], "neg": ["passage 5"]},
     ]
     assert json.loads(result.stdout)["judgements"] == 2
 

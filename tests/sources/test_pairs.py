@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.heard import Heard
 
 from lexitune.errors import DataError, UsageError
 from lexitune.io.jsonl import write_jsonl
@@ -15,19 +16,6 @@ from lexitune.sources.dataset import build_data
 from lexitune.sources.options import PairsOptions
 from lexitune.sources.pairs import collect_pairs, read_choices
 from lexitune.sources.resolve import kind_of
-
-
-class Heard:
-    """A Talk that remembers."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
-        pass
 
 
 @pytest.fixture
