@@ -95,4 +95,4 @@ def _fits(look: Look) -> bool:
     return look.kind == "folder" and has_qrels and {"corpus.jsonl", "queries.jsonl"} <= names
 
 
-BEIR = Format(_fits, _read, write_beir, is_folder=True)
+BEIR = Format(_fits, _read, write_beir)

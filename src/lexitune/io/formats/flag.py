@@ -20,6 +20,7 @@ from lexitune.io.formats.records import (
     lost,
     text_of,
 )
+from lexitune.io.formats.triplets import without_right
 from lexitune.io.ids import check_id, read_id
 from lexitune.io.jsonl import read_jsonl, write_jsonl
 from lexitune.io.quarantine import Quarantine
@@ -66,12 +67,15 @@ def _write(path: Path, labelled: Labelled, *, split: str) -> list[str]:
     found, notes = grouped(labelled), lost(labelled, KEEPS)
     # What a query was not asked with is lost; what stands in its line is not.
     notes = [note for note in notes if "metadata" not in note or not _only_carried(labelled)]
-    if empty := sum(not right for right, _ in found.values()):
-        notes.append(f"{empty:,} queries have no right passage: left out")
-    if unscored := [query_id for query_id, sides in found.items() if _is_half_scored(sides)]:
-        notes.append(f"{len(unscored):,} queries have scores for some passages only: their scores are left out")
-    write_jsonl(path, (_line(labelled, query_id, sides) for query_id, sides in found.items() if sides[0]))
-    return notes
+    if half := sum(_is_half_scored(sides) for sides in found.values()):
+        notes.append(f"{half:,} queries have scores for some passages only: their scores are left out")
+    lines = [_line(labelled, query_id, sides) for query_id, sides in found.items() if sides[0]]
+    if bare := sum(not line["neg"] for line in lines):
+        notes.append(f"{bare:,} queries have no negative: FlagEmbedding stops at them unless train_group_size is 1")
+    if 0 < (prompted := sum("prompt" in line for line in lines)) < len(lines):
+        notes.append(f"{prompted:,} of {len(lines):,} queries have a prompt: the others get 'None' from FlagEmbedding")
+    write_jsonl(path, lines)
+    return notes + without_right(labelled)
 
 
 def _only_carried(labelled: Labelled) -> bool:
@@ -151,4 +155,4 @@ def _fits_eval(look: Look) -> bool:
 
 
 FLAG = Format(_fits, _read, _write)
-FLAG_EVAL = Format(_fits_eval, _read_eval, _write_eval, is_folder=True)
+FLAG_EVAL = Format(_fits_eval, _read_eval, _write_eval)

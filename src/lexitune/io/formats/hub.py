@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lexitune.errors import DataError
-from lexitune.io.atomic import aside, remove
+from lexitune.io.atomic import TEMPORARY, remove
 from lexitune.io.formats.cells import Cells, read_parquet
 from lexitune.io.formats.records import Choices, Format, Gathering, Labelled, Look, Opinion, lost
 from lexitune.io.formats.triplets import gather_rows, training_rows, without_right
@@ -38,7 +39,8 @@ def _saved(path: Path, choices: Choices) -> Any:
     import datasets
 
     try:
-        found = datasets.load_from_disk(str(path))
+        with _silent():
+            found = datasets.load_from_disk(str(path))
     except (OSError, ValueError, KeyError) as error:
         raise DataError("E3008", f"{path} is damaged: {error}", fix="save it again with save_to_disk") from error
     return found[_one_of(list(found), choices.split, path)] if isinstance(found, datasets.DatasetDict) else found
@@ -132,15 +134,28 @@ def _write(path: Path, labelled: Labelled, *, split: str) -> list[str]:
     made = datasets.DatasetDict(
         {name: datasets.Dataset.from_dict(_columns(part.names, part.rows)) for name, part in parts.items()}
     )
-    try:
-        made.save_to_disk(str(path))
-    except BaseException:
-        if path.is_dir():
-            remove(aside(path))
-        raise
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    remove(temporary)
+    with _silent():
+        made.save_to_disk(str(temporary))
+    temporary.rename(path)
     if pairs.rows:
         notes.append(f"{len(pairs.rows):,} pairs of queries without a negative stand in the split {split}_pairs")
     return notes
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    # Its bars are drawn wherever stderr leads; the switch belongs to the whole process, so it is put back.
+    from datasets.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    before = are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not before:
+            enable_progress_bars()
 
 
 def _columns(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
@@ -156,4 +171,4 @@ def _is_parquet_folder(look: Look) -> bool:
     return any(name.endswith(".parquet") for name in look.names) and "train.json" not in look.names
 
 
-HF = Format(_fits, _read, _write, is_folder=True)
+HF = Format(_fits, _read, _write)

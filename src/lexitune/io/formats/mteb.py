@@ -87,4 +87,4 @@ def _write(path: Path, labelled: Labelled, *, split: str) -> list[str]:
     return [*notes, f"import {name} from {path / f'{module}.py'}; set the language of the texts in it"]
 
 
-MTEB = Format(lambda look: False, None, _write, is_folder=True)
+MTEB = Format(lambda look: False, None, _write)

@@ -53,7 +53,7 @@ def _write(path: Path, labelled: Labelled, *, split: str) -> list[str]:
         row = rows.setdefault((one.query_id, one.doc_id), {QUERY: query, DOC: check_id(one.doc_id)})
         row[raters[one.rater]] = one.relevance
     write_cells(path, (QUERY, DOC, *raters.values()), rows.values(), ending=".csv")
-    return [note for note in lost(labelled, KEEPS) if "cannot judge" not in note] + _undecided(labelled)
+    return lost(labelled, KEEPS)
 
 
 def _columns(raters: Sequence[str]) -> dict[str, str]:
@@ -68,11 +68,6 @@ def _columns(raters: Sequence[str]) -> dict[str, str]:
             fix="name the raters apart, and none of them query, docid or rating",
         )
     return {name: name for name in raters}
-
-
-def _undecided(labelled: Labelled) -> list[str]:
-    count = sum(one.relevance is None for one in labelled.opinions)
-    return [f'{count:,} opinions are "cannot judge": left out'] if count else []
 
 
 def _fits(look: Look) -> bool:

@@ -96,7 +96,7 @@ class Look:
     Attributes:
         kind: "hub", "folder", "parquet", "workbook", "json" (one object), "array" (one list), "jsonl" or "table".
         names: Of a folder its files, two levels deep; else the names of columns or keys.
-        first: The cells of the first row of a table.
+        first: The words of the first line of a table.
     """
 
     path: Path
@@ -113,13 +113,11 @@ class Format:
         fits: Whether a look says that it is this one.
         read: `read(path, quarantine, *, choices)`; None: it is only written.
         write: `write(path, labelled, *, split)`, which gives back what the format could not hold, in sentences.
-        is_folder: Whether it is written as a folder.
     """
 
     fits: Callable[[Look], bool]
     read: Callable[..., Labelled] | None
     write: Callable[..., list[str]]
-    is_folder: bool = False
 
 
 def tidy(value: object) -> str:

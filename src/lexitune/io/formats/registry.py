@@ -92,8 +92,8 @@ def look_at(path: Path) -> Look:
     if first.lstrip().startswith(("{", "[")):
         return _look_at_json(path, first)
     cut = find_cut(path)
-    cells = tuple(first.split()) if cut is None else tuple(cell.strip() for cell in cut.rows[0])
-    return Look(path, "table", cells, cells)
+    words = first.split()
+    return Look(path, "table", words if cut is None else [cell.strip() for cell in cut.rows[0]], words)
 
 
 def _look_at_json(path: Path, first: str) -> Look:

@@ -94,10 +94,10 @@ def _find_qrels(folder: Path, choices: Choices) -> Path:
         found = [path for path in found if choices.split in path.name]
     if len(found) == 1:
         return found[0]
-    names = ", ".join(path.name for path in found)
-    problem = f"{folder} has several qrels: {names}" if found else f"{folder} has no file of qrels"
-    fix = f"name one of them: lexitune collect pairs {found[0]}" if found else f"call it {folder / 'qrels.txt'}"
-    raise DataError("E3028", problem, fix=fix)
+    if not found:
+        raise DataError("E3001", f"{folder} has no file of qrels", fix=f"call it {folder / 'qrels.txt'}")
+    problem = f"{folder} has several qrels: {', '.join(path.name for path in found)}"
+    raise DataError("E3028", problem, fix=f"name one of them: lexitune collect pairs {found[0]}")
 
 
 def _write(path: Path, labelled: Labelled, *, split: str) -> list[str]:
@@ -118,4 +118,4 @@ def _is_number(cell: str) -> bool:
     return cell.lstrip("-").isdigit()
 
 
-TREC = Format(_fits, _read, _write, is_folder=True)
+TREC = Format(_fits, _read, _write)
