@@ -309,6 +309,7 @@ def nemotron(folder: Path, corpus: Any = None) -> Path:
         "pos_doc": [{"id": "d_1"}],
         "neg_doc": [{"id": "d_2", "score": -1}],
     }
+    put(folder / "corpus" / "merlin_metadata.json", json.dumps({"class": "TextQADataset", "corpus_id": "c"}))
     return put(folder / "train.json", json.dumps({"corpus": corpus or {"path": "./corpus/"}, "data": [row]}))
 
 
@@ -319,6 +320,13 @@ def test_nemotron_sets_find_their_corpus_and_know_unmined_negatives(tmp_path: Pa
     assert triples(found) == [("x", "a", 1), ("x", "b", 0)]
     assert found.opinions == [Opinion("q7", "d_1", 1), Opinion("q7", "d_2", 0)]
     assert triples(read(tmp_path / "n")) == triples(found)
+
+
+def test_the_only_questions_of_a_nemotron_folder_are_read_whatever_their_split(tmp_path: Path) -> None:
+    nemotron(tmp_path / "n").rename(tmp_path / "n" / "val.json")
+
+    assert triples(read(tmp_path / "n")) == [("x", "a", 1), ("x", "b", 0)]
+    assert refused(tmp_path / "n", choices=Choices(split="test")).fix == "--split val"
 
 
 def test_a_corpus_outside_the_folder_is_not_read(tmp_path: Path) -> None:  # fault 24

@@ -157,7 +157,7 @@ def _even(draw: Callable[[Any], Any], case: Case, query_ids: list[str], doc_ids:
 @st.composite
 def _any(draw: Callable[[Any], Any], case: Case, query_ids: list[str], doc_ids: list[str]) -> list[Opinion]:
     grades = st.integers(0, case.grades)
-    raters = draw(st.lists(texts, min_size=1, max_size=2, unique_by=str.casefold)) if case.raters else [""]
+    raters = draw(st.lists(texts.map(key), min_size=1, max_size=2, unique_by=str.casefold)) if case.raters else [""]
     raters = [rater for rater in raters if rater.casefold() not in ("query", "docid", "rating")] or ["Ann"]
     raters = raters if case.raters else [""]
     found = []

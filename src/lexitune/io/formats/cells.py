@@ -20,6 +20,7 @@ __all__ = ["Cells", "open_cells", "read_parquet", "write_cells", "write_parquet"
 
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 RISKY = ("=", "+", "-", "@")
+SAMPLE = 200  # lines of JSON that are looked at for the names of their keys
 BATCH = 1000  # rows of a Parquet file that are taken at once
 
 
@@ -46,8 +47,8 @@ def open_cells(path: Path, quarantine: Quarantine) -> Cells:
         start = next((line.lstrip() for line in lines if line.strip()), "")
     if start.startswith(("{", "[")):
         rows = read_jsonl(path, quarantine)
-        first = next(rows, None)
-        return Cells(list(first[1]) if first else [], chain([first] if first else [], rows))
+        sample = list(islice(rows, SAMPLE))  # a key may be missing from the first
+        return Cells(list(dict.fromkeys(name for _, row in sample for name in row)), chain(sample, rows))
     return _table(path, quarantine)
 
 
@@ -121,7 +122,7 @@ def write_cells(path: Path, names: Sequence[str], rows: Iterable[Mapping[str, An
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             _write_table(file, names, rows, delimiter="\t" if ending == ".tsv" else ",")
     else:
-        write_jsonl(path, ({name: row[name] for name in names if row.get(name) is not None} for row in rows))
+        write_jsonl(path, ({name: row.get(name) for name in names} for row in rows))
 
 
 def _write_table(file: io.TextIOBase, names: Sequence[str], rows: Iterable[Mapping[str, Any]], delimiter: str) -> None:

@@ -168,7 +168,7 @@ def _fits(look: Look) -> bool:
 
 
 def _is_parquet_folder(look: Look) -> bool:
-    return any(name.endswith(".parquet") for name in look.names) and "train.json" not in look.names
+    return any(name.endswith(".parquet") for name in look.names)
 
 
 HF = Format(_fits, _read, _write)

@@ -35,7 +35,7 @@ KEEPS = ("doc", "ids", "wrong", "score")
 
 
 def _read(path: Path, quarantine: Quarantine, *, choices: Choices) -> Labelled:
-    file = path / f"{choices.split or 'train'}.json" if path.is_dir() else path
+    file = _file_in(path, choices.split) if path.is_dir() else path
     found = read_json(file)
     if not isinstance(found, dict) or not isinstance(found.get("data"), list):
         fix = "give the train.json that nemotron embed prep writes"
@@ -65,6 +65,15 @@ def _read(path: Path, quarantine: Quarantine, *, choices: Choices) -> Labelled:
     quarantine.seen[str(file)] += len(rows)
     gathering.take(file, rows, use)
     return gathering.done()
+
+
+def _file_in(folder: Path, split: str) -> Path:
+    found = sorted(folder.glob("*.json"))
+    wanted = [file for file in found if file.stem == (split or "train")] or ([] if split else found)
+    if len(wanted) == 1:
+        return wanted[0]
+    fix = f"--split {found[0].stem}" if found else "give the folder of train.json"
+    raise DataError("E3028", f"{folder} has no {split or 'train'}.json", fix=fix)
 
 
 def _opinion(gathering: Gathering, query_id: str, one: Any, relevance: int) -> Opinion:
@@ -125,7 +134,8 @@ def _reference(one: Opinion) -> dict[str, Any]:
 
 def _fits(look: Look) -> bool:
     if look.kind == "folder":
-        return "train.json" in look.names and f"{CORPUS}/train.parquet" in look.names
+        has_questions = any(name.endswith(".json") and "/" not in name for name in look.names)
+        return has_questions and f"{CORPUS}/{RECORD}" in look.names
     return look.kind in ("json", "jsonl") and {"corpus", "data"} <= set(look.names)
 
 

@@ -21,10 +21,10 @@ FORMATS = Registry(
     "format",
     {
         # In the order in which a look is compared: what needs more to fit comes first.
+        "nemotron": f"{HERE}.nemotron:NEMOTRON",
         "hf": f"{HERE}.hub:HF",
         "beir": f"{HERE}.beir_folder:BEIR",
         "flag-eval": f"{HERE}.flag:FLAG_EVAL",
-        "nemotron": f"{HERE}.nemotron:NEMOTRON",
         "llamaindex": f"{HERE}.llamaindex:LLAMAINDEX",
         "labelstudio": f"{HERE}.labelstudio:LABELSTUDIO",
         "quepid": f"{HERE}.quepid:QUEPID",

@@ -141,6 +141,7 @@ def write_workbook(path: Path, names: Sequence[str], rows: Iterable[Mapping[str,
             cell = sheet.cell(last, place, _fit(path, value, f"{get_column_letter(place)}{last}"))
             if isinstance(value, str):
                 cell.number_format = "@"  # text: Excel leaves it alone
+                cell.data_type = "s"  # also where it reads as an error, such as #N/A
     if "relevance" in names:
         grades = DataValidation(type="list", formula1='"0,1,2,3"', allow_blank=True)
         letter = get_column_letter(list(names).index("relevance") + 1)
