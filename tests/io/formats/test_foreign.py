@@ -165,8 +165,8 @@ def test_trec_judgements_of_what_is_not_there_are_counted_and_many_refused(tmp_p
 
     assert len(read_labels(file, "trec", quarantine, choices=Choices()).opinions) == 1
     assert quarantine.notes == [
-        "1 judgements are of queries without a text: left out",
         "1 judgements are of passages that collection.tsv lacks: left out",
+        "1 judgements are of queries without a text: left out",
     ]
     assert refused(file).code == "E3004"
 

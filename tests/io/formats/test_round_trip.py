@@ -160,7 +160,7 @@ def _any(draw: Callable[[Any], Any], case: Case, query_ids: list[str], doc_ids: 
     raters = draw(st.lists(texts.map(key), min_size=1, max_size=2, unique_by=str.casefold)) if case.raters else [""]
     raters = [rater for rater in raters if rater.casefold() not in ("query", "docid", "rating")] or ["Ann"]
     raters = raters if case.raters else [""]
-    found = []
+    found = list[Opinion]()
     for query_id in query_ids:
         for doc_id in draw(st.lists(st.sampled_from(doc_ids), min_size=1, unique=True)):
             for rater in draw(st.lists(st.sampled_from(raters), min_size=1, unique=True)):
@@ -240,8 +240,9 @@ def test_queries_without_a_negative_stand_in_a_file_of_their_own(file: str, tmp_
 
 def test_facts_of_a_query_that_flagembedding_carries_come_back(tmp_path: Path) -> None:
     query = Query(made_id("q", "x"), "x", {"prompt": "Find: ", "type": "symmetric_class"})
-    docs = {made_id("d", "a"): Doc(made_id("d", "a"), "a")}
-    given_labels = Labelled({query.query_id: query}, docs, [Opinion(query.query_id, *docs, 1)])
+    doc = Doc(made_id("d", "a"), "a")
+    opinion = Opinion(query.query_id, doc.doc_id, 1)
+    given_labels = Labelled({query.query_id: query}, {doc.doc_id: doc}, [opinion])
 
     told = FORMATS.get("flag").write(tmp_path / "a.jsonl", given_labels, split="train")
 

@@ -179,7 +179,7 @@ def lost(labelled: Labelled, keeps: Iterable[str]) -> list[str]:
     opinions, docs = labelled.opinions, labelled.docs.values()
     judged = {one.doc_id for one in opinions}
     asked = {one.query_id for one in opinions}
-    about = [*docs, *labelled.queries.values()]
+    about: list[Doc | Query] = [*docs, *labelled.queries.values()]
     counts = {
         "doc": (len(labelled.docs), "texts of passages are left out"),
         "title": (sum(bool(doc.title) for doc in docs), "titles stand before their texts, no longer apart"),
