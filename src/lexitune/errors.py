@@ -111,6 +111,15 @@ CODES = {
     "E3041": "traces of no known format",
     "E3042": "traces of several formats",
     "E3043": "citations that count both ways",
+    # E302x  other people's files
+    "E3021": "a cell of a workbook that lost what it held",
+    "E3022": "a format that cannot be told",
+    "E3023": "a format that is only written",
+    "E3024": "a path in a file that leads out of its folder",
+    "E3025": "test judgements, which stay sealed",
+    "E3026": "labels that a format has no room for",
+    "E3027": "a data set on the Hub that cannot be had",
+    "E3028": "a split that is not there",
     # E31xx  data sets: ids, splits, leaks
     "E3101": "queries that cannot be split",
     "E3102": "test judgements changed since they were sealed",

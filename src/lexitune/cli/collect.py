@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lexitune.cli import collect_logs, collect_resolve, collect_traces
+from lexitune.cli import collect_logs, collect_pairs, collect_resolve, collect_traces
 
 __all__ = ["command"]
 
@@ -14,6 +14,7 @@ command = click.Group(
     no_args_is_help=True,
     commands={
         "logs": collect_logs.command,
+        "pairs": collect_pairs.command,
         "resolve": collect_resolve.command,
         "traces": collect_traces.command,
     },

@@ -242,8 +242,8 @@ def in_folder(text: str, root: Path | None) -> str:
     if found is not None and found.root == root.resolve():
         return text
     here = os.path.relpath(root) if root.resolve().is_relative_to(Path.cwd()) else str(root)
-    names = "assess|collect|mine|plan|train|reembed|evaluate|promote|rollback|thresholds|search|status|models|indexes"
-    return re.sub(rf"\blexitune (?=({names})\b)", lambda _: f"lexitune -C {shlex.quote(here)} ", text)
+    names = "assess|collect|export|mine|plan|train|reembed|evaluate|promote|rollback|thresholds|search|status|models"
+    return re.sub(rf"\blexitune (?=({names}|indexes)\b)", lambda _: f"lexitune -C {shlex.quote(here)} ", text)
 
 
 def code_lines(model_id: str, root: Path) -> list[str]:

@@ -30,6 +30,7 @@ COMMANDS = (
     "tune",
     "check",
     "collect",
+    "export",
     "plan",
     "assess",
     "pull",

@@ -19,12 +19,14 @@ from lexitune.io.quarantine import NOT_UTF8, Quarantine
 
 __all__ = [
     "LINE_LIMIT",
+    "ONE_DOCUMENT",
     "STRICT",
     "UNDECODED",
     "check_exists",
     "check_kind",
     "open_lines",
     "open_text",
+    "read_json",
     "read_jsonl",
     "write_jsonl",
 ]
@@ -32,8 +34,13 @@ __all__ = [
 UNDECODED = re.compile(r"[\udc80-\udcff]")
 """What a byte that is no UTF-8 looks like in the text that `open_text` gives."""
 
+ONE_DOCUMENT = re.compile(r"\s*(\[\s*$|\[\s*\{|\{\s*$)")
+"""What the first line of a JSON document looks like, where one object a line would be expected."""
+
 LINE_LIMIT = 1 << 26
 """Characters: a longer line is set aside unread, so memory stays bounded."""
+
+DOCUMENT_LIMIT = 1 << 30  # characters: a gz file of a few MB can unpack to more than any memory
 
 # What a file begins with, what it then is, and what to do about it.
 KINDS = (
@@ -142,7 +149,7 @@ def read_jsonl(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, dict[s
     """
     first = True
     for number, line in _whole_lines(path, quarantine):
-        if first and re.match(r"\s*(\[\s*$|\[\s*\{|\{\s*$)", line):
+        if first and ONE_DOCUMENT.match(line):
             raise DataError(
                 "E3002",
                 f"{path} is one JSON document; one object a line is needed",
@@ -156,11 +163,42 @@ def read_jsonl(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, dict[s
             quarantine.reject(path, number, cut + _reason(error), line.rstrip("\n"))
 
 
+def read_json(path: Path) -> Any:
+    """A file that is one JSON document, as strict as lines are: no NaN, no key twice, no half of a surrogate pair.
+
+    Raises:
+        DataError: No such file, a file of another kind, or no JSON; a file cut short is told apart.
+    """
+    with open_text(path) as file:
+        text = file.read(DOCUMENT_LIMIT + 1)
+    if len(text) > DOCUMENT_LIMIT:
+        fix = "split it into smaller files"
+        raise DataError("E3002", f"{path} holds more than {DOCUMENT_LIMIT:,} characters", fix=fix)
+    if bad := UNDECODED.search(text):
+        line = text.count("\n", 0, bad.start()) + 1
+        raise DataError("E3002", f"{path} is {NOT_UTF8}", fix="save it as UTF-8", at=f"{path}:{line}")
+    try:
+        return _strict(text)
+    except json.JSONDecodeError as error:
+        if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+            problem = f"{path} is cut short: {_reason(error)}"
+            raise DataError("E3008", problem, fix="export or fetch it again", at=f"{path}:{error.lineno}") from error
+        problem = f"{path} is no JSON: {_reason(error)}"
+        raise DataError("E3002", problem, fix="export it again", at=f"{path}:{error.lineno}") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError("E3002", f"{path} cannot be used: {_reason(error)}", fix="export it again") from error
+
+
 def _parse(line: str) -> dict[str, Any]:
-    found = STRICT.decode(line)
+    found = _strict(line)
     if not isinstance(found, dict):
         raise ValueError(f"not an object: {line.strip()[:40]}")
-    if "\\ud" in line or "\\uD" in line:  # only an escape can bring a lone surrogate this far
+    return found
+
+
+def _strict(text: str) -> Any:
+    found = STRICT.decode(text)
+    if "\\ud" in text or "\\uD" in text:  # only an escape can bring a lone surrogate this far
         try:
             json.dumps(found, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError as error:

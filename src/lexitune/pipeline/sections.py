@@ -5,6 +5,7 @@ from lexitune.models.options import ModelOptions
 from lexitune.pipeline.options import PlanOptions, TuneOptions
 from lexitune.settings import section_of
 from lexitune.sources.clicks.options import LogsOptions
+from lexitune.sources.options import PairsOptions
 from lexitune.sources.traces.options import TracesOptions
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.check.options import CheckOptions
@@ -25,6 +26,7 @@ SECTIONS: dict[str, type] = {
         CheckOptions,
         LogsOptions,
         TracesOptions,
+        PairsOptions,
         AssessOptions,
         MineOptions,
         TrainOptions,

@@ -1,0 +1,67 @@
+"""lexitune collect pairs: labels that others made, to judgements."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lexitune.cli.command import Call, Command, Result
+from lexitune.sources.options import PairsOptions
+
+__all__ = ["command"]
+
+
+def run(call: Call) -> Result:
+    """Take in labels that others made: experts' tables and exports, training files, benchmarks.
+
+    FILES are told by content: CSV, TSV, xlsx, Parquet or JSON lines of query and passage, BEIR, TREC,
+    sentence-transformers, FlagEmbedding, Nemotron, LlamaIndex, Label Studio, Quepid; and hf:owner/name from the Hub.
+
+    \b
+    lexitune collect pairs labels.xlsx --map query=Question,doc=Passage,relevance=Grade
+    lexitune collect pairs export.json --format labelstudio --grades "good=2,partly=1,bad=0"
+    """
+    workspace, name, corpus = call.workspace_or_new(), call.params["name"], call.params["corpus"]
+    options = call.sections(workspace)["pairs"]
+    from lexitune.sources.pairs import collect_pairs
+
+    found = collect_pairs(workspace, call.params["files"], name=name, corpus=corpus, options=options, talk=call.talk)
+    following = call.beside("collect", "resolve", *(["--corpus", str(corpus)] if corpus else []))
+    if found is None:
+        return Result([], {"collection": name, "fresh": False}, following)
+    data = {
+        "collection": name,
+        "fresh": True,
+        "formats": dict(found.formats),
+        "queries": found.queries,
+        "docs": found.docs,
+        "judgements": dict(found.judgements),
+        "right": found.right,
+        "missing": found.missing,
+        "unanswered": found.unanswered,
+        "left_out": [{"file": file, "reason": reason, "count": count} for file, reason, count in found.left_out],
+    }
+    judged = sum(found.judgements.values())
+    lines = [
+        f"{judged:,} judgements of {found.queries:,} queries, {found.right:,} right; {found.docs:,} passages",
+        f"written: {workspace.collected / name}",
+    ]
+    return Result(lines, data, following)
+
+
+command = Command(
+    "pairs",
+    run,
+    sections=(PairsOptions,),
+    params=[
+        click.Argument(["files"], nargs=-1, required=True, type=click.Path(path_type=Path)),
+        click.Option(["--name"], default="pairs", help="What this collection is called  [default: pairs]"),
+        click.Option(
+            ["--corpus"],
+            type=click.Path(path_type=Path),
+            help="JSONL file of the passages that search must find: equal texts take their ids",
+        ),
+    ],
+    has_json=True,
+)

@@ -1,0 +1,130 @@
+"""`lexitune collect pairs` and `lexitune export pairs`: labels come in from others, and go out to them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lexitune.cli.main import main
+from lexitune.io.dataset import open_data
+from lexitune.io.formats.records import Choices
+from lexitune.io.formats.registry import read_labels
+from lexitune.io.jsonl import read_jsonl
+from lexitune.io.quarantine import Quarantine
+from lexitune.io.workspace import Workspace
+
+pytestmark = pytest.mark.usefixtures("empty")
+
+ASKED = ("why do cats sleep so long", "where does the river end", "who wrote the first letter")
+
+
+def call(*args: str) -> Result:
+    return CliRunner().invoke(main, list(args))
+
+
+@pytest.fixture
+def labels() -> str:
+    rows = "".join(f"question {n},answer {n},2\nquestion {n},answer {(n + 1) % 40},0\n" for n in range(40))
+    Path("labels.csv").write_text("frage,antwort,note\n" + rows, encoding="utf-8")
+    return "labels.csv"
+
+
+@pytest.fixture
+def workspace() -> Workspace:
+    """A workspace whose data were imported, with all three splits."""
+    folder = Path("data")
+    (folder / "qrels").mkdir(parents=True)
+    rows = [f'{{"_id": "d{n}", "text": "passage {n}"}}\n' for n in range(6)]
+    (folder / "corpus.jsonl").write_text("".join(rows))
+    asked = [f'{{"_id": "q{n}", "text": "{text}"}}\n' for n, text in enumerate(ASKED)]
+    (folder / "queries.jsonl").write_text("".join(asked))
+    for number, split in enumerate(("train", "dev", "test")):
+        (folder / "qrels" / f"{split}.tsv").write_text(
+            f"query-id\tcorpus-id\tscore\nq{number}\td{number}\t1\nq{number}\td5\t0\n"
+        )
+    from lexitune.pipeline.data import import_data
+
+    found = Workspace(Path("work"))
+    import_data(found, folder)
+    found.config.touch()
+    return found
+
+
+def test_labels_are_collected_and_the_next_command_is_told(labels: str) -> None:
+    result = call("collect", "pairs", labels, "--map", "query=frage,doc=antwort,relevance=note", "--json")
+
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert (found["queries"], found["docs"], found["right"], found["judgements"]) == (40, 40, 40, {"pairs": 80})
+    assert found["formats"] == {labels: "csv"}
+    assert result.stderr.splitlines()[-1] == "next: lexitune -C lexitune-work collect resolve"
+    resolved = call("collect", "resolve")
+    assert resolved.exit_code == 0, resolved.stderr
+
+
+def test_a_file_of_no_known_format_lists_those_that_are(empty: Path) -> None:
+    Path("a.txt").write_text("only words\n")
+
+    result = call("collect", "pairs", "a.txt")
+
+    assert result.exit_code == 3
+    assert "error[E3022]" in result.stderr
+    assert "labelstudio" in result.stderr
+
+
+@pytest.mark.parametrize("split", ["train", "dev"])
+def test_a_split_is_written_for_another_tool(workspace: Workspace, split: str) -> None:
+    result = call("-C", "work", "export", "pairs", "out.jsonl", "--format", "flag", "--split", split, "--json")
+
+    assert result.exit_code == 0, result.stderr
+    number = {"train": 0, "dev": 1}[split]
+    lines = [row for _, row in read_jsonl(Path("out.jsonl"), Quarantine())]
+    assert lines == [
+        {"query": ASKED[number], "pos": [f"passage {number}"], "neg": ["passage 5"]},
+    ]
+    assert json.loads(result.stdout)["judgements"] == 2
+
+
+@pytest.mark.parametrize("name", ["beir", "trec", "flag-eval", "nemotron", "llamaindex"])
+def test_a_format_with_a_corpus_gets_all_of_it(workspace: Workspace, name: str) -> None:
+    result = call("-C", "work", "export", "pairs", "out", "--format", name)
+
+    assert result.exit_code == 0, result.stderr
+    found = read_labels(Path("out"), name, Quarantine(), choices=Choices())
+    assert found.docs.keys() == {doc.doc_id for doc in open_data(workspace).docs}
+    assert {one.query_id for one in found.opinions} == {"q0"}
+
+
+def test_the_test_judgements_stay_sealed(workspace: Workspace) -> None:
+    result = call("-C", "work", "export", "pairs", "out", "--format", "beir", "--split", "test")
+
+    assert result.exit_code == 3
+    assert "error[E3025]" in result.stderr
+    assert not Path("out").exists()
+    assert not workspace.openings.exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["out", "--format", "flagg"], "E2003"),
+        (["out", "--format", "flag", "--split", "all"], "E3028"),
+        (["taken", "--format", "flag"], "E2122"),
+        (["out"], "E2012"),
+    ],
+)
+def test_an_export_that_cannot_be_made_says_why(workspace: Workspace, args: list[str], code: str) -> None:
+    Path("taken").touch()
+
+    result = call("-C", "work", "export", "pairs", *args)
+
+    assert f"error[{code}]" in result.stderr
+
+
+def test_what_the_format_has_no_room_for_is_told(workspace: Workspace) -> None:
+    result = call("-C", "work", "export", "pairs", "out.json", "--format", "llamaindex")
+
+    assert "export: 1 wrong passages are left out" in result.stderr
