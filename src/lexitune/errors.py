@@ -108,6 +108,7 @@ CODES = {
     "E3014": "times without a time zone",
     "E3015": "positions that count both ways",
     "E3016": "a collection's name that is taken",
+    "E3031": "a folder without a document that can be read",
     # E31xx  data sets: ids, splits, leaks
     "E3101": "queries that cannot be split",
     "E3102": "test judgements changed since they were sealed",

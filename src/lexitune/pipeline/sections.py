@@ -5,6 +5,7 @@ from lexitune.models.options import ModelOptions
 from lexitune.pipeline.options import PlanOptions, TuneOptions
 from lexitune.settings import section_of
 from lexitune.sources.clicks.options import LogsOptions
+from lexitune.sources.documents.options import DocsOptions
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.check.options import CheckOptions
 from lexitune.stages.evaluate.options import EvaluateOptions
@@ -23,6 +24,7 @@ SECTIONS: dict[str, type] = {
         ModelOptions,
         CheckOptions,
         LogsOptions,
+        DocsOptions,
         AssessOptions,
         MineOptions,
         TrainOptions,
