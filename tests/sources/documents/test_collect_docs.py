@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from tests.heard import Heard
-from tests.sources.documents.samples import docx, pdf
+from benchmarks.made_files import docx, pdf
 
 from lexitune.cli.main import main
 from lexitune.errors import DataError

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.sources.documents.samples import docx, pdf
+from benchmarks.made_files import docx, pdf
 
 from lexitune.errors import DataError
 from lexitune.io.ids import check_id

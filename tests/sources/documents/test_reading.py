@@ -7,7 +7,7 @@ from typing import Any
 
 import pypdf
 import pytest
-from tests.sources.documents.samples import docx, pdf
+from benchmarks.made_files import docx, pdf
 
 from lexitune.errors import UsageError
 from lexitune.sources.documents.document import Document, Unreadable
