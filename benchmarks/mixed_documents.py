@@ -32,9 +32,7 @@ SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 SPLITS = ("train", "dev", "test")
 FEWEST, MOST = 2, 8  # sections of a document
 FOOTER = "This page is for information only and does not replace the advice of a doctor."
-SMALL = frozenset(
-    "a an and are be by can do does for from how i in is it of on or the there to what who will with".split()
-)
+SMALL = "a an and are be by can do does for from how i in is it of on or the there to what who will with"
 LINES = 48  # of a page
 
 Part = tuple[str, str]
@@ -73,7 +71,7 @@ def _topics(data: Path) -> dict[str, list[Part]]:
 
 def _heading(question: str, topic: str) -> str:
     words = re.findall(r"[\w'-]+", question)
-    own = [word for word in words if word.lower() not in SMALL and word.lower() not in topic.lower()]
+    own = [word for word in words if word.lower() not in SMALL.split() and word.lower() not in topic.lower()]
     return " ".join(own).capitalize() or "About"
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from benchmarks.made_files import docx, pdf
 from click.testing import CliRunner
 from tests.heard import Heard
-from benchmarks.made_files import docx, pdf
 
 from lexitune.cli.main import main
 from lexitune.errors import DataError

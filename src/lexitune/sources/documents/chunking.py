@@ -1,6 +1,6 @@
 """A stretch of text to passages of so many tokens: cut where a reader would pause, each a slice of the text.
 
-chonkie says where to cut (paragraphs, then sentences, lines, commas, words). What holds a passage to its size and its
+chonkie says where to cut (paragraphs, then sentences, lines, commas). What holds a passage to its size and its
 place is the tokenizer's own account of where each token stands: decoding tokens would give another text.
 """
 
@@ -19,7 +19,7 @@ Spans = Callable[[str], Sequence[tuple[int, int]]]
 """Where each token of a text begins and ends, special tokens left out."""
 
 # Sentences come before lines, for a PDF breaks its lines anywhere.
-PAUSES = (["\n\n"], [". ", "! ", "? ", ".\n", "!\n", "?\n"], ["\n"], [", ", "; ", ": "], [" "])
+PAUSES = (["\n\n"], [". ", "! ", "? ", ".\n", "!\n", "?\n"], ["\n"], [", ", "; ", ": "])
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n[ \t]*\n\s*")
 WORD = re.compile(r"\s+")
 
@@ -47,7 +47,7 @@ def cut(
         found = [(0, len(part))]
     else:
         core = chunk_tokens - overlap_tokens
-        tiles = [0, *_sized(_pauses(part, spans, core), begins, core), len(part)]
+        tiles = [0, *_sized(part, _pauses(part, spans, core), begins, core), len(part)]
         found = list(_overlapping(part, tiles, begins, overlap_tokens))
     return [(start + a, start + b) for a, b in (_stripped(part, *one) for one in found) if a < b]
 
@@ -73,24 +73,30 @@ def _pauses(part: str, spans: Spans, core: int) -> list[int]:
     return cuts
 
 
-def _sized(cuts: Sequence[int], begins: Sequence[int], core: int) -> Iterator[int]:
-    """The cuts, and more of them where more than `core` tokens are left between two."""
+def _sized(part: str, cuts: Sequence[int], begins: Sequence[int], core: int) -> Iterator[int]:
+    """The cuts, and more of them, before a word where there is one, while more than `core` tokens are between two."""
     last = 0
     for place in [*cuts, None]:
         stop = len(begins) if place is None else bisect_left(begins, place)
         first = bisect_left(begins, last)
         while stop - first > core:
-            # Tokens of one character begin together: the cut goes where the next one begins.
-            first = bisect_left(begins, begins[first + core])
-            if begins[first] <= last:
-                first = bisect_right(begins, last)
-                if first >= stop:
+            target = begins[first + core]
+            if target <= last:  # more tokens than fit begin with one character: it is the least there is
+                following = bisect_right(begins, last)
+                if following >= stop:
                     break
-            last = begins[first]
+                target = begins[following]
+            last = _word(part, last, target)
             yield last
+            first = bisect_left(begins, last)
         if place is not None and place > last:
             last = place
             yield last
+
+
+def _word(part: str, low: int, high: int) -> int:
+    """The last place above `low` and up to `high` that follows a blank; `high` where none does."""
+    return next((place for place in range(high, low, -1) if part[place - 1].isspace()), high)
 
 
 def _overlapping(part: str, tiles: Sequence[int], begins: Sequence[int], overlap: int) -> Iterator[tuple[int, int]]:

@@ -51,11 +51,11 @@ def read_document(path: Path, *, name: str, most_bytes: int) -> Document:
 
 
 def _read_text(path: Path, name: str) -> Document:
-    text = _decoded(path.read_bytes())
+    text = plain(_decoded(path.read_bytes()))
     if is_markdown(text):
         title, body, headings = read_markdown(text)
         return Document(name, "md", title, body, headings)
-    body = plain(text).strip("\n")
+    body = text.strip("\n")
     first, _, rest = body.partition("\n")
     # A short first line with a blank one below it and no full stop is what the author called the text.
     is_title = first.strip() and len(first) <= FIRST_LINE and first.rstrip()[-1] not in ".,;:" and rest[:1] == "\n"
