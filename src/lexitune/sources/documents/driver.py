@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from lexitune.models.options import ModelOptions
 from lexitune.models.tokenizer import TextTokens, load_tokens
 from lexitune.sources.documents.boilerplate import Boilerplate, LineCounts, without_lines
 from lexitune.sources.documents.carried import BEFORE, PASSAGES, carry_over, places_before
+from lexitune.sources.documents.carrying import Place
 from lexitune.sources.documents.document import Document, Heading, Unreadable
 from lexitune.sources.documents.files import Aside, find_files
 from lexitune.sources.documents.options import DocsOptions
@@ -39,14 +40,20 @@ from lexitune.types import Silent, Talk
 __all__ = ["collect_docs"]
 
 
-@dataclass
-class Gathered:
-    """What the first pass over the files found out."""
+@dataclass(frozen=True)
+class Job:
+    """One run: what it works on, and what the first pass over the files finds out."""
 
-    aside: list[Aside] = field(default_factory=list)
+    name: str
+    place: Path
+    files: Sequence[tuple[str, Path]]
+    tokens: TextTokens
+    options: DocsOptions
+    talk: Talk
+    aside: list[Aside]
     forms: Counter[str] = field(default_factory=Counter)
     lines: LineCounts = field(default_factory=LineCounts)
-    blank_pages: int = 0
+    blank_pages: list[int] = field(default_factory=list)
 
 
 def collect_docs(
@@ -75,46 +82,51 @@ def collect_docs(
     """
     options, talk, began = options or DocsOptions(), talk or Silent(), time.monotonic()
     with workspace.lock():
-        gathered = Gathered()
         patterns = [one.strip() for one in (options.skip or "").split(",") if one.strip()]
-        files = list(find_files(folder, skip=patterns, avoid=workspace.root, aside=gathered.aside))
+        aside: list[Aside] = []
+        files = list(find_files(folder, skip=patterns, avoid=workspace.root, aside=aside))
         tokens = load_tokens(options=model or ModelOptions(), talk=talk)
-        inputs = _inputs(folder, files, gathered.aside, tokens)
+        inputs = _inputs(folder, files, aside, tokens)
         if is_collected(workspace, name, inputs=inputs, options=options):
             talk.say(f"docs: collected before, in {workspace.collected / name}")
             return None
         place = workspace.collected / name
         old = places_before(place)
         (place / "meta.json").unlink(missing_ok=True)  # from here on it is unfinished
-        boilerplate, passages, empty = _passages(place, files, gathered, tokens, options, talk)
-        kept = drop_alike(passages, threshold=options.near)
-        kinds = [] if options.pairs == "none" else options.pairs.split(",")
-        pairs = make_pairs(kept, kinds=kinds, most=options.pairs_per_document, seed=options.docs_seed)
-        carried = carry_over(workspace, name, old=old, new=kept)
-        room = (tokens.max_length or 1 << 30) - tokens.special
-        found = Found(
-            gathered.forms,
-            gathered.aside,
-            gathered.blank_pages,
-            empty,
-            boilerplate,
-            kept,
-            len(passages) - len(kept),
-            sum(one.tokens > room for one in kept),
-            tokens.name,
-            pairs,
-            carried,
+        found = _found(workspace, Job(name, place, files, tokens, options, talk, aside), old)
+        cost_s = time.monotonic() - began
+        meta = Meta(
+            f"collect {name}", asdict(options), inputs, seed=options.docs_seed, cost_s=cost_s, outputs=_facts(found)
         )
-        write_docs(place / PASSAGES, (one.doc() for one in kept))
-        meta = Meta(f"collect {name}", asdict(options), inputs, cost_s=time.monotonic() - began, outputs=_facts(found))
-        queries = {**carried.queries, **pairs.queries}
-        write_collection(
-            workspace, name, Collection([*pairs.judgements, *carried.judgements], queries, pairs.docs), meta
-        )
+        made, carried = found.pairs, found.carried
+        write_docs(place / PASSAGES, (one.doc() for one in found.passages))
+        collection = Collection([*made.judgements, *carried.judgements], {**carried.queries, **made.queries}, made.docs)
+        write_collection(workspace, name, collection, meta)
         (place / BEFORE).unlink(missing_ok=True)
     for line in tell(found)[:-1]:
         talk.say(f"docs: {line}")
     return found
+
+
+def _found(workspace: Workspace, job: Job, old: Sequence[Place]) -> Found:
+    options, tokens = job.options, job.tokens
+    boilerplate, passages, empty = _passages(job)
+    kept = drop_alike(passages, threshold=options.near)
+    kinds = [] if options.pairs == "none" else options.pairs.split(",")
+    room = (tokens.max_length or 1 << 30) - tokens.special
+    return Found(
+        forms=job.forms,
+        aside=job.aside,
+        blank_pages=sum(job.blank_pages),
+        empty=empty,
+        boilerplate=boilerplate,
+        passages=kept,
+        alike=len(passages) - len(kept),
+        too_long=sum(one.tokens > room for one in kept),
+        model=tokens.name,
+        pairs=make_pairs(kept, kinds=kinds, most=options.pairs_per_document, seed=options.docs_seed),
+        carried=carry_over(workspace, job.name, old=old, new=kept),
+    )
 
 
 def _inputs(
@@ -129,63 +141,54 @@ def _inputs(
     return {str(folder): hash_json([hashes, sorted(aside)]), "tokenizer": hash_json(tokens.backend.to_str())}
 
 
-def _passages(
-    place: Path,
-    files: Sequence[tuple[str, Path]],
-    gathered: Gathered,
-    tokens: TextTokens,
-    options: DocsOptions,
-    talk: Talk,
-) -> tuple[Boilerplate, list[Passage], list[str]]:
+def _passages(job: Job) -> tuple[Boilerplate, list[Passage], list[str]]:
     """Two passes, one document in memory at a time: which lines repeat is known only when all were read."""
-    place.mkdir(parents=True, exist_ok=True)
-    spool = place / f"{TEMPORARY}documents.jsonl"
+    job.place.mkdir(parents=True, exist_ok=True)
+    spool = job.place / f"{TEMPORARY}documents.jsonl"
     passages, empty = list[Passage](), list[str]()
     try:
         with spool.open("w", encoding="utf-8") as file:
-            for done, (short, path) in enumerate(files):
-                talk.progress("docs", done, len(files), "reading")
-                _read(short, path, file, gathered, options)
-        if not gathered.forms:
-            raise _none(files, gathered.aside)
-        boilerplate = gathered.lines.boilerplate(options.boilerplate_share)
-
-        def rows() -> Iterator[dict[str, Any]]:
-            for done, document in enumerate(_spooled(spool)):
-                talk.progress("docs", done, gathered.lines.documents, "cutting")
-                clean = without_lines(document, boilerplate)
-                before = len(passages)
-                passages.extend(
-                    passages_of(
-                        clean,
-                        spans=tokens.spans,
-                        chunk_tokens=options.chunk_tokens,
-                        overlap_tokens=options.overlap_tokens,
-                    )
-                )
-                if len(passages) == before:
-                    empty.append(clean.path)
-                yield {"_id": clean.path, "title": clean.title, "text": clean.text, "form": clean.form}
-
-        with closing(rows()) as made:
-            write_jsonl(place / "documents.jsonl", made)
-        talk.progress("docs", 1, 1)
+            for done, (short, path) in enumerate(job.files):
+                job.talk.progress("docs", done, len(job.files), "reading")
+                _read(short, path, file, job)
+        if not job.forms:
+            raise _none(job)
+        boilerplate = job.lines.boilerplate(job.options.boilerplate_share)
+        with closing(_cleaned(spool, boilerplate, job, passages, empty)) as rows:
+            write_jsonl(job.place / "documents.jsonl", rows)
+        job.talk.progress("docs", len(job.files), len(job.files))
     finally:
         spool.unlink(missing_ok=True)
     if not passages:
-        raise _none(files, gathered.aside)
+        raise _none(job)
     return boilerplate, passages, empty
 
 
-def _read(short: str, path: Path, file: IO[str], gathered: Gathered, options: DocsOptions) -> None:
+def _cleaned(
+    spool: Path, boilerplate: Boilerplate, job: Job, passages: list[Passage], empty: list[str]
+) -> Generator[dict[str, Any], None, None]:
+    """Each document without boilerplate, as a row; its passages go to `passages`."""
+    options = job.options
+    for done, document in enumerate(_spooled(spool)):
+        job.talk.progress("docs", done, job.lines.documents, "cutting")
+        clean, before = without_lines(document, boilerplate), len(passages)
+        passages += passages_of(
+            clean, spans=job.tokens.spans, chunk_tokens=options.chunk_tokens, overlap_tokens=options.overlap_tokens
+        )
+        if len(passages) == before:
+            empty.append(clean.path)
+        yield {"_id": clean.path, "title": clean.title, "text": clean.text, "form": clean.form}
+
+
+def _read(short: str, path: Path, file: IO[str], job: Job) -> None:
     try:
-        document = read_document(path, name=short, most_bytes=int(options.max_file_mb * 1e6))
+        document = read_document(path, name=short, most_bytes=int(job.options.max_file_mb * 1e6))
     except Unreadable as error:
-        gathered.aside.append((short, str(error)))
+        job.aside.append((short, str(error)))
         return
-    gathered.forms[document.form] += 1
-    gathered.blank_pages += document.blank_pages
-    gathered.lines.add(document)
+    job.forms[document.form] += 1
+    job.blank_pages.append(document.blank_pages)
+    job.lines.add(document)
     file.write(json.dumps(asdict(document)) + "\n")
 
 
@@ -196,11 +199,11 @@ def _spooled(spool: Path) -> Iterator[Document]:
             yield Document(**{**found, "headings": tuple(Heading(**one) for one in found["headings"])})
 
 
-def _none(files: Sequence[tuple[str, Path]], aside: Sequence[Aside]) -> DataError:
-    shown = f": {aside[0][0]}: {aside[0][1]}" if aside else ""
+def _none(job: Job) -> DataError:
+    shown = f": {job.aside[0][0]}: {job.aside[0][1]}" if job.aside else ""
     return DataError(
         "E3031",
-        f"no document of {len(files):,} files can be read{shown}",
+        f"no document of {len(job.files):,} files can be read{shown}",
         fix="name a folder of txt, md, html, pdf or docx files",
     )
 
