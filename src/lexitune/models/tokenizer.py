@@ -76,7 +76,7 @@ def _backend(place: Path, folder: Path) -> Any:
 
     try:
         with quiet():
-            found = AutoTokenizer.from_pretrained(  # type: ignore[no-untyped-call]
+            found = AutoTokenizer.from_pretrained(
                 str(place if (place / "tokenizer_config.json").exists() else folder), local_files_only=True
             )
     except (OSError, ValueError, KeyError, ImportError) as error:

@@ -87,7 +87,7 @@ def test_of_passages_that_say_nearly_the_same_the_first_stays_and_counts_the_oth
     said = "The pump has to be oiled every four weeks with the oil that its maker names in the guide. " * 3
     found = drop_alike(
         [passage("a", said), passage("b", said.replace("four", "five")), passage("c", "Something else entirely.")],
-        threshold=0.9,
+        threshold=0.8,
     )
 
     assert [(one.family, one.alike) for one in found] == [("a", 1), ("c", 0)]

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lexitune.sources.documents.carrying import Place, place_of, rechunk
-from lexitune.types import Doc, Judgement
+from lexitune.sources.documents.carrying import Place, rechunk
+from lexitune.types import Judgement
 
 
 def place(start: int, end: int, family: str = "a", version: str = "v") -> Place:
@@ -72,8 +72,3 @@ def test_each_judgement_is_carried_once_or_told_and_never_gains(old_cuts: list[i
     assert {one.doc_id for one in found.carried} <= {one.doc_id for one in new}
     if old_cuts[-1] <= new_cuts[-1]:
         assert found.gone == []
-
-
-def test_a_passage_without_a_place_has_none() -> None:
-    assert place_of(Doc("d", "text")) is None
-    assert place_of(Doc("a#0-4", "text", metadata={"family": "a", "version": "v", "start": 0, "end": 4})) == place(0, 4)

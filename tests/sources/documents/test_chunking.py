@@ -100,6 +100,6 @@ def test_no_passage_crosses_a_heading_of_the_first_two_levels(minilm: TextTokens
     assert len(found) > 4
     assert all(text[one.start : one.end] == one.text for one in found)
     assert found[-2].text.endswith("cc")
-    assert found[0].doc_id == "g.md#9-14"
+    assert found[0].doc_id == "g.md#7-12"
     assert found[0].doc().title == "Guide"
     assert found[-1].doc().metadata["headings"] == ["Guide", "B"]

@@ -21,7 +21,8 @@ from lexitune.sources.documents.driver import collect_docs
 from lexitune.sources.documents.options import DocsOptions
 from lexitune.sources.documents.told import Found
 from lexitune.splits.audit import find_leaks
-from lexitune.types import Judgement, Query
+from lexitune.splits.grouped import split_by_group
+from lexitune.types import Doc, Judgement, Query
 
 FOOTER = "This guide is the property of Pumps Limited, all rights reserved."
 TOPICS = {
@@ -143,10 +144,11 @@ def test_pairs_of_one_document_stay_on_one_side_of_a_split(workspace: Workspace,
 
     built = build_data(workspace)
 
-    families = {doc.doc_id: doc.metadata["family"] for doc in read_docs(built.folder / "corpus.jsonl", Quarantine())}
-    found = read_collection(workspace, "docs")
-    for one in found.judgements:
-        assert found.queries[one.query_id].metadata["family"] == families[one.doc_id]
+    docs = read_docs(built.folder / "corpus.jsonl", Quarantine())
+    found = built.resolved
+    splits = split_by_group(found.qrels, found.queries, docs=docs, dev_share=0.2, test_share=0.3, seed=1)
+    assert min(map(len, splits.values())) > 0
+    assert [one.kind for one in find_leaks(splits, found.queries, docs=docs)] == []
 
 
 def expert(workspace: Workspace, doc_id: str) -> None:
@@ -155,17 +157,19 @@ def expert(workspace: Workspace, doc_id: str) -> None:
     write_collection(workspace, "experts", Collection([judgement], {"q1": Query("q1", "how to oil")}), meta)
 
 
+def late_in_oil(workspace: Workspace) -> Doc:
+    """A passage that is a part of a longer one when passages may be longer."""
+    found = read_docs(workspace.collected / "docs" / "passages.jsonl", Quarantine())
+    return next(doc for doc in found if "Vent the chamber" in doc.text and doc.metadata["family"] == "oil.md")
+
+
 def carried(workspace: Workspace) -> list[Judgement]:
     return [one for one in read_collection(workspace, "docs").judgements if one.source == "ann"]
 
 
 def test_judgements_follow_their_place_when_passages_are_cut_otherwise(workspace: Workspace, collect: Collect) -> None:
     collect()
-    small = next(
-        doc
-        for doc in read_docs(workspace.collected / "docs" / "passages.jsonl", Quarantine())
-        if "Vent the chamber" in doc.text and doc.metadata["family"] == "oil.md"
-    )
+    small = late_in_oil(workspace)
     expert(workspace, small.doc_id)
 
     talk = Heard()
@@ -204,8 +208,7 @@ def test_a_run_that_was_killed_loses_no_judgement(
     workspace: Workspace, collect: Collect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     collect()
-    doc = next(one for one in read_collection(workspace, "docs").docs if one.metadata["family"] == "oil.md")
-    expert(workspace, doc.doc_id)
+    expert(workspace, late_in_oil(workspace).doc_id)
     other = DocsOptions(chunk_tokens=100, overlap_tokens=8)
 
     with monkeypatch.context() as patch:
@@ -215,7 +218,6 @@ def test_a_run_that_was_killed_loses_no_judgement(
     collect(other)
 
     assert [one.query_id for one in carried(workspace)] == ["q1"]
-    assert not list((workspace.collected / "docs").glob("*before*"))
 
 
 def _die(*_: object) -> None:

@@ -146,7 +146,7 @@ def test_the_same_seed_gives_the_same_pairs_and_another_others() -> None:
 def test_a_document_gives_no_more_pairs_than_allowed(kind: str) -> None:
     words = ["amber", "birch", "cedar", "delta", "ember", "flint", "grove", "heath"]
     rows = [
-        passage("a", 900 * n, f"{OIL} {word} {word}ing {word}y.", "Guide", f"About {word}")
+        passage("a", 900 * n, f"{OIL} {word} {word[::-1]} {word[1:]}ox.", "Guide", f"About {word}")
         for n, word in enumerate(words)
     ]
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from lexitune.io.beir import read_docs
+from lexitune.io.jsonl import read_jsonl, write_jsonl
 from lexitune.io.judgements import collections, read_collection
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.workspace import Workspace
-from lexitune.sources.documents.carrying import MARK, Place, place_of, rechunk
+from lexitune.sources.documents.carrying import Place, rechunk
 from lexitune.sources.documents.passages import Passage
 from lexitune.types import Judgement, Query
 
-__all__ = ["BEFORE", "PASSAGES", "Carried", "carry_over", "places_before"]
+__all__ = ["Carried", "carry_over", "keep_places", "places_before"]
 
 
-PASSAGES, BEFORE = "passages.jsonl", "passages-before.jsonl"
+PLACES = "places.jsonl"
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,48 +29,45 @@ class Carried:
     gone: Sequence[Judgement] = ()
 
 
-def places_before(folder: Path) -> list[Place]:
-    """Where the passages of an earlier run stand; none where there was none.
+def places_before(folder: Path) -> dict[str, Place]:
+    """Where every passage stands that was ever made here, by its id; none on a first run."""
+    path = folder / PLACES
+    rows = read_jsonl(path, Quarantine(max_share=0.0)) if path.exists() else ()
+    return {row["doc_id"]: Place(**row) for _, row in rows}
 
-    They are kept until this run is through: killed half-way, the next one finds them still.
+
+def keep_places(folder: Path, old: Mapping[str, Place], new: Iterable[Passage]) -> None:
+    """Add the places of new passages. It is done before anything else is written, so a killed run forgets none.
+
+    Raises:
+        StageFailed: The disk is full, or the place cannot be written to.
     """
-    before, passages = folder / BEFORE, folder / PASSAGES
-    if passages.exists() and not before.exists():
-        passages.rename(before)
-    found: dict[str, Place] = {}
-    for path in (one for one in (before, passages) if one.exists()):
-        for doc in read_docs(path, Quarantine(max_share=0.0)):
-            if place := place_of(doc):
-                found[doc.doc_id] = place
-    return list(found.values())
+    kept = {**old, **{one.doc_id: _place(one) for one in new}}
+    write_jsonl(folder / PLACES, (asdict(one) for one in kept.values()))
 
 
-def carry_over(workspace: Workspace, name: str, *, old: Sequence[Place], new: Iterable[Passage]) -> Carried:
-    """What people and logs said of the passages of an earlier run, said of those that show the same places now.
+def carry_over(workspace: Workspace, name: str, *, old: Mapping[str, Place], new: Iterable[Passage]) -> Carried:
+    """What people and logs said of passages of earlier runs, said of those that show the same places now.
 
     The judgements themselves stay in the collections that they are of, unchanged; what is made of them goes into this
-    one, with a note of where it comes from.
+    one, with a note of where it comes from. It is made anew in each run, so nothing is carried twice.
 
     Args:
         name: This collection's.
-        old: Empty on a first run: then nothing is carried.
     """
     if not old:
         return Carried()
-    places = [Place(one.doc_id, one.family, one.version, one.start, one.end) for one in new]
-    there, known = {one.doc_id for one in places}, {one.doc_id for one in old}
-    others, queries = list[Judgement](), dict[str, Query]()
-    # This collection is unfinished by now. Of it only what was carried before is taken: its pairs are made anew.
-    for other in [*(one for one, _ in collections(workspace) if one != name), name]:
+    places = [_place(one) for one in new]
+    there = {one.doc_id for one in places}
+    judgements, queries = list[Judgement](), dict[str, Query]()
+    for other in (one for one, _ in collections(workspace) if one != name):
         found = read_collection(workspace, other)
-        mine = (one for one in found.judgements if other != name or MARK in one.evidence)
-        others += [one for one in mine if one.doc_id in known or one.doc_id in there]
+        judgements += [one for one in found.judgements if one.doc_id in old and one.doc_id not in there]
         queries |= found.queries
-    original = {_key(one) for one in others if MARK not in one.evidence and one.doc_id in there}
-    done = rechunk([one for one in others if one.doc_id not in there or MARK in one.evidence], old=old, new=places)
-    kept = [one for one in done.carried if _key(one) not in original]
-    return Carried(kept, {one.query_id: queries[one.query_id] for one in kept if one.query_id in queries}, done.gone)
+    done = rechunk(judgements, old=old.values(), new=places)
+    asked = {one.query_id for one in done.carried}
+    return Carried(done.carried, {key: query for key, query in queries.items() if key in asked}, done.gone)
 
 
-def _key(one: Judgement) -> tuple[str, str, str, str]:
-    return one.query_id, one.doc_id, one.source, one.judge
+def _place(one: Passage) -> Place:
+    return Place(one.doc_id, one.family, one.version, one.start, one.end)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from lexitune.types import Doc, Judgement
+from lexitune.types import Judgement
 
-__all__ = ["MARK", "Place", "Rechunked", "place_of", "rechunk"]
-
-MARK = "carried over from"
-"""How the evidence of a judgement begins that was carried."""
+__all__ = ["Place", "Rechunked", "rechunk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +32,6 @@ class Rechunked:
 
     carried: Sequence[Judgement]
     gone: Sequence[Judgement]
-
-
-def place_of(doc: Doc) -> Place | None:
-    """The place that a passage's metadata name; None where they name none."""
-    found: Mapping[str, Any] = doc.metadata
-    start, end = found.get("start"), found.get("end")
-    if not isinstance(start, int) or not isinstance(end, int) or "family" not in found:
-        return None
-    return Place(doc.doc_id, str(found["family"]), str(found.get("version", "")), start, end)
 
 
 def rechunk(judgements: Iterable[Judgement], *, old: Iterable[Place], new: Iterable[Place]) -> Rechunked:
@@ -74,7 +61,7 @@ def rechunk(judgements: Iterable[Judgement], *, old: Iterable[Place], new: Itera
         if best is None:
             gone.append(judgement)
             continue
-        said = f"{MARK} {was.doc_id}, {share:.0%} of it"
+        said = f"carried over from {was.doc_id}, {share:.0%} of it"
         evidence = f"{judgement.evidence}; {said}" if judgement.evidence else said
         carried.append(
             replace(judgement, doc_id=best.doc_id, weight=round(judgement.weight * share, 6), evidence=evidence)

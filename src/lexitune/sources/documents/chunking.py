@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 from lexitune.errors import UsageError
 
@@ -60,8 +62,10 @@ def _pauses(part: str, spans: Spans, core: int) -> list[int]:
         raise UsageError(
             "E2005", "passages are cut by chonkie, which is not installed", fix="pip install 'lexitune[docs]'"
         ) from error
+    # It takes a function of the text for a tokenizer too, whatever its annotation says.
+    count: Any = partial(_count, spans)
     rules = RecursiveRules(levels=[RecursiveLevel(delimiters=list(one), include_delim="prev") for one in PAUSES])
-    chunker = RecursiveChunker(lambda one: len(spans(one)), chunk_size=core, rules=rules, min_characters_per_chunk=1)
+    chunker = RecursiveChunker(count, chunk_size=core, rules=rules, min_characters_per_chunk=1)
     cuts, place = list[int](), 0
     for one in chunker.chunk(part):
         found = part.find(one.text, place) if one.text else -1
@@ -71,6 +75,10 @@ def _pauses(part: str, spans: Spans, core: int) -> list[int]:
             cuts.append(found)
         place = found + len(one.text)
     return cuts
+
+
+def _count(spans: Spans, text: str) -> int:
+    return len(spans(text))
 
 
 def _sized(part: str, cuts: Sequence[int], begins: Sequence[int], core: int) -> Iterator[int]:

@@ -85,7 +85,7 @@ def told_title(title: str | None, headings: Sequence[Heading] = ()) -> str:
 def sections(document: Document) -> list[Section]:
     """The document in stretches between headings of the first two levels, in order; blank ones are left out."""
     cuts = [one for one in document.headings if one.level <= CUTTING]
-    bounds = [(0, (document.title,) if document.title else ())]
+    bounds: list[tuple[int, tuple[str, ...]]] = [(0, (document.title,) if document.title else ())]
     ends = [one.start for one in cuts] + [len(document.text)]
     held: list[Heading] = []
     for one in cuts:

@@ -2,6 +2,7 @@
 
 collected/NAME/documents.jsonl      the text of each document, to which the places of passages refer
 collected/NAME/passages.jsonl       every passage, whole
+collected/NAME/places.jsonl         where every passage stands that was ever made here
 collected/NAME/corpus.jsonl         the passages as the pairs need them: some with something masked
 """
 
@@ -26,7 +27,7 @@ from lexitune.io.workspace import Meta, Workspace
 from lexitune.models.options import ModelOptions
 from lexitune.models.tokenizer import TextTokens, load_tokens
 from lexitune.sources.documents.boilerplate import Boilerplate, LineCounts, without_lines
-from lexitune.sources.documents.carried import BEFORE, PASSAGES, carry_over, places_before
+from lexitune.sources.documents.carried import carry_over, keep_places, places_before
 from lexitune.sources.documents.carrying import Place
 from lexitune.sources.documents.document import Document, Heading, Unreadable
 from lexitune.sources.documents.files import Aside, find_files
@@ -99,16 +100,16 @@ def collect_docs(
             f"collect {name}", asdict(options), inputs, seed=options.docs_seed, cost_s=cost_s, outputs=_facts(found)
         )
         made, carried = found.pairs, found.carried
-        write_docs(place / PASSAGES, (one.doc() for one in found.passages))
+        keep_places(place, old, found.passages)
+        write_docs(place / "passages.jsonl", (one.doc() for one in found.passages))
         collection = Collection([*made.judgements, *carried.judgements], {**carried.queries, **made.queries}, made.docs)
         write_collection(workspace, name, collection, meta)
-        (place / BEFORE).unlink(missing_ok=True)
     for line in tell(found)[:-1]:
         talk.say(f"docs: {line}")
     return found
 
 
-def _found(workspace: Workspace, job: Job, old: Sequence[Place]) -> Found:
+def _found(workspace: Workspace, job: Job, old: Mapping[str, Place]) -> Found:
     options, tokens = job.options, job.tokens
     boilerplate, passages, empty = _passages(job)
     kept = drop_alike(passages, threshold=options.near)

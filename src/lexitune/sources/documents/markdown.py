@@ -110,11 +110,13 @@ def _may_head(found: list[tuple[int, str]]) -> bool:
 
 
 def _shown(line: str) -> str:
-    """A line without the marks of Markdown."""
-    if "`" in line:  # code keeps its stars and brackets
-        parts = re.split(r"(`+[^`]*`+)", line)
-        return "".join(part.strip("`") if place % 2 else _shown(part) for place, part in enumerate(parts))
+    """A line without the marks of Markdown; code keeps its stars and brackets."""
+    parts = re.split(r"(`+[^`]+`+)", line)
+    return "".join(part.strip("`") if place % 2 else _bare(part) for place, part in enumerate(parts))
+
+
+def _bare(text: str) -> str:
     for _ in range(3):  # a picture in a link in bold type
-        line = IMAGE_OR_LINK.sub(r"\1", line)
-    line = STRONG.sub(r"\2", ADDRESS.sub(r"\1", line))
-    return ESCAPE.sub(r"\1", line)
+        text = IMAGE_OR_LINK.sub(r"\1", text)
+    text = STRONG.sub(r"\2", ADDRESS.sub(r"\1", text))
+    return ESCAPE.sub(r"\1", text)

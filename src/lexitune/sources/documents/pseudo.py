@@ -27,7 +27,7 @@ WEIGHTS = {"title": 0.6, "terms": 0.3, "crop": 0.3}
 MOST_RIGHT = 5  # passages of a section that its heading asks for: a chapter of fifty is no answer
 WORDS = (2, 20)  # of a heading that asks: fewer ask for too much, more are no heading
 SENTENCE_WORDS = (6, 40)
-LEAST_LEFT = 20  # words of a passage after a sentence was cut out
+LEAST_LEFT = 10  # words of a passage after a sentence was cut out
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n\s*\n")
 
 
@@ -124,10 +124,9 @@ def _titles(passages: Sequence[Passage], most: int, seed: int) -> Iterable[tuple
     """For each heading that asks: the pair, all passages of its section, and the heading to be masked in them."""
     families = _by_family(passages)
     heads = Counter(
-        normalise(leaf)
+        said
         for rows in families.values()
-        for leaf in {passages[row].path[-1:] for row in rows}
-        for leaf in leaf
+        for said in {normalise(passages[row].path[-1]) for row in rows if passages[row].path}
     )
     for family, rows in families.items():
         of_path: dict[tuple[str, ...], list[int]] = defaultdict(list)
