@@ -171,7 +171,8 @@ def _crops(passages: Sequence[Passage], texts: Sequence[str], most: int, seed: i
             for sentence in SENTENCE_END.split(texts[row]):
                 at = one.text.find(sentence)
                 words = len(sentence.split())
-                if at < 0 or not SENTENCE_WORDS[0] <= words <= SENTENCE_WORDS[1]:
+                # An item of a list is no sentence, and begins with its mark.
+                if at < 0 or not sentence[:1].isalnum() or not SENTENCE_WORDS[0] <= words <= SENTENCE_WORDS[1]:
                     continue
                 start, end = one.start + at, one.start + at + len(sentence)
                 left = texts[row].replace(sentence, "", 1).replace("  ", " ").strip()
