@@ -211,7 +211,7 @@ def test_heavy_packages_are_imported_at_top_level_by_their_leaves_only() -> None
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
     project = tomllib.loads((SRC.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    names = ("lora", "lancedb", "logs", "pgvector", "qdrant", "ray", "xlsx")
+    names = ("docs", "lora", "lancedb", "logs", "pgvector", "qdrant", "ray", "xlsx")
     extras = [line for extra in names for line in project["optional-dependencies"][extra]]
     declared = {re.split(r"[\[<>=]", line)[0].lower() for line in [*project["dependencies"], *extras]}
     packages = {module.partition(".")[0] for file in FILES for module, _ in imports_in(tree_of(file))}

@@ -108,9 +108,6 @@ CODES = {
     "E3014": "times without a time zone",
     "E3015": "positions that count both ways",
     "E3016": "a collection's name that is taken",
-    "E3041": "traces of no known format",
-    "E3042": "traces of several formats",
-    "E3043": "citations that count both ways",
     # E302x  other people's files
     "E3021": "a cell of a workbook that lost what it held",
     "E3022": "a format that cannot be told",
@@ -120,6 +117,11 @@ CODES = {
     "E3026": "labels that a format has no room for",
     "E3027": "a data set on the Hub that cannot be had",
     "E3028": "a split that is not there",
+    # E303x  documents, E304x  traces
+    "E3031": "a folder without a document that can be read",
+    "E3041": "traces of no known format",
+    "E3042": "traces of several formats",
+    "E3043": "citations that count both ways",
     # E31xx  data sets: ids, splits, leaks
     "E3101": "queries that cannot be split",
     "E3102": "test judgements changed since they were sealed",

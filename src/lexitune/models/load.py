@@ -26,7 +26,7 @@ from lexitune.models.record import read_record, spec_of_record
 from lexitune.models.spec import ModelSpec, is_non_commercial, known_spec, licence_of
 from lexitune.types import Silent, Talk
 
-__all__ = ["load", "open_model"]
+__all__ = ["load", "model_folder", "open_model"]
 
 DEFAULT = ModelOptions()
 
@@ -54,7 +54,8 @@ def load(name: str = "auto", *, options: ModelOptions = DEFAULT, talk: Talk | No
         talk.say(f"model: {choice.name} ({choice.reason})")
     device = _device(options.device)
     precision = choose_precision(options.precision, device=device)
-    folder, commit = _folder(choice, options, talk)
+    folder = model_folder(choice, options, talk)
+    commit = "" if isinstance(choice.location, Path) else folder.name
     check_folder(folder)
     record = read_record(folder)
     model = open_model(folder, device=device, trust_remote_code=options.trust_remote_code)
@@ -104,10 +105,15 @@ def open_model(
         ) from error
 
 
-def _folder(choice: Choice, options: ModelOptions, talk: Talk) -> tuple[Path, str]:
-    """The folder, and for a Hub model its commit."""
+def model_folder(choice: Choice, options: ModelOptions, talk: Talk | None = None) -> Path:
+    """Where a model lies; that of the Hub is fetched, unless it is here, to a folder named for its commit.
+
+    Raises:
+        UsageError: Its own code is to run, and no revision says which.
+        DataError: It cannot be had.
+    """
     if isinstance(choice.location, Path):
-        return choice.location, ""
+        return choice.location
     if options.trust_remote_code and not options.revision:
         raise UsageError(
             "E2102",
@@ -115,8 +121,7 @@ def _folder(choice: Choice, options: ModelOptions, talk: Talk) -> tuple[Path, st
             fix="name the commit whose code you have read: --revision COMMIT",
         )
     with quiet():
-        folder = fetch(choice.location, revision=options.revision, code=options.trust_remote_code, talk=talk)
-    return folder, folder.name
+        return fetch(choice.location, revision=options.revision, code=options.trust_remote_code, talk=talk)
 
 
 def _device(name: str) -> torch.device:

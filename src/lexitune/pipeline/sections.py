@@ -5,6 +5,7 @@ from lexitune.models.options import ModelOptions
 from lexitune.pipeline.options import PlanOptions, TuneOptions
 from lexitune.settings import section_of
 from lexitune.sources.clicks.options import LogsOptions
+from lexitune.sources.documents.options import DocsOptions
 from lexitune.sources.options import PairsOptions
 from lexitune.sources.traces.options import TracesOptions
 from lexitune.stages.assess.options import AssessOptions
@@ -27,6 +28,7 @@ SECTIONS: dict[str, type] = {
         LogsOptions,
         TracesOptions,
         PairsOptions,
+        DocsOptions,
         AssessOptions,
         MineOptions,
         TrainOptions,
