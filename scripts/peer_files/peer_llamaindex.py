@@ -2,11 +2,12 @@
 
 import sys
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from sample import QRELS, QUERIES, full, right
 
-PLACES = ("llama_index.core.evaluation", "llama_index.core.llama_dataset.legacy.embedding", "llama_index.finetuning")
+PLACES = ("llama_index.core.evaluation", "llama_index.core.llama_dataset.legacy.embedding")
 
 
 def kind():
@@ -15,7 +16,18 @@ def kind():
             return import_module(place).EmbeddingQAFinetuneDataset
         except (ImportError, AttributeError):
             continue
-    sys.exit(f"EmbeddingQAFinetuneDataset is in none of {', '.join(PLACES)}")
+    # Since it moved to llama-index-finetuning, whose package imports the clients of several services.
+    import llama_index
+
+    for home in llama_index.__path__:
+        file = Path(home) / "finetuning" / "embeddings" / "common.py"
+        if file.is_file():
+            spec = spec_from_file_location("llama_index_finetuning_common", file)
+            found = module_from_spec(spec)
+            sys.modules[spec.name] = found
+            spec.loader.exec_module(found)
+            return found.EmbeddingQAFinetuneDataset
+    sys.exit("no EmbeddingQAFinetuneDataset in what is installed")
 
 
 def load(folder):
