@@ -78,9 +78,9 @@ def best_below(queries: Singles, docs: HostDocs, line: Doubles, *, most: int, hi
             with np.errstate(over="ignore", invalid="ignore"):  # what is not finite has an infinite margin
                 np.matmul(queries[part], block.T, out=scores)
             _hide(scores, hidden, first, start)
-            beyond = scores > surely[part, None]
-            above[part] += np.count_nonzero(beyond, axis=1)
-            scores[beyond] = -np.inf
+            beyond = np.flatnonzero(scores > surely[part, None])  # few: faster than counting and writing by a mask
+            above[part] += np.bincount(beyond // len(block), minlength=shape[0])
+            scores.ravel()[beyond] = -np.inf
             keys[part], floor[part] = _keep(keys[part], floor[part], scores, called)
     return _settle(unpack(keys), queries, docs, line, margin=margin, most=most, above=above)
 
