@@ -60,7 +60,7 @@ def test_labels_are_collected_and_the_next_command_is_told(labels: str) -> None:
     found = json.loads(result.stdout)
     assert (found["queries"], found["docs"], found["right"], found["judgements"]) == (40, 40, 40, {"pairs": 80})
     assert found["formats"] == {labels: "csv"}
-    assert result.stderr.splitlines()[-1] == "next: lexitune -C lexitune-work collect resolve"
+    assert result.stderr.splitlines()[-1] == "next: lexitune collect resolve"
     resolved = call("collect", "resolve")
     assert resolved.exit_code == 0, resolved.stderr
 

@@ -10,7 +10,7 @@ import click
 
 from lexitune.cli.command import Call, Command, Result, code_lines
 from lexitune.errors import UsageError
-from lexitune.pipeline.sections import SECTIONS
+from lexitune.pipeline.sections import BESIDE, SECTIONS
 
 __all__ = ["command", "so_far"]
 
@@ -59,7 +59,7 @@ def so_far(root: Path) -> dict[str, Any]:
 command = Command(
     "tune",
     run,
-    sections=tuple(kind for name, kind in SECTIONS.items() if name not in ("plan", "check")),
+    sections=tuple(kind for name, kind in SECTIONS.items() if name not in BESIDE),
     params=[click.Argument(["data"], required=False, type=click.Path(path_type=Path))],
     has_json=True,
 )

@@ -16,7 +16,7 @@ from lexitune.stages.promote.options import PromoteOptions
 from lexitune.stages.reembed.options import ReembedOptions
 from lexitune.stages.train.options import TrainOptions
 
-__all__ = ["SECTIONS"]
+__all__ = ["BESIDE", "SECTIONS"]
 
 SECTIONS: dict[str, type] = {
     section_of(kind): kind
@@ -39,3 +39,6 @@ SECTIONS: dict[str, type] = {
     )
 }
 """Section -> options record, in the order in which help and file show them."""
+
+BESIDE = frozenset({"check", "docs", "logs", "pairs", "plan", "traces"})
+"""Sections of commands that `tune` does not run."""

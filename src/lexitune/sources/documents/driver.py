@@ -96,9 +96,7 @@ def collect_docs(
         (place / "meta.json").unlink(missing_ok=True)  # from here on it is unfinished
         found = _found(workspace, Job(name, place, files, tokens, options, talk, aside), old)
         cost_s = time.monotonic() - began
-        meta = Meta(
-            f"collect {name}", asdict(options), inputs, seed=options.docs_seed, cost_s=cost_s, outputs=_facts(found)
-        )
+        meta = Meta(f"collect {name}", asdict(options), inputs, seed=options.seed, cost_s=cost_s, outputs=_facts(found))
         made, carried = found.pairs, found.carried
         keep_places(place, old, found.passages)
         write_docs(place / "passages.jsonl", (one.doc() for one in found.passages))
@@ -125,7 +123,7 @@ def _found(workspace: Workspace, job: Job, old: Mapping[str, Place]) -> Found:
         alike=len(passages) - len(kept),
         too_long=sum(one.tokens > room for one in kept),
         model=tokens.name,
-        pairs=make_pairs(kept, kinds=kinds, most=options.pairs_per_document, seed=options.docs_seed),
+        pairs=make_pairs(kept, kinds=kinds, most=options.pairs_per_document, seed=options.seed),
         carried=carry_over(workspace, job.name, old=old, new=kept),
     )
 

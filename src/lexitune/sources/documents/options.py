@@ -48,4 +48,4 @@ class DocsOptions:
     pairs_per_document: int = field(
         default=6, metadata={"help": "Most pairs of one kind from one document", "least": 1, "most": 1000}
     )
-    docs_seed: int = field(default=13, metadata={"help": "Seed of the choice of pairs"})
+    seed: int = field(default=13, metadata={"help": "Seed of the choice of pairs"})
