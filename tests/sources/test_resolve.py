@@ -52,6 +52,13 @@ def test_which_answer_a_pair_gets(case: str, opinions: list[Judgement], grade: i
     assert found.weights == {"q1": {"d1": weight}}
 
 
+def test_what_people_passed_over_is_no_sure_negative() -> None:
+    found = resolve([said("q1", "d1", 0, "click:a", 0.2), said("q1", "d2", 1, "click:a"), said("q3", "d1", 0)], QUERIES)
+
+    assert found.qrels == {"q1": {"d2": 1}, "q3": {"d1": 0}}
+    assert found.passed_over == 1
+
+
 def test_even_sides_are_a_conflict_and_left_out() -> None:
     found = resolve([said("q1", "d1", 1, "a"), said("q1", "d1", 0, "b"), said("q3", "d1", 1)], QUERIES)
 

@@ -141,6 +141,8 @@ def _tell(built: Built) -> list[str]:
         lines.append(f"{len(found.conflicts):,} left out: opinions of equal weight say both{_some(found.conflicts)}")
     if found.overruled:
         lines.append(f"{len(found.overruled):,} decided by the more trusted source{_some(found.overruled)}")
+    if found.passed_over:
+        lines.append(f"{found.passed_over:,} were passed over, which makes no sure negative: they are left to mining")
     if found.undecided:
         lines.append(f'{found.undecided:,} opinions are "cannot judge"')
     if built.missing:

@@ -45,6 +45,8 @@ class Resolved:
         kinds: Of each query, the most trusted kind that judged it.
         conflicts: Pairs on which sources of one kind are divided evenly: left out.
         overruled: Pairs on which a less trusted kind says otherwise.
+        passed_over: Pairs that no expert, but somebody's behaviour speaks against. They are in no qrels, where a 0 is
+            taken for a sure negative: mining finds those that are hard by itself, and guards against right ones.
         undecided: Judgements that say "cannot judge".
     """
 
@@ -54,6 +56,7 @@ class Resolved:
     kinds: Mapping[str, str]
     conflicts: Sequence[tuple[str, str]]
     overruled: Sequence[tuple[str, str]]
+    passed_over: int
     undecided: int
     agreement: Sequence[Agreement]
     pairs: Mapping[str, int]
@@ -91,7 +94,7 @@ def resolve(judgements: Iterable[Judgement], queries: Mapping[str, Query]) -> Re
     qrels: dict[str, dict[str, int]] = defaultdict(dict)
     weights: dict[str, dict[str, float]] = defaultdict(dict)
     kinds: dict[str, str] = {}
-    conflicts, overruled = list[tuple[str, str]](), list[tuple[str, str]]()
+    conflicts, overruled, passed_over = list[tuple[str, str]](), list[tuple[str, str]](), 0
     for pair in sorted(by_pair):
         heard = [kind for kind in TRUST if kind in by_pair[pair]]
         grade = _grade(by_pair[pair][heard[0]])
@@ -100,13 +103,18 @@ def resolve(judgements: Iterable[Judgement], queries: Mapping[str, Query]) -> Re
             continue
         if any(bool(_grade(by_pair[pair][kind])) != bool(grade) for kind in heard[1:]):
             overruled.append(pair)
+        if grade == 0 and heard[0] != "expert":
+            passed_over += 1
+            continue
         query_id, doc_id = pair
         qrels[query_id][doc_id] = grade
         heaviest = max(one.weight for one in by_pair[pair][heard[0]])
         weights[query_id][doc_id] = round(min(1.0, TRUST[heard[0]] * heaviest), 4)
         kinds[query_id] = min(kinds.get(query_id, heard[0]), heard[0], key=list(TRUST).index)
     known = {query_id: replace(queries[query_id], query_id=query_id) for query_id in sorted(qrels)}
-    return Resolved(known, qrels, weights, kinds, conflicts, overruled, undecided, _agreement(by_source), dict(pairs))
+    return Resolved(
+        known, qrels, weights, kinds, conflicts, overruled, passed_over, undecided, _agreement(by_source), dict(pairs)
+    )
 
 
 def _equal_texts(queries: Mapping[str, Query]) -> dict[str, str]:
