@@ -8,10 +8,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["KINDS", "Personal", "find_personal"]
+__all__ = ["KINDS", "SECRETS", "Personal", "find_personal", "mask_personal"]
 
 IBANS = (
     "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 "
@@ -53,6 +54,21 @@ def find_personal(text: str) -> Iterator[Personal]:
                 found.insert(place, (start, end, kind))
     for start, end, kind in found:
         yield Personal(kind, start, end)
+
+
+def mask_personal(text: str) -> tuple[str, Counter[str]]:
+    """The text with what is personal replaced by its kind in brackets, and how often each kind stood in it.
+
+    Example:
+        >>> mask_personal("mail ann@firm.co.uk")[0]
+        'mail [email address]'
+    """
+    found, end, parts = Counter[str](), 0, list[str]()
+    for one in find_personal(text):
+        found[one.kind] += 1
+        parts += [text[end : one.start], f"[{one.kind}]"]
+        end = one.end
+    return "".join([*parts, text[end:]]), found
 
 
 def _mailbox(value: str) -> int:
@@ -163,3 +179,6 @@ KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], int]]] = {
     "IP address": (_form(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.]?\d)"), _public_address),
 }
 """Kind -> its form, and how many of the characters that have it are a real one: 0 where they only look like it."""
+
+SECRETS = ("key or token",)
+"""Kinds that nobody should keep even a masked text of."""

@@ -14,15 +14,14 @@ from lexitune.errors import UsageError
 from lexitune.sources.clicks.database import literal
 from lexitune.sources.clicks.options import LogsOptions
 from lexitune.text.normalise import normalise
-from lexitune.text.personal import find_personal
+from lexitune.text.personal import SECRETS, mask_personal
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["SECRETS", "build_searches", "count_left_out", "mask_personal"]
+__all__ = ["build_searches", "count_left_out"]
 
 MAY_HOLD = re.compile(r"[\d@]|\S{12}|PRIVATE KEY")  # without any of these a text holds nothing personal
-SECRETS = ("key or token",)
 ROBOT = "(?i)bot\\b|crawl|spider|slurp|headless|curl/|python-requests|wget"
 BLOCK = 100_000
 TEXTS = pa.schema([("query", pa.string()), ("key", pa.string()), ("words", pa.string()), ("reason", pa.string())])
@@ -106,21 +105,6 @@ def _clean(query: str, skipped: re.Pattern[str], masked: Counter[str]) -> tuple[
         if any(kind in SECRETS for kind in found):
             return "", "", "a key or password in the query"
     return normalise(words), words, None
-
-
-def mask_personal(text: str) -> tuple[str, Counter[str]]:
-    """The text with what is personal replaced by its kind in brackets, and how often each kind stood in it.
-
-    Example:
-        >>> mask_personal("mail ann@firm.co.uk")[0]
-        'mail [email address]'
-    """
-    found, end, parts = Counter[str](), 0, list[str]()
-    for one in find_personal(text):
-        found[one.kind] += 1
-        parts += [text[end : one.start], f"[{one.kind}]"]
-        end = one.end
-    return "".join([*parts, text[end:]]), found
 
 
 def _gather(database: duckdb.DuckDBPyConnection) -> None:

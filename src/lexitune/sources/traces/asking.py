@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from lexitune.errors import DataError, UsageError
 from lexitune.fingerprint import hash_text
-from lexitune.sources.clicks.searches import SECRETS, mask_personal
 from lexitune.sources.traces.assembly import assemble
 from lexitune.sources.traces.citations import find_citations
 from lexitune.sources.traces.evidence import Asked
@@ -23,6 +22,7 @@ from lexitune.sources.traces.passages import Passages, doc_id_of
 from lexitune.sources.traces.spill import feedback_on, scales_of, spilled_traces
 from lexitune.sources.traces.trace import Context, Trace
 from lexitune.text.normalise import normalise
+from lexitune.text.personal import SECRETS, mask_personal
 
 __all__ = ["Heard", "Question", "hear", "questions"]
 
