@@ -50,6 +50,7 @@ def thaw(network: Network) -> None:
     for parameter in network.parameters():
         parameter.requires_grad_(True)
     network.trunk.activation_checkpointing_disable()  # type: ignore[no-untyped-call]
+    network.learns = False
     network.rebuild()
     network.train(False)
     network.pack_if_able()  # dropout may have asked for padding

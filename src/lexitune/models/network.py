@@ -88,6 +88,7 @@ class Network:
         if self.device.type == "cpu":
             use_attention(self.trunk)
         self._computing: Any = self.trunk if precision == "fp32" else copy_in(HALF[precision], self.trunk)
+        self.learns = False  # whether the copy keeps the sums that gradients need in fp32; then `rebuild`
         self._weights = self._pair_weights()
         self.train(False)
         self.lower: LowerStates | None = None
@@ -152,7 +153,7 @@ class Network:
         """Make the computing copy anew, after modules of the trunk were replaced or frozen."""
         if self._computing is not self.trunk:
             training = self.training
-            self._computing = copy_in(HALF[self.precision], self.trunk)
+            self._computing = copy_in(HALF[self.precision], self.trunk, learns=self.learns)
             self._weights = self._pair_weights()
             if self.packed:
                 use_attention(self._computing, packed=True)

@@ -123,13 +123,16 @@ def _wait_for(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def copy_in(dtype: torch.dtype, trunk: torch.nn.Module) -> torch.nn.Module:
+def copy_in(dtype: torch.dtype, trunk: torch.nn.Module, *, learns: bool = False) -> torch.nn.Module:
     """A copy of the trunk that computes in `dtype`.
 
     Only parameters change type: buffers such as rotary frequencies lose positions in bf16.
 
     On a processor the table of words gets a sparse gradient: filling a dense one, nearly all zeros, and adding it to
     the masters' takes longer than the layers' own. On a GPU rows are added up in no fixed order: there it stays dense.
+
+    Args:
+        learns: It is for training: sums that a gradient suffers from are kept in fp32, on a processor.
     """
     shadow: Any = copy.deepcopy(trunk)
     for parameter in shadow.parameters():
@@ -138,12 +141,13 @@ def copy_in(dtype: torch.dtype, trunk: torch.nn.Module) -> torch.nn.Module:
     if table.weight.device.type == "cpu":
         if isinstance(table, torch.nn.Embedding):
             table.sparse = True
-        _add_in_fp32(shadow, dtype)
+        if learns:
+            _add_in_fp32(shadow, dtype)
     return shadow  # type: ignore[no-any-return]
 
 
 def _add_in_fp32(trunk: torch.nn.Module, dtype: torch.dtype) -> None:
-    """While training, let the upper half of BERT's layers add their outputs to what came in, and normalise it, in fp32.
+    """Let the upper half of BERT's layers add their outputs to what came in, and normalise it, in fp32.
 
     Rounding these sums is most of what a gradient in bf16 is off by, and the upper layers' reach all others. In all
     layers it would cost twice the time for a quarter more of the gain.
@@ -161,7 +165,7 @@ def _add_in_fp32(trunk: torch.nn.Module, dtype: torch.dtype) -> None:
 
 
 def _widen(_: torch.nn.Module, __: Any, output: torch.Tensor) -> torch.Tensor:
-    return output.float() if torch.is_grad_enabled() else output
+    return output.float()
 
 
 def _narrow(dtype: torch.dtype, _: torch.nn.Module, __: Any, output: torch.Tensor) -> torch.Tensor:

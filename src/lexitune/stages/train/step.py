@@ -73,6 +73,9 @@ class Stepper:
         memory: int | None = None,
     ) -> None:
         self.network, self.tokens, self.recipe, self.guide, self.group = network, tokens, recipe, guide, group
+        if not network.learns:
+            network.learns = True
+            network.rebuild()
         if recipe.dropout:
             network.use_padded()
             network.set_dropout(recipe.dropout)
