@@ -27,7 +27,7 @@ from lexitune.sources.clicks.judging import Votes, examine, lift_of, right_pairs
 from lexitune.sources.clicks.log import read_votes
 from lexitune.sources.clicks.options import LogsOptions
 
-MODELS = ("coec", "position", "ips", "clicks")
+MODELS = ("coec", "position", "ips", "none")
 FEWEST = 4  # passages of a query that were shown, for its Kendall's tau
 WITHIN = 0.10
 
@@ -99,7 +99,7 @@ def truths(votes: Votes, world: World) -> dict[str, NDArray[Any]]:
 
 def judged(votes: Votes, truth: Mapping[str, NDArray[Any]], model: str) -> dict[str, Any]:
     """Precision and recall of what a model calls right, and how it orders the passages of a query."""
-    options = LogsOptions(model=model, most_per_query=1_000_000)
+    options = LogsOptions(correction=model, most_per_query=1_000_000)
     lift = lift_of(votes.counts, options)[0]
     taken = np.zeros(len(votes.text), bool)
     taken[right_pairs(votes, lift, options)] = True

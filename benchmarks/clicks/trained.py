@@ -84,7 +84,7 @@ def pairs_of(data: Dataset, *, queries: int, events: int, seed: int, folder: Pat
     ids = dict(zip(made, world.query_ids, strict=True))
     found = {}
     for model in ("coec", "position"):
-        options = LogsOptions(model=model)
+        options = LogsOptions(correction=model)
         found[model] = _qrels(votes, right_pairs(votes, lift_of(votes.counts, options)[0], options), ids)
     most = np.argsort(-votes.counts.of_pair(votes.counts.clicked), kind="stable")
     found["raw"] = _qrels(votes, most[: sum(map(len, found["coec"].values()))].tolist(), ids)

@@ -92,7 +92,7 @@ def test_a_passage_is_right_that_is_clicked_more_than_its_rank_brings() -> None:
         ("shown in too few sessions", LogsOptions(least_shown=101), 0),
         ("asked in too few sessions", LogsOptions(least_sessions=101), 0),
         ("one a query, the surest", LogsOptions(most_per_query=1), 2),
-        ("without correction the first rank alone wins", LogsOptions(model="clicks"), 1),
+        ("without correction the first rank alone wins", LogsOptions(correction="none"), 1),
     ],
 )
 def test_what_keeps_a_passage_from_being_right(case: str, options: LogsOptions, left: int) -> None:
@@ -124,10 +124,10 @@ def test_clicks_alone_are_taken_as_they_are_and_it_is_told() -> None:  # fault 3
 @pytest.mark.parametrize("model", ["position", "ips"])
 def test_a_correction_by_position_needs_what_was_shown(model: str) -> None:  # fault 34
     with pytest.raises(UsageError) as raised:
-        judge(votes_of(FIXED, has_shown=False), source="click:a", options=LogsOptions(model=model))
+        judge(votes_of(FIXED, has_shown=False), source="click:a", options=LogsOptions(correction=model))
 
     assert raised.value.code == "E2129"
-    assert "--model clicks" in raised.value.fix
+    assert "--correction none" in raised.value.fix
 
 
 def test_one_fixed_ranking_falls_back_to_the_stated_curve_with_the_reason() -> None:

@@ -118,11 +118,11 @@ def judge(votes: Votes, *, source: str, options: LogsOptions) -> Judged:
     """
     notes, propensities = list[str](), None
     if not votes.has_shown:
-        if options.model in ("position", "ips"):
+        if options.correction in ("position", "ips"):
             raise UsageError(
                 "E2129",
-                f"--model {options.model} needs what was shown, and the log has clicks alone",
-                fix="log the ids of each search's results, or take the clicks as they are with --model clicks",
+                f"--correction {options.correction} needs what was shown, and the log has clicks alone",
+                fix="log the ids of each search's results, or take the clicks as they are with --correction none",
             )
         notes.append(
             "the log does not tell what was shown: clicks count as they are, the bias of positions is in them, and "
@@ -152,18 +152,18 @@ def judge(votes: Votes, *, source: str, options: LogsOptions) -> Judged:
 
 
 def lift_of(counts: Counts, options: LogsOptions) -> tuple[Lift, Propensities | None, list[str]]:
-    """How much more each pair is clicked than its ranks bring, by the options' model; and what it rests on.
+    """How much more each pair is clicked than its ranks bring, by the correction asked for; and what it rests on.
 
     Raises:
         UsageError: The log cannot tell what the options ask for.
     """
-    if options.model == "coec":
+    if options.correction == "coec":
         return clicks_over_expected(counts, click_rates(counts), prior=options.prior), None, []
-    if options.model == "clicks":
+    if options.correction == "none":
         flat = np.full(len(counts.pair), counts.clicked.sum() / counts.shown.sum())
         return clicks_over_expected(counts, flat, prior=options.prior), None, ["clicks count as they are, as asked"]
     propensities, notes = examine(counts, options)
-    if options.model == "ips":
+    if options.correction == "ips":
         return inverse_propensity(counts, propensities, clip=options.clip, prior=options.prior), propensities, notes
     rates = examined_rates(counts, propensities.at(counts.rank))
     return clicks_over_expected(counts, rates, prior=options.prior), propensities, notes

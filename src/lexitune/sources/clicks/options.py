@@ -57,12 +57,12 @@ class LogsOptions:
         default=0.3,
         metadata={"help": "With satisfied: this share of a source's clicks is short", "least": 0.0, "most": 0.9},
     )
-    model: str = field(
+    correction: str = field(
         default="coec",
         metadata={
             "help": "coec: clicks over what the rank brings on average; position: over what a rank's examination "
-            "brings; ips: clicks divided by examination; clicks: no correction",
-            "choices": ("coec", "position", "ips", "clicks"),
+            "brings; ips: clicks divided by examination; none: clicks as they are",
+            "choices": ("coec", "position", "ips", "none"),
         },
     )
     examination: str = field(
