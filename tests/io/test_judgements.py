@@ -75,3 +75,11 @@ def test_what_is_no_judgement_is_set_aside_with_its_line(tmp_path: Path, row: di
 
     assert read_judgements(path, quarantine) == [Judgement("q", "d", None, "a", weight=1)]
     assert [(one.line, one.reason) for one in quarantine.rows] == [(2, reason)]
+
+
+def test_questions_that_wait_for_their_first_judgement_are_read(tmp_path: Path) -> None:
+    workspace, queries = Workspace(tmp_path), {"q1": Query("q1", "force majeure")}
+
+    write_collection(workspace, "traces", Collection([], queries), Meta("collect traces", {}, {}))
+
+    assert dict(read_collection(workspace, "traces").queries) == queries

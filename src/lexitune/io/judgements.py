@@ -83,14 +83,16 @@ def read_collection(workspace: Workspace, name: str) -> Collection:
         DataError: There is none, or a file cannot be read.
     """
     folder, strict = workspace.collected / name, Quarantine(max_share=0.0)
-    corpus = folder / "corpus.jsonl"
-    judged = folder / "judgements.jsonl"
-    empty = not judged.stat().st_size if judged.exists() else True
+    judged, asked, corpus = (folder / f"{one}.jsonl" for one in ("judgements", "queries", "corpus"))
     return Collection(
-        [] if empty else read_judgements(judged, strict),
-        {} if empty else read_queries(folder / "queries.jsonl", strict),
-        read_docs(corpus, strict) if corpus.exists() else (),
+        read_judgements(judged, strict) if _has_lines(judged) else [],
+        read_queries(asked, strict) if _has_lines(asked) else {},  # questions may wait for their first judgement
+        read_docs(corpus, strict) if _has_lines(corpus) else (),
     )
+
+
+def _has_lines(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 def read_judgements(path: Path, quarantine: Quarantine) -> list[Judgement]:
