@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta
 
-from benchmarks.clicks.users import make_world, simulate, write_impressions
+from benchmarks.clicks.users import make_world, simulate, write_log
 from benchmarks.harness import Side, Work, arguments, hardware, race, real_set, show
 from lexitune.sources.clicks.judging import lift_of, right_pairs
 from lexitune.sources.clicks.log import read_votes
@@ -37,14 +37,16 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         world = make_world(real_set(given.set), most=2_000, seed=1)
-        *paths, events = write_impressions(world, simulate(world, given.events, seed=1), Path(folder), given.events)
+        searches = simulate(world, given.events, seed=1)
+        log = write_log(world, searches, Path(folder), most_events=given.events, impressions=True)
+        paths = log.paths
         sides = [Side(make, {"queries": str(paths[0]), "events": str(paths[1])}) for make in (make_ours, make_peer)]
         megabytes = sum(path.stat().st_size for path in paths) / 1e6
         laps = race(*sides, rounds=given.rounds, warm_up=0, threads=given.threads)
     ours, peer = laps.ours[0].value, laps.peer[0].value
     apart = max((abs(ours[pair] - peer[pair]) for pair in ours.keys() & peer.keys()), default=0.0)
     agreement = {"ours": len(ours), "peer": len(peer), "both": len(ours.keys() & peer.keys()), "apart": apart}
-    facts = {"events": events, "megabytes": round(megabytes), "agreement": agreement}
+    facts = {"events": log.events, "megabytes": round(megabytes), "agreement": agreement}
     show({**laps.to_json(), **facts, "hardware": hardware(given.threads)}, as_json=given.json)
 
 

@@ -55,11 +55,11 @@ def run(name: str, queries: int, events: int, seed: int, users: str) -> dict[str
     world = make_world(real_set(name), most=queries, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         blocks = simulate(world, 50 * events, seed=seed, kind=users)
-        *paths, searches = write_log(world, blocks, Path(folder), most_events=events)
+        written = write_log(world, blocks, Path(folder), most_events=events)
         began = time.perf_counter()
-        log = read_votes(paths, folder=Path(folder), options=LogsOptions())
+        log = read_votes(written.paths, folder=Path(folder), options=LogsOptions())
         seconds = round(time.perf_counter() - began, 1)
-    return {"searches": searches, "seconds": seconds, **compare(log.votes, world)}
+    return {"searches": written.searches, "seconds": seconds, **compare(log.votes, world)}
 
 
 def compare(votes: Votes, world: World) -> dict[str, Any]:

@@ -78,8 +78,8 @@ def main() -> None:
 def pairs_of(data: Dataset, *, queries: int, events: int, seed: int, folder: Path) -> dict[str, Qrels]:
     """Train judgements of each side, with the set's query ids."""
     world = make_world(data, most=queries, seed=seed)
-    *paths, _ = write_log(world, simulate(world, 50 * events, seed=seed), folder, most_events=events)
-    votes = read_votes(paths, folder=folder, options=LogsOptions()).votes
+    log = write_log(world, simulate(world, 50 * events, seed=seed), folder, most_events=events)
+    votes = read_votes(log.paths, folder=folder, options=LogsOptions()).votes
     made = [made_id("q", " ".join(text.split())) for text in world.queries]
     ids = dict(zip(made, world.query_ids, strict=True))
     found = {}

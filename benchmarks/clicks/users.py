@@ -17,7 +17,7 @@ from lexitune.fingerprint import hash_text
 from lexitune.search.bm25 import BM25
 from lexitune.types import Dataset
 
-__all__ = ["EXAMINATION", "World", "make_world", "simulate", "write_impressions", "write_log"]
+__all__ = ["EXAMINATION", "World", "make_world", "simulate", "write_log"]
 
 DEPTH, KEPT = 10, 12  # results on a page; passages that a ranker has, so that a swap can bring one in
 SETTINGS = ((1.5, 0.75), (0.9, 0.4))  # k1 and b of BM25, one after the other in time
@@ -125,8 +125,23 @@ def _cascade(
     return found
 
 
-def write_log(world: World, blocks: Iterator[Searches], folder: Path, *, most_events: int) -> tuple[Path, Path, int]:
-    """Queries and events as NDJSON, until so many events are written; and how many searches that took."""
+@dataclass(frozen=True)
+class Written:
+    """A log as files, and what is in it."""
+
+    paths: tuple[Path, Path]
+    searches: int
+    events: int
+
+
+def write_log(
+    world: World, blocks: Iterator[Searches], folder: Path, *, most_events: int, impressions: bool = False
+) -> Written:
+    """Queries and events as NDJSON, until so many events are written.
+
+    Args:
+        impressions: What was shown is an event each, instead of a list with the query.
+    """
     import duckdb
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -134,50 +149,27 @@ def write_log(world: World, blocks: Iterator[Searches], folder: Path, *, most_ev
     for path in paths:
         path.write_bytes(b"")
     events = searches = 0
+    sqls = (QUERY_ROWS, f"{IMPRESSION_ROWS} UNION ALL {CLICK_ROWS}") if impressions else (LISTED_ROWS, CLICK_ROWS)
     with duckdb.connect() as database:
         while events < most_events and (block := next(blocks, None)) is not None:
-            reached = np.cumsum(block.clicked.sum(axis=1)) + events
+            shown = (block.shown >= 0).sum(axis=1) if impressions else 0
+            reached = np.cumsum(block.clicked.sum(axis=1) + shown) + events
             last = min(int(np.searchsorted(reached, most_events)) + 1, len(reached))  # searches that are needed
-            for path, table, sql in zip(paths, _tables(world, block, last, first=searches), ROWS, strict=True):
-                database.register("block", table)
+            for name, table in zip(("queries", "clicks"), _tables(world, block, last, first=searches), strict=True):
+                database.register(name, table)
+            for path, sql in zip(paths, sqls, strict=True):
                 part = folder / "part.json"
                 database.execute(f"COPY ({sql}) TO '{part}' (FORMAT json)")
                 with path.open("ab") as whole:
                     whole.write(part.read_bytes())
             events, searches = int(reached[last - 1]), searches + last
-    return *paths, searches
-
-
-def write_impressions(
-    world: World, blocks: Iterator[Searches], folder: Path, most_events: int
-) -> tuple[Path, Path, int]:
-    """As `write_log`, but with an event for each result that was shown instead of a list; and how many events."""
-    import duckdb
-
-    paths = folder / "ubi_queries.ndjson", folder / "ubi_events.ndjson"
-    events = searches = 0
-    with duckdb.connect() as database:
-        while events < most_events and (block := next(blocks, None)) is not None:
-            reached = np.cumsum((block.shown >= 0).sum(axis=1) + block.clicked.sum(axis=1)) + events
-            last = min(int(np.searchsorted(reached, most_events)) + 1, len(reached))
-            queries, clicks = _tables(world, block, last, first=searches)
-            database.register("queries", queries)
-            database.register("block", clicks)
-            for path, sql in zip(paths, (QUERY_ROWS, f"{IMPRESSION_ROWS} UNION ALL {ROWS[1]}"), strict=True):
-                part = folder / "part.json"
-                database.execute(f"COPY ({sql}) TO '{part}' (FORMAT json)")
-                with path.open("ab") as whole:
-                    whole.write(part.read_bytes())
-            events, searches = int(reached[last - 1]), searches + last
-    return *paths, events
+    return Written(paths, searches, events)
 
 
 TIME = "strftime(TIMESTAMP '2026-01-01' + to_seconds(second), '%Y-%m-%dT%H:%M:%SZ') AS timestamp"
 ATTRIBUTES = "{'object': {'object_id': doc}, 'position': {'ordinal': ordinal}} AS event_attributes"
-ROWS = (
-    f"SELECT * EXCLUDE (second), 'simulated' AS application, {TIME} FROM block",
-    f"SELECT 'click' AS action_name, query_id, 'simulated' AS application, {TIME}, {ATTRIBUTES} FROM block",
-)
+LISTED_ROWS = f"SELECT * EXCLUDE (second), 'simulated' AS application, {TIME} FROM queries"
+CLICK_ROWS = f"SELECT 'click' AS action_name, query_id, 'simulated' AS application, {TIME}, {ATTRIBUTES} FROM clicks"
 QUERY_ROWS = f"SELECT query_id, user_query, client_id, 'simulated' AS application, {TIME} FROM queries"
 IMPRESSION_ROWS = f"""
     SELECT 'impression' AS action_name, query_id, 'simulated' AS application, {TIME}, {ATTRIBUTES} FROM (

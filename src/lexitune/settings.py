@@ -26,6 +26,7 @@ __all__ = [
     "did_you_mean",
     "field_type",
     "flag_of",
+    "read_pattern",
     "read_toml",
     "section_of",
     "write_toml",
@@ -119,6 +120,18 @@ def _range(kind: type, least: float | None, most: float | None) -> str:
 
 def _article(kind: type) -> str:
     return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[kind]
+
+
+def read_pattern(text: str, *, flag: str) -> re.Pattern[str]:
+    """A regular expression that the user gave; capital letters are small ones.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        return re.compile(text, re.IGNORECASE)
+    except re.error as error:
+        raise UsageError("E2002", f"{flag}: {error}", fix="give a regular expression, or ''") from error
 
 
 def read_toml(path: Path, sections: Mapping[str, type]) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from lexitune.cli.collecting import collected, collected_before, name_flag
 from lexitune.cli.command import Call, Command, Result
 from lexitune.models.options import ModelOptions
 from lexitune.sources.documents.options import DocsOptions
@@ -36,12 +37,9 @@ def run(call: Call) -> Result:
         options=given["docs"],
         talk=call.talk,
     )
-    following = call.beside("collect", "resolve")
     if found is None:
-        return Result([], {"collection": name, "fresh": False}, following)
+        return collected_before(call)
     data = {
-        "collection": name,
-        "fresh": True,
         "documents": dict(found.forms),
         "aside": [{"path": path, "reason": reason} for path, reason in found.aside],
         "passages": len(found.passages),
@@ -51,7 +49,7 @@ def run(call: Call) -> Result:
         "carried": len(found.carried.judgements),
         "gone": len(found.carried.gone),
     }
-    return Result([tell(found)[-1], f"written: {workspace.collected / name}"], data, following)
+    return collected(call, workspace, lines=[tell(found)[-1]], data=data)
 
 
 command = Command(
@@ -60,7 +58,7 @@ command = Command(
     sections=(DocsOptions, ModelOptions),
     params=[
         click.Argument(["folder_of_documents"], metavar="FOLDER", type=click.Path(path_type=Path)),
-        click.Option(["--name"], default="docs", help="What this collection is called  [default: docs]"),
+        name_flag("docs"),
     ],
     has_json=True,
 )

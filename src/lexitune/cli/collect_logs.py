@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import click
-
+from lexitune.cli.collecting import collected, collected_before, file_flags
 from lexitune.cli.command import Call, Command, Result
 from lexitune.sources.clicks.options import LogsOptions
 
@@ -24,7 +21,6 @@ def run(call: Call) -> Result:
     """
     workspace, name = call.workspace_or_new(), call.params["name"]
     options = call.sections(workspace)["logs"]
-    from lexitune.pipeline.outcome import shown_path
     from lexitune.sources.clicks.driver import collect_logs
     from lexitune.sources.clicks.told import tell
 
@@ -36,14 +32,10 @@ def run(call: Call) -> Result:
         options=options,
         talk=call.talk,
     )
-    given = call.params["corpus"]
-    following = call.beside("collect", "resolve", *(["--corpus", str(given)] if given else []))
     if found is None:
-        return Result([], {"collection": name, "fresh": False}, following)
+        return collected_before(call)
     log, judged = found
     data = {
-        "collection": name,
-        "fresh": True,
         "rows": dict(log.rows),
         "searches": log.searches,
         "sessions": log.sessions,
@@ -51,22 +43,13 @@ def run(call: Call) -> Result:
         "masked": dict(log.masked),
         "judgements": dict(judged.counts),
     }
-    lines = [tell(log, judged)[-1], f"written: {shown_path(workspace.collected / name)}"]
-    return Result(lines, data, following)
+    return collected(call, workspace, lines=[tell(log, judged)[-1]], data=data)
 
 
 command = Command(
     "logs",
     run,
     sections=(LogsOptions,),
-    params=[
-        click.Argument(["files"], nargs=-1, required=True, type=click.Path(path_type=Path)),
-        click.Option(["--name"], default="clicks", help="What this collection is called  [default: clicks]"),
-        click.Option(
-            ["--corpus"],
-            type=click.Path(path_type=Path),
-            help="JSONL file of the passages that exist: clicks on others are left out",
-        ),
-    ],
+    params=file_flags("clicks", "exist: clicks on others are left out"),
     has_json=True,
 )

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import click
-
+from lexitune.cli.collecting import collected, collected_before, file_flags
 from lexitune.cli.command import Call, Command, Result
 from lexitune.sources.options import PairsOptions
 
@@ -27,12 +24,9 @@ def run(call: Call) -> Result:
     from lexitune.sources.pairs import collect_pairs
 
     found = collect_pairs(workspace, call.params["files"], name=name, corpus=corpus, options=options, talk=call.talk)
-    following = call.beside("collect", "resolve", *(["--corpus", str(corpus)] if corpus else []))
     if found is None:
-        return Result([], {"collection": name, "fresh": False}, following)
+        return collected_before(call)
     data = {
-        "collection": name,
-        "fresh": True,
         "formats": dict(found.formats),
         "queries": found.queries,
         "docs": found.docs,
@@ -43,25 +37,14 @@ def run(call: Call) -> Result:
         "left_out": [{"file": file, "reason": reason, "count": count} for file, reason, count in found.left_out],
     }
     judged = sum(found.judgements.values())
-    lines = [
-        f"{judged:,} judgements of {found.queries:,} queries, {found.right:,} right; {found.docs:,} passages",
-        f"written: {workspace.collected / name}",
-    ]
-    return Result(lines, data, following)
+    line = f"{judged:,} judgements of {found.queries:,} queries, {found.right:,} right; {found.docs:,} passages"
+    return collected(call, workspace, lines=[line], data=data)
 
 
 command = Command(
     "pairs",
     run,
     sections=(PairsOptions,),
-    params=[
-        click.Argument(["files"], nargs=-1, required=True, type=click.Path(path_type=Path)),
-        click.Option(["--name"], default="pairs", help="What this collection is called  [default: pairs]"),
-        click.Option(
-            ["--corpus"],
-            type=click.Path(path_type=Path),
-            help="JSONL file of the passages that search must find: equal texts take their ids",
-        ),
-    ],
+    params=file_flags("pairs", "search must find: equal texts take their ids"),
     has_json=True,
 )

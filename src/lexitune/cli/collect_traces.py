@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import click
-
+from lexitune.cli.collecting import collected, collected_before, file_flags
 from lexitune.cli.command import Call, Command, Result
 from lexitune.sources.traces.options import TracesOptions
 
@@ -24,7 +21,6 @@ def run(call: Call) -> Result:
     """
     workspace, name = call.workspace_or_new(), call.params["name"]
     options = call.sections(workspace)["traces"]
-    from lexitune.pipeline.outcome import shown_path
     from lexitune.sources.traces.driver import collect_traces
     from lexitune.sources.traces.told import tell
 
@@ -36,13 +32,9 @@ def run(call: Call) -> Result:
         options=options,
         talk=call.talk,
     )
-    given = call.params["corpus"]
-    following = call.beside("collect", "resolve", *(["--corpus", str(given)] if given else []))
     if found is None:
-        return Result([], {"collection": name, "fresh": False}, following)
+        return collected_before(call)
     data = {
-        "collection": name,
-        "fresh": True,
         "format": found.loaded.form,
         "rows": dict(found.loaded.rows),
         "traces": found.heard.traces,
@@ -52,22 +44,13 @@ def run(call: Call) -> Result:
         "masked": dict(found.heard.masked),
         "judgements": dict(found.kinds),
     }
-    lines = [tell(found)[-1], f"written: {shown_path(workspace.collected / name)}"]
-    return Result(lines, data, following)
+    return collected(call, workspace, lines=[tell(found)[-1]], data=data)
 
 
 command = Command(
     "traces",
     run,
     sections=(TracesOptions,),
-    params=[
-        click.Argument(["files"], nargs=-1, required=True, type=click.Path(path_type=Path)),
-        click.Option(["--name"], default="traces", help="What this collection is called  [default: traces]"),
-        click.Option(
-            ["--corpus"],
-            type=click.Path(path_type=Path),
-            help="JSONL file of the passages that exist: others that were retrieved are left out",
-        ),
-    ],
+    params=file_flags("traces", "exist: others that were retrieved are left out"),
     has_json=True,
 )

@@ -9,20 +9,31 @@ collected/NAME/meta.json            what it was made of; written last
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from lexitune.errors import DataError
+from lexitune.fingerprint import hash_file
 from lexitune.io.beir import read_docs, read_queries, write_docs, write_queries
 from lexitune.io.ids import check_id
-from lexitune.io.jsonl import read_jsonl, write_jsonl
+from lexitune.io.jsonl import check_exists, read_jsonl, write_jsonl
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.workspace import Meta, Workspace, is_finished, read_meta, write_meta
-from lexitune.types import Doc, Judgement, Query
+from lexitune.types import Doc, Judgement, Query, Talk
 
-__all__ = ["Collection", "collections", "is_collected", "read_collection", "read_judgements", "write_collection"]
+__all__ = [
+    "Collection",
+    "Inputs",
+    "begin_collection",
+    "collections",
+    "hash_existing",
+    "is_collected",
+    "read_collection",
+    "read_judgements",
+    "write_collection",
+]
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 DATA = "data"  # the folder that `collect resolve` writes beside the collections
@@ -38,6 +49,25 @@ class Collection:
     docs: Sequence[Doc] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Files that are about to be collected: the corpus beside them, the hash of each, and where bad rows go."""
+
+    corpus: Path | None
+    hashes: Mapping[str, str]
+    quarantine: Quarantine
+
+
+def hash_existing(path: Path) -> str:
+    """Hash of a file.
+
+    Raises:
+        DataError: There is none.
+    """
+    check_exists(path)
+    return hash_file(path)
+
+
 def is_collected(workspace: Workspace, name: str, *, inputs: Mapping[str, str], options: Any) -> bool:
     """Whether a collection of this name was made of the same files with the same options.
 
@@ -48,6 +78,36 @@ def is_collected(workspace: Workspace, name: str, *, inputs: Mapping[str, str], 
         fix = "small letters, digits, - and _: --name shop-2026"
         raise DataError("E3016", f"a collection cannot be called '{name}'", fix=fix)
     return is_finished(workspace.collected / name, stage=f"collect {name}", inputs=inputs, options=options)
+
+
+def begin_collection(
+    workspace: Workspace,
+    name: str,
+    paths: Sequence[Path],
+    *,
+    kind: str,
+    corpus: Path | None,
+    options: Any,
+    talk: Talk,
+    hash_input: Callable[[Path], str] = hash_existing,
+) -> Inputs | None:
+    """What a collection of files is to be made of; None, and told, where it was made of the same before.
+
+    Args:
+        kind: "logs", "traces" or "pairs": what is said begins with it.
+        corpus: JSON lines of the passages that exist; None: those of the workspace, if it has any.
+        options: With `max_bad_share`.
+
+    Raises:
+        DataError: The name cannot be one, or there is no such file.
+    """
+    corpus = corpus or (workspace.corpus if workspace.corpus.is_file() else None)
+    hashes = {str(path): hash_input(path) for path in (*paths, *([corpus] if corpus else []))}
+    if is_collected(workspace, name, inputs=hashes, options=options):
+        talk.say(f"{kind}: collected before, in {workspace.collected / name}")
+        return None
+    quarantine = Quarantine(workspace.collected / name / "quarantine.jsonl", max_share=options.max_bad_share)
+    return Inputs(corpus, hashes, quarantine)
 
 
 def write_collection(workspace: Workspace, name: str, collection: Collection, meta: Meta) -> Path:

@@ -16,8 +16,7 @@ from lexitune.io.formats.columns import FIELDS
 from lexitune.io.formats.hub import HUB
 from lexitune.io.formats.records import Choices, Labelled, Opinion
 from lexitune.io.formats.registry import read_labels, tell_format
-from lexitune.io.jsonl import check_exists
-from lexitune.io.judgements import Collection, is_collected, write_collection
+from lexitune.io.judgements import Collection, begin_collection, hash_existing, write_collection
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.workspace import Meta, Workspace
 from lexitune.settings import did_you_mean
@@ -113,12 +112,12 @@ def collect_pairs(
     options, talk, began = options or PairsOptions(), talk or Silent(), time.monotonic()
     choices = read_choices(options)
     with workspace.lock():
-        corpus = corpus or (workspace.corpus if workspace.corpus.is_file() else None)
-        inputs = {str(path): _hash(path) for path in (*paths, *([corpus] if corpus else []))}
-        if is_collected(workspace, name, inputs=inputs, options=options):
-            talk.say(f"pairs: collected before, in {workspace.collected / name}")
+        inputs = begin_collection(
+            workspace, name, paths, kind="pairs", corpus=corpus, options=options, talk=talk, hash_input=_hash
+        )
+        if inputs is None:
             return None
-        quarantine = Quarantine(workspace.collected / name / "quarantine.jsonl", max_share=options.max_bad_share)
+        quarantine = inputs.quarantine
         formats, labelled = dict[str, str](), list[Labelled]()
         try:
             for path in paths:
@@ -126,13 +125,14 @@ def collect_pairs(
                 labelled.append(read_labels(path, formats[str(path)], quarantine, choices=choices))
         finally:
             quarantine.close()  # what was set aside is to be looked at above all where it was too much
-        docs = read_docs(corpus, Quarantine(max_share=options.max_bad_share), make_ids=True) if corpus else []
+        of_corpus = Quarantine(max_share=options.max_bad_share)
+        docs = read_docs(inputs.corpus, of_corpus, make_ids=True) if inputs.corpus else []
         made, missing = _joined(name, labelled, docs)
         found = _count(made, formats, missing, quarantine)
         meta = Meta(
             f"collect {name}",
             asdict(options),
-            inputs,
+            inputs.hashes,
             cost_s=time.monotonic() - began,
             outputs={"formats": formats, "judgements": dict(found.judgements)},
         )
@@ -147,8 +147,7 @@ def _hash(path: Path) -> str:
         return str(path)  # whoever wants the Hub's newest gives the collection another name
     if path.is_dir():
         return hash_json({str(one.relative_to(path)): hash_file(one) for one in path.rglob("*") if one.is_file()})
-    check_exists(path)
-    return hash_file(path)
+    return hash_existing(path)
 
 
 def _joined(name: str, labelled: Sequence[Labelled], docs: Sequence[Doc]) -> tuple[Collection, int]:

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from lexitune.fingerprint import hash_file
 from lexitune.io.beir import read_docs
-from lexitune.io.jsonl import check_exists
-from lexitune.io.judgements import Collection, is_collected, write_collection
-from lexitune.io.quarantine import Quarantine
+from lexitune.io.judgements import Collection, begin_collection, write_collection
 from lexitune.io.workspace import Meta, Workspace
 from lexitune.sources.clicks.judging import Judged, judge
 from lexitune.sources.clicks.log import Log, read_votes
@@ -47,20 +44,16 @@ def collect_logs(
     """
     options, talk, began = options or LogsOptions(), talk or Silent(), time.monotonic()
     with workspace.lock():
-        for path in paths:
-            check_exists(path)
-        corpus = corpus or (workspace.corpus if workspace.corpus.is_file() else None)
-        inputs = {str(path): hash_file(path) for path in (*paths, *([corpus] if corpus else []))}
-        if is_collected(workspace, name, inputs=inputs, options=options):
-            talk.say(f"logs: collected before, in {workspace.collected / name}")
+        inputs = begin_collection(workspace, name, paths, kind="logs", corpus=corpus, options=options, talk=talk)
+        if inputs is None:
             return None
-        quarantine = Quarantine(workspace.collected / name / "quarantine.jsonl", max_share=options.max_bad_share)
-        docs = [] if corpus is None else read_docs(corpus, quarantine)
+        quarantine = inputs.quarantine
+        docs = read_docs(inputs.corpus, quarantine) if inputs.corpus else []
         log = read_votes(
             paths,
             folder=workspace.collected,
             options=options,
-            corpus=names_of(docs) if corpus else None,
+            corpus=names_of(docs) if inputs.corpus else None,
             quarantine=quarantine,
             talk=talk,
         )
@@ -69,7 +62,7 @@ def collect_logs(
         judgements, lost = place_in_passages(judged.judgements, queries=queries, docs=docs)
         quarantine.close()
         facts = {"searches": log.searches, "sessions": log.sessions, "judgements": dict(judged.counts)}
-        meta = Meta(f"collect {name}", asdict(options), inputs, cost_s=time.monotonic() - began, outputs=facts)
+        meta = Meta(f"collect {name}", asdict(options), inputs.hashes, cost_s=time.monotonic() - began, outputs=facts)
         write_collection(workspace, name, Collection(judgements, queries), meta)
     if lost:
         told = "none of their passages shares a word with the query"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lexitune.errors import UsageError
+from lexitune.settings import read_pattern
 from lexitune.sources.clicks.database import literal
 from lexitune.sources.clicks.options import LogsOptions
 from lexitune.text.normalise import normalise
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["build_searches", "count_left_out"]
 
-MAY_HOLD = re.compile(r"[\d@]|\S{12}|PRIVATE KEY")  # without any of these a text holds nothing personal
 ROBOT = "(?i)bot\\b|crawl|spider|slurp|headless|curl/|python-requests|wget"
 BLOCK = 100_000
 TEXTS = pa.schema([("query", pa.string()), ("key", pa.string()), ("words", pa.string()), ("reason", pa.string())])
@@ -51,7 +51,7 @@ def build_searches(database: duckdb.DuckDBPyConnection, options: LogsOptions) ->
         UsageError: A pattern or network of the options that cannot be read.
     """
     database.execute(LEFT_OUT)
-    masked = _clean_texts(database, _pattern(options.skip_queries))
+    masked = _clean_texts(database, read_pattern(options.skip_queries, flag="--skip-queries"))
     _gather(database)
     _mark_robots(database, options)
     _cut_sessions(database, options.session_gap_minutes)
@@ -59,13 +59,6 @@ def build_searches(database: duckdb.DuckDBPyConnection, options: LogsOptions) ->
         "INSERT INTO left_out SELECT 'searches', reason, count(*) FROM searches WHERE reason IS NOT NULL GROUP BY ALL"
     )
     return masked
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text, re.IGNORECASE)
-    except re.error as error:
-        raise UsageError("E2002", f"--skip-queries: {error}", fix="give a regular expression, or ''") from error
 
 
 def _clean_texts(database: duckdb.DuckDBPyConnection, skipped: re.Pattern[str]) -> Counter[str]:
@@ -99,11 +92,10 @@ def _clean(query: str, skipped: re.Pattern[str], masked: Counter[str]) -> tuple[
         return "", "", "no query"
     if skipped.fullmatch(words):
         return "", "", "a health check, or another query of --skip-queries"
-    if MAY_HOLD.search(words):
-        words, found = mask_personal(words)
-        masked.update(found)
-        if any(kind in SECRETS for kind in found):
-            return "", "", "a key or password in the query"
+    words, found = mask_personal(words)
+    masked.update(found)
+    if any(kind in SECRETS for kind in found):
+        return "", "", "a key or password in the query"
     return normalise(words), words, None
 
 

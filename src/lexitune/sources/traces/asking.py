@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
-from lexitune.errors import DataError, UsageError
+from lexitune.errors import DataError
 from lexitune.fingerprint import hash_text
+from lexitune.settings import read_pattern
 from lexitune.sources.traces.assembly import assemble
 from lexitune.sources.traces.citations import find_citations
 from lexitune.sources.traces.evidence import Asked
@@ -83,7 +84,7 @@ def hear(database: sqlite3.Connection, passages: Passages, *, options: TracesOpt
     Raises:
         UsageError: A pattern of the options that cannot be read.
     """
-    heard, skipped = Heard(), _pattern(options.skip_queries)
+    heard, skipped = Heard(), read_pattern(options.skip_queries, flag="--skip-queries")
     heard.scales = {name: (fit_scale(least, most), count) for name, (least, most, count) in scales_of(database).items()}
     used = 0
     for parts in spilled_traces(database):
@@ -100,13 +101,6 @@ def hear(database: sqlite3.Connection, passages: Passages, *, options: TracesOpt
     heard.left_out["scores", "about a trace that is not in the files"] += scores - used
     heard.left_out = +heard.left_out
     return heard
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    try:
-        return re.compile(text, re.IGNORECASE)
-    except re.error as error:
-        raise UsageError("E2002", f"--skip-queries: {error}", fix="give a regular expression, or ''") from error
 
 
 def _clean(trace: Trace | None, skipped: re.Pattern[str], heard: Heard) -> str:

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from lexitune.fingerprint import hash_file
 from lexitune.io.beir import read_docs
-from lexitune.io.jsonl import check_exists
-from lexitune.io.judgements import Collection, is_collected, write_collection
+from lexitune.io.judgements import Collection, begin_collection, write_collection
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.workspace import Meta, Workspace
 from lexitune.sources.traces.options import TracesOptions
@@ -46,15 +44,11 @@ def collect_traces(
     """
     options, talk, began = options or TracesOptions(), talk or Silent(), time.monotonic()
     with workspace.lock():
-        for path in paths:
-            check_exists(path)
-        corpus = corpus or (workspace.corpus if workspace.corpus.is_file() else None)
-        inputs = {str(path): hash_file(path) for path in (*paths, *([corpus] if corpus else []))}
-        if is_collected(workspace, name, inputs=inputs, options=options):
-            talk.say(f"traces: collected before, in {workspace.collected / name}")
+        inputs = begin_collection(workspace, name, paths, kind="traces", corpus=corpus, options=options, talk=talk)
+        if inputs is None:
             return None
-        quarantine = Quarantine(workspace.collected / name / "quarantine.jsonl", max_share=options.max_bad_share)
-        docs = None if corpus is None else read_docs(corpus, quarantine)
+        quarantine = inputs.quarantine
+        docs = read_docs(inputs.corpus, quarantine) if inputs.corpus else None
         found = read_traces(
             paths,
             folder=workspace.collected,
@@ -67,7 +61,7 @@ def collect_traces(
         _forget_content(quarantine)
         quarantine.close()
         facts = {"traces": found.heard.traces, "questions": len(found.queries), "judgements": dict(found.kinds)}
-        meta = Meta(f"collect {name}", asdict(options), inputs, cost_s=time.monotonic() - began, outputs=facts)
+        meta = Meta(f"collect {name}", asdict(options), inputs.hashes, cost_s=time.monotonic() - began, outputs=facts)
         write_collection(workspace, name, Collection(found.judgements, found.queries, found.docs), meta)
     for line in [*quarantine.summary(), *tell(found)[:-1]]:
         talk.say(f"traces: {line}")
