@@ -15,8 +15,9 @@ from lexitune.models.embedder import Embedder, hash_weights
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline import short_tune
+from lexitune.pipeline.passing import Pace
 from lexitune.pipeline.pylib import as_dataset_parts, documented_functions, library_folder
-from lexitune.pipeline.short_tune import _draw_pairs, _fit, _Pace, _pool, run_short_tune
+from lexitune.pipeline.short_tune import _draw_pairs, _fit, _pool, run_short_tune
 from lexitune.stages.assess.ledger import Ledger, keep_ledger
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.train.options import TrainOptions
@@ -76,7 +77,7 @@ def test_it_measures_a_real_tune_and_leaves_nothing_behind(
 def test_too_few_dev_queries_are_told_and_nothing_is_trained(
     data: Dataset, model: Embedder, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(short_tune, "carry_out", None)  # to call it would fail
+    monkeypatch.setattr(short_tune, "passing_model", None)  # to call it would fail
     few = dict(sorted(data.qrels["dev"].items())[: DEV - 1])
     pairs, talk = count_pairs(data.qrels["train"]), Heard()
 
@@ -96,7 +97,7 @@ def test_too_few_dev_queries_are_told_and_nothing_is_trained(
 def test_minutes_that_suffice_for_nothing_are_told_and_nothing_is_trained(
     data: Dataset, model: Embedder, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(short_tune, "carry_out", None)
+    monkeypatch.setattr(short_tune, "passing_model", None)
     talk = Heard()
 
     found = run_short_tune(data, model, ledger, options=AssessOptions(pilot_minutes=0.0001), talk=talk)
@@ -107,7 +108,7 @@ def test_minutes_that_suffice_for_nothing_are_told_and_nothing_is_trained(
     ]
 
 
-class Steady(_Pace):
+class Steady(Pace):
     """A tenth of a second a pair, in one epoch."""
 
     def training(self, pairs: int) -> float:

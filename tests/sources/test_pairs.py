@@ -145,7 +145,7 @@ def test_several_files_of_several_formats_become_one_data_set(tmp_path: Path, wo
 
     assert found is not None
     assert list(found.formats.values()) == ["csv", "flag"]
-    assert (built.docs, len(built.resolved.qrels)) == (3, 2)
+    assert (len(built.gathered.docs), len(built.resolved.qrels)) == (3, 2)
 
 
 @pytest.mark.parametrize(

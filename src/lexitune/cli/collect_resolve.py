@@ -23,18 +23,18 @@ def run(call: Call) -> Result:
 
     corpus = Path(options.corpus) if options.corpus else None
     built = build_data(workspace, corpus=corpus, options=options, talk=call.talk)
-    found = built.resolved
+    found, docs = built.resolved, len(built.gathered.docs)
     data = {
         "folder": str(built.folder),
-        "collections": list(built.collections),
-        "docs": built.docs,
+        "collections": list(built.gathered.judgements),
+        "docs": docs,
         "queries": len(found.qrels),
         "splits": dict(built.splits),
         "conflicts": len(found.conflicts),
         "overruled": len(found.overruled),
         "agreement": [{"sources": [one.one, one.other], "both": one.both, "same": one.same} for one in found.agreement],
     }
-    lines = [f"written: {shown_path(built.folder)}, {len(found.qrels):,} judged queries, {built.docs:,} passages"]
+    lines = [f"written: {shown_path(built.folder)}, {len(found.qrels):,} judged queries, {docs:,} passages"]
     return Result(lines, data, call.beside("tune", shown_path(built.folder)))
 
 

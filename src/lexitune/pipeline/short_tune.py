@@ -7,10 +7,9 @@ so that the gain is not chosen by the queries that it is measured on.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +21,8 @@ from lexitune.io.vectors import corpus_ids, corpus_rows
 from lexitune.metrics.grades import count_pairs
 from lexitune.metrics.measures import measure_hits
 from lexitune.metrics.statistics import Interval, t_interval
-from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
-from lexitune.models.sizing import TRAINING_PASSES, forward_flops
+from lexitune.pipeline.passing import Pace, measure_pace, passing_model
 from lexitune.search.exact import exact_search
 from lexitune.search.filters import allowed_docs
 from lexitune.search.hybrid import cross_fuse
@@ -32,9 +30,7 @@ from lexitune.stages.assess.expected import ShortTune
 from lexitune.stages.assess.ledger import DEPTH, RECALL, Ledger, Stock
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.train.options import TrainOptions
-from lexitune.stages.train.probe import encode_rate, shape_in
-from lexitune.stages.train.recipe import settle
-from lexitune.stages.train.training import carry_out, plan_training
+from lexitune.stages.train.training import plan_training
 from lexitune.types import Dataset, Doc, Qrels, Query, Talk
 
 if TYPE_CHECKING:
@@ -47,7 +43,6 @@ OVERRUN = 1.25  # times the training's share, and it is stopped
 FEWEST_PAIRS, FEWEST_QUERIES, MOST_QUERIES = 100, 50, 500
 PASSAGES_OF_A_QUERY = 2  # at least: its own, and one more to be told from
 FEWER = 0.9  # of the pairs, until they fit
-SAMPLE = 400  # texts whose tokens are counted, of queries and of passages
 DEFAULT = ModelOptions()
 
 Matrix = NDArray[np.float32]
@@ -86,7 +81,7 @@ def run_short_tune(
         needed = f"it takes {FEWEST_PAIRS} pairs and {FEWEST_QUERIES} dev queries that are measured"
         talk.say(f"assess: no short tune: {needed}, and there are {of} and {len(query_ids)}")
         return None
-    pace = _pace(data, model, TrainOptions(seed=options.seed))
+    pace = measure_pace(data, model, TrainOptions(seed=options.seed))
     pairs, count = _fit(pace, of, len(data.docs), minutes=minutes)
     if pairs < FEWEST_PAIRS or count < min(PASSAGES_OF_A_QUERY * FEWEST_QUERIES, len(data.docs)):
         talk.say(f"assess: no short tune: {minutes:g} minutes are too few on this machine; give --pilot-minutes more")
@@ -98,9 +93,7 @@ def run_short_tune(
     recipe = replace(pace.recipe, max_minutes=OVERRUN * TRAINING * minutes)
     plan = plan_training(replace(data, qrels={"train": some}), model=model, options=recipe)
     queries = [data.queries[query_id] for query_id in query_ids]
-    with tempfile.TemporaryDirectory(prefix=".lexitune-short-tune-", dir=root) as folder:
-        out = carry_out(plan, model=model, out=Path(folder) / "tuned", talk=_ProgressAlone(talk))
-        tuned = load(str(out), options=replace(loading, max_length=None, revision=None), talk=talk)
+    with passing_model(plan, model, loading=loading, root=root, talk=talk) as tuned:
         vectors = tuned.encode_docs([doc.full_text for doc in pool], talk=talk, stage="encode")
         after = _rank(queries, pool, tuned.encode_queries([query.text for query in queries]), vectors)
     before = _rank(queries, pool, *_stock_vectors(ledger.stock, query_ids, pool))
@@ -109,52 +102,7 @@ def run_short_tune(
     return ShortTune(count_pairs(some), of, len(pool), len(data.docs), alone, beside, spent)
 
 
-@dataclass(frozen=True)
-class _ProgressAlone:
-    """A Talk for a training within a stage: what it advises is advice on a tune that is kept, and this one is not."""
-
-    talk: Talk
-
-    def say(self, line: str) -> None:
-        pass
-
-    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
-        self.talk.progress(stage, done, total, note)
-
-
-@dataclass(frozen=True)
-class _Pace:
-    """How fast this machine is.
-
-    Attributes:
-        doc: Seconds that encoding a passage takes, on average; `pair` likewise a query and a passage.
-    """
-
-    model: Embedder
-    recipe: TrainOptions
-    doc: float
-    pair: float
-
-    def training(self, pairs: int) -> float:
-        """Seconds of a training on so many pairs."""
-        network = self.model.network
-        sizes = {"parameters": network.weight_count, "layers": network.layer_count}
-        recipe = settle(self.recipe, token_budget=self.model.token_budget, pairs=pairs, **sizes)
-        return TRAINING_PASSES * recipe.epochs * pairs * self.pair * recipe.work_share(network.layer_count)
-
-
-def _pace(data: Dataset, model: Embedder, recipe: TrainOptions) -> _Pace:
-    draw, shape = np.random.default_rng(0), shape_in(model)
-    some = [data.docs[row].full_text for row in draw.permutation(len(data.docs))[:SAMPLE]]
-    asked = sorted(data.qrels["train"])
-    queries = [data.queries[asked[row]].text for row in draw.permutation(len(asked))[:SAMPLE]]
-    docs, asked_tokens = model.tokenise_docs(some), model.tokenise_queries(queries)
-    rate = encode_rate(model, docs)
-    doc, query = (rate * forward_flops(shape, one.lengths) / len(one) for one in (docs, asked_tokens))
-    return _Pace(model, recipe, doc, doc + query)
-
-
-def _fit(pace: _Pace, pairs: int, docs: int, *, minutes: float) -> tuple[int, int]:
+def _fit(pace: Pace, pairs: int, docs: int, *, minutes: float) -> tuple[int, int]:
     """How many of the pairs there is time to train on, and how many of the passages to rank."""
     while pairs >= FEWEST_PAIRS and pace.training(pairs) > TRAINING * 60 * minutes:
         pairs = int(FEWER * pairs)

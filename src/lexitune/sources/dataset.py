@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from lexitune.errors import DataError
@@ -16,13 +17,28 @@ from lexitune.io.quarantine import Quarantine
 from lexitune.io.weights import write_weights
 from lexitune.io.workspace import Workspace
 from lexitune.sources.resolve import Resolved, resolve
-from lexitune.splits.grouped import split_by_group
+from lexitune.splits.grouped import families_of, split_by_group
 from lexitune.types import Doc, Judgement, Qrels, Query, Silent, Talk
 
-__all__ = ["Built", "build_data"]
+__all__ = ["Built", "Gathered", "build_data", "gather"]
 
 ENOUGH = 50  # queries that experts judged: with fewer the held-out sets come from all sources
 SHOWN = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """What the collections hold together.
+
+    Attributes:
+        judgements: Of each collection, those whose passages there are.
+        missing: Judgements of other passages.
+    """
+
+    judgements: Mapping[str, Sequence[Judgement]]
+    queries: Mapping[str, Query]
+    docs: Sequence[Doc]
+    missing: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,16 +47,48 @@ class Built:
 
     Attributes:
         folder: In BEIR layout.
-        collections: Names of those that went in.
+        gathered: What went in.
         splits: Judged queries of each split; "all" where none was made.
     """
 
     folder: Path
-    collections: tuple[str, ...]
+    gathered: Gathered
     resolved: Resolved
     splits: Mapping[str, int]
-    docs: int
-    missing: int
+
+
+def gather(workspace: Workspace, *, corpus: Path | None, options: DataOptions) -> Gathered:
+    """All finished collections of a workspace.
+
+    Raises:
+        DataError: As `build_data` raises it.
+    """
+    names = [name for name, _ in collections(workspace)]
+    if not names:
+        fix = "lexitune collect logs queries.ndjson events.ndjson"
+        raise DataError("E3009", f"nothing was collected in {workspace.collected}", fix=fix)
+    judgements, queries, docs = dict[str, Sequence[Judgement]](), dict[str, Query](), dict[str, Doc]()
+    for name in names:
+        found = read_collection(workspace, name)
+        judgements[name] = found.judgements
+        queries |= found.queries
+        docs |= {doc.doc_id: doc for doc in found.docs}
+    if corpus is not None:
+        docs |= {doc.doc_id: doc for doc in read_docs(corpus, Quarantine(max_share=options.max_bad_share))}
+    if not docs:
+        raise DataError(
+            "E3001", "the collections hold no passages", fix="lexitune collect resolve --corpus corpus.jsonl"
+        )
+    lost = [one.doc_id for some in judgements.values() for one in some if one.doc_id not in docs]
+    of = sum(map(len, judgements.values()))
+    if len(lost) * 2 > of:
+        raise DataError(
+            "E3322",
+            f"{len(lost):,} of {of:,} judgements are of passages that the corpus lacks: '{lost[0]}'",
+            fix="give the corpus whose ids the log names: --corpus corpus.jsonl",
+        )
+    known = {name: [one for one in some if one.doc_id in docs] for name, some in judgements.items()}
+    return Gathered(known, queries, list(docs.values()), len(lost))
 
 
 def build_data(
@@ -65,43 +113,17 @@ def build_data(
     """
     options, talk = options or DataOptions(), talk or Silent()
     with workspace.lock():
-        names = [name for name, _ in collections(workspace)]
-        if not names:
-            fix = "lexitune collect logs queries.ndjson events.ndjson"
-            raise DataError("E3009", f"nothing was collected in {workspace.collected}", fix=fix)
-        judgements, queries, docs = list[Judgement](), dict[str, Query](), dict[str, Doc]()
-        for name in names:
-            found = read_collection(workspace, name)
-            judgements += found.judgements
-            queries |= found.queries
-            docs |= {doc.doc_id: doc for doc in found.docs}
-        if corpus is not None:
-            docs |= {doc.doc_id: doc for doc in read_docs(corpus, Quarantine(max_share=options.max_bad_share))}
-        if not docs:
-            raise DataError(
-                "E3001", "the collections hold no passages", fix="lexitune collect resolve --corpus corpus.jsonl"
-            )
-        known = [one for one in judgements if one.doc_id in docs]
-        missing = len(judgements) - len(known)
-        if missing * 2 > len(judgements):
-            example = next(one.doc_id for one in judgements if one.doc_id not in docs)
-            raise DataError(
-                "E3322",
-                f"{missing:,} of {len(judgements):,} judgements are of passages that the corpus lacks: '{example}'",
-                fix="give the corpus whose ids the log names: --corpus corpus.jsonl",
-            )
-        resolved = resolve(known, queries)
-        splits = _split(resolved, list(docs.values()), options)
-        folder = _write(workspace.collected / "data", resolved, list(docs.values()), splits)
-    built = Built(
-        folder, tuple(names), resolved, {name: len(split) for name, split in splits.items()}, len(docs), missing
-    )
+        found = gather(workspace, corpus=corpus, options=options)
+        resolved = resolve(chain.from_iterable(found.judgements.values()), found.queries)
+        splits = _split(resolved, found.docs, options)
+        folder = _write(workspace.collected / "data", resolved, found.docs, splits)
+    built = Built(folder, found, resolved, {name: len(split) for name, split in splits.items()})
     for line in _tell(built):
         talk.say(f"collect: {line}")
     return built
 
 
-def _split(resolved: Resolved, docs: list[Doc], options: DataOptions) -> dict[str, Qrels]:
+def _split(resolved: Resolved, docs: Sequence[Doc], options: DataOptions) -> dict[str, Qrels]:
     expert = {query_id: resolved.qrels[query_id] for query_id, kind in resolved.kinds.items() if kind == "expert"}
     others = {query_id: grades for query_id, grades in resolved.qrels.items() if query_id not in expert}
     if len(expert) < ENOUGH or not others:
@@ -115,10 +137,22 @@ def _split(resolved: Resolved, docs: list[Doc], options: DataOptions) -> dict[st
         seed=options.split_seed,
         strict=options.split == "strict",
     )
-    return {**splits, "train": {**splits["train"], **others}}
+    families = _families(resolved, docs)
+    apart = {family for name in ("dev", "test") for query_id in splits.get(name, ()) for family in families[query_id]}
+    kept = {query_id: grades for query_id, grades in others.items() if not families[query_id] & apart}
+    return {**splits, "train": {**splits["train"], **kept}}
 
 
-def _write(folder: Path, resolved: Resolved, docs: list[Doc], splits: Mapping[str, Qrels]) -> Path:
+def _families(resolved: Resolved, docs: Sequence[Doc]) -> dict[str, set[str]]:
+    """The families of each judged query."""
+    by_id = {doc.doc_id: doc for doc in docs}
+    return {
+        query_id: families_of(resolved.queries[query_id], [by_id[doc] for doc, grade in grades.items() if grade > 0])
+        for query_id, grades in resolved.qrels.items()
+    }
+
+
+def _write(folder: Path, resolved: Resolved, docs: Sequence[Doc], splits: Mapping[str, Qrels]) -> Path:
     if folder.exists():
         shutil.rmtree(folder)
     write_docs(folder / "corpus.jsonl", docs)
@@ -145,16 +179,20 @@ def _tell(built: Built) -> list[str]:
         lines.append(f"{found.passed_over:,} were passed over, which makes no sure negative: they are left to mining")
     if found.undecided:
         lines.append(f'{found.undecided:,} opinions are "cannot judge"')
-    if built.missing:
-        lines.append(f"{built.missing:,} judgements are of passages that are not in the corpus: left out")
+    if built.gathered.missing:
+        lines.append(f"{built.gathered.missing:,} judgements are of passages that are not in the corpus: left out")
     kinds = Counter(found.kinds.values())
     if "all" in built.splits and set(kinds) != {"expert"}:
         lines.append(
             f"dev and test will come from all sources, for experts judged {kinds['expert']:,} queries (from {ENOUGH} "
             "on they alone are held out): a gain on test shares the bias of the clicks"
         )
+    if apart := len(found.qrels) - sum(built.splits.values()):
+        lines.append(f"{apart:,} queries are of families that held-out ones are of, and were not experts': left out")
     counts = ", ".join(f"{count:,} {name}" for name, count in built.splits.items() if name != "all")
-    lines.append(f"{built.docs:,} docs, {len(found.qrels):,} judged queries" + (f": {counts}" if counts else ""))
+    lines.append(
+        f"{len(built.gathered.docs):,} docs, {len(found.qrels):,} judged queries" + (f": {counts}" if counts else "")
+    )
     return lines
 
 

@@ -16,6 +16,7 @@ from lexitune.io.judgements import Collection, collections, read_collection, wri
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.weights import read_weights
 from lexitune.io.workspace import Meta, Workspace
+from lexitune.pipeline.data import read
 from lexitune.types import Doc, Judgement, Query
 
 TEXTS = ["force majeure", "lease", "indemnity", "estoppel"]
@@ -139,3 +140,26 @@ def test_experts_alone_are_held_out_where_they_are_enough(desk: Path) -> None:
     for name in ("dev", "test"):
         assert all(query_id.startswith("e") for query_id in read_qrels(folder / f"{name}.tsv", Quarantine()))
     assert sum(query_id.startswith("q-") for query_id in read_qrels(folder / "train.tsv", Quarantine())) == 4
+
+
+def test_clicks_within_a_family_that_experts_are_tested_on_are_left_out(desk: Path) -> None:
+    docs = [Doc(f"d{n}", f"passage {n} of {n * n}", metadata={"family": f"f{n // 2}"}) for n in range(120)]
+    workspace = Workspace(desk / "lexitune-work")
+    for name, source, first in (("ann", "ann", 0), ("shop", "click:shop", 1)):
+        queries = {f"{name}{n}": Query(f"{name}{n}", f"{name} asks {n} and {n * n}") for n in range(first, 120, 2)}
+        judged = [Judgement(query_id, f"d{query_id[len(name) :]}", 1, source) for query_id in queries]
+        write_collection(workspace, name, Collection(judged, queries, docs), Meta(f"collect {name}", {}, {}))
+
+    result = call("resolve", "--json")
+
+    qrels = workspace.collected / "data" / "qrels"
+    held_out = {
+        f"f{int(key[3:]) // 2}" for name in ("dev", "test") for key in read_qrels(qrels / f"{name}.tsv", Quarantine())
+    }
+    clicked = {
+        f"f{int(key[4:]) // 2}" for key in read_qrels(qrels / "train.tsv", Quarantine()) if key.startswith("shop")
+    }
+    assert len(held_out) + len(clicked) == 60
+    assert not held_out & clicked
+    assert f"{len(held_out)} queries are of families that held-out ones are of" in result.stderr
+    assert read(workspace.collected / "data").test is not None  # nothing leaks

@@ -99,6 +99,18 @@ def test_what_keeps_a_passage_from_being_right(case: str, options: LogsOptions, 
     assert len(judge(votes_of(FIXED), source="click:a", options=options).judgements) == left
 
 
+def test_a_passage_far_below_the_best_of_its_query_is_not_right() -> None:
+    # At each rank half of what is shown is clicked at 10 %, so that 30 % of d1 is more than its rank brings.
+    clicks = [(0, 0, 1, 1000, 700), (0, 1, 2, 1000, 300), *((1, 9 + rank, rank, 1000, 100) for rank in (1, 2))]
+
+    def right(least: float) -> set[str]:
+        options = LogsOptions(least_of_best=least, correction="position", examination="curve", curve_power=0.0)
+        return {one.doc_id for one in judge(votes_of(clicks), source="click:a", options=options).judgements}
+
+    assert right(0.5) == {"d0"}
+    assert right(0.4) == {"d0", "d1"}
+
+
 def test_what_was_passed_over_and_what_followed_are_weak_opinions() -> None:
     votes = votes_of(FIXED, skipped=[(0, 1, 7), (0, 2, 3)], reformulated=[(0, 5, 4), (1, 3, 9)])
 

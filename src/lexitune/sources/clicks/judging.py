@@ -170,10 +170,17 @@ def lift_of(counts: Counts, options: LogsOptions) -> tuple[Lift, Propensities | 
 
 
 def right_pairs(votes: Votes, lift: Lift, options: LogsOptions) -> list[int]:
-    """The pairs that are clicked more than their ranks bring, with 95 % confidence; by query, the surest first."""
+    """The pairs that are clicked more than their ranks bring, with 95 % confidence; by query, the surest first.
+
+    Clicks are relative (Joachims et al. 2005): a passage far below the best of its query is none, though it is clicked
+    more than the average of all queries.
+    """
     counts = votes.counts
     known = (counts.of_pair(counts.shown) >= options.least_shown) & (counts.of_pair(counts.clicked) > 0)
     known &= (lift.low > 1) & (votes.sessions[votes.text] >= options.least_sessions)
+    best = np.zeros(len(votes.sessions))
+    np.maximum.at(best, votes.text[known], lift.mean[known])
+    known &= lift.mean >= options.least_of_best * best[votes.text]
     return _best_of_each(votes.text, lift.low, known, options.most_per_query)
 
 

@@ -87,6 +87,15 @@ class LogsOptions:
         default=5, metadata={"help": "A passage needs so many sessions that were shown it", "least": 1}
     )
     least_sessions: int = field(default=3, metadata={"help": "A query needs so many sessions", "least": 1})
+    least_of_best: float = field(
+        default=0.5,
+        metadata={
+            "help": "A passage is right if it is clicked, its rank considered, at least so many times as often as the "
+            "best of its query; 0: the best does not matter",
+            "least": 0.0,
+            "most": 1.0,
+        },
+    )
     most_per_query: int = field(
         default=10, metadata={"help": "Most right passages of a query, so that frequent ones do not swamp", "least": 1}
     )
