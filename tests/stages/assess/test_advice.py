@@ -464,18 +464,18 @@ def test_recall_by_document_stands_beside_that_by_passage() -> None:
     assert told in advise(given).reasons
 
 
-def test_what_a_model_wrote_never_decides_alone() -> None:
+def test_what_a_program_wrote_never_decides_alone() -> None:
     poor = figures(Interval(0.50, 0.45, 0.55, 300))
 
     alone, beside = (advise(replace(poor, asked=asked, synthetic=250)) for asked in (12, 50))
 
     assert (alone.answer, beside.answer) == ("CANNOT TELL", "TUNE")
     assert alone.reasons[0] == (
-        "people asked 12 of the train and dev queries only, and a model wrote 250: these never decide alone; label 38 "
-        "more that people asked"
+        "people asked 12 of the train and dev queries only, and a program wrote 250: these never decide alone; "
+        "label 38 more that people asked"
     )
     assert "COLLECT MORE" in alone.also
-    told = "a model wrote 250 of the train and dev queries: they are trained on, and not measured on"
+    told = "a program wrote 250 of the train and dev queries: they are trained on, and not measured on"
     assert told in beside.reasons
     assert told not in alone.reasons
 

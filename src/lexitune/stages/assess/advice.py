@@ -186,8 +186,8 @@ def _missing(figures: Figures, options: AssessOptions) -> list[str]:
     if figures.synthetic and figures.asked < LEAST_ASKED:
         short = LEAST_ASKED - figures.asked
         missing.append(
-            f"people asked {figures.asked} of the train and dev queries only, and a model wrote {figures.synthetic:,}: "
-            f"these never decide alone; label {short} more that people asked"
+            f"people asked {figures.asked} of the train and dev queries only, and a program wrote "
+            f"{figures.synthetic:,}: these never decide alone; label {short} more that people asked"
         )
     return missing
 

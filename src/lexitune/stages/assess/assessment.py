@@ -251,7 +251,7 @@ def ceiling_of(qrels: Qrels) -> float:
 def sample_queries(data: Dataset, *, most: int, seed: int) -> tuple[Qrels, int]:
     """A seeded sample of the train and dev queries that have a relevant passage, and how many there were.
 
-    Those that a model wrote are left out, unless fewer than fifty are anybody's: people ask otherwise.
+    Those that a program wrote are left out, unless fewer than fifty are anybody's: people ask otherwise.
     """
     judged, asked = _answered(data)
     judged = asked if len(asked) >= LEAST_ASKED else judged

@@ -19,7 +19,7 @@ __all__ = ["DEEP", "LEAST_ASKED", "LONGER", "MOST_CHANGES", "NDCG", "RANK", "REC
 
 RECALL, NDCG, DEEP = "R@10", "nDCG@10", "R@100"
 RANK = 10
-LEAST_ASKED = 50  # queries that people asked, to leave out those that a model wrote
+LEAST_ASKED = 50  # queries that people asked, to leave out those that a program wrote
 LONGER = "at "  # how the name begins of the stock model that reads another number of tokens
 MOST_CHANGES = 0.30  # guess of the share of queries that a tune changes, where stock and BM25 differ in more
 

@@ -85,7 +85,7 @@ def supplied(figures: Figures) -> list[str]:
             told += f"; of {found.shared:,} queries that two sources have they agree on {found.agreed:,}"
         reasons.append(told)
     if figures.synthetic and figures.asked >= LEAST_ASKED:
-        told = f"a model wrote {figures.synthetic:,} of the train and dev queries"
+        told = f"a program wrote {figures.synthetic:,} of the train and dev queries"
         reasons.append(f"{told}: they are trained on, and not measured on")
     return reasons
 

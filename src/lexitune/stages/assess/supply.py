@@ -78,7 +78,7 @@ def source_of(query: Query) -> str:
 
 
 def is_synthetic(query: Query) -> bool:
-    """Whether a model wrote it: nobody is known to ask so.
+    """Whether a language model or a rule wrote it: nobody is known to ask so.
 
     Example:
         >>> is_synthetic(Query("q1", "what is it", {"source": "synthetic:llama"}))
