@@ -66,7 +66,7 @@ def test_a_row_that_is_no_doc_is_set_aside(tmp_path: Path, row: object, reason: 
     assert reasons(quarantine) == [(2, reason)]
 
 
-def test_one_id_with_the_same_text_counts_once_and_is_told(tmp_path: Path) -> None:
+def test_one_id_with_the_same_text_counts_once_and_is_told(tmp_path: Path) -> None:  # fault 13
     (tmp_path / "c.jsonl").write_text(
         '{"_id": "d1", "text": "x"}\n{"_id": "d1", "text": "x"}\n{"_id": 1, "text": "y"}\n'
     )
@@ -77,7 +77,7 @@ def test_one_id_with_the_same_text_counts_once_and_is_told(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("second", ["d1", " d1"], ids=["equal", "blank before"])
-def test_one_id_with_two_texts_is_refused_with_both_lines(tmp_path: Path, second: str) -> None:
+def test_one_id_with_two_texts_is_refused_with_both_lines(tmp_path: Path, second: str) -> None:  # fault 13
     rows = [{"_id": "d1", "text": "x"}, {"_id": second, "text": "y"}]
     (tmp_path / "c.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
 
@@ -89,7 +89,7 @@ def test_one_id_with_two_texts_is_refused_with_both_lines(tmp_path: Path, second
     assert caught.value.problem == "doc 'd1' has another text in line 1"
 
 
-def test_ids_in_two_unicode_forms_are_one_id(tmp_path: Path) -> None:
+def test_ids_in_two_unicode_forms_are_one_id(tmp_path: Path) -> None:  # fault 10
     (tmp_path / "c.jsonl").write_text('{"_id": "e\\u0301", "text": "x"}\n{"_id": "\\u00e9", "text": "y"}\n')
 
     with pytest.raises(DataError):

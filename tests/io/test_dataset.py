@@ -53,7 +53,7 @@ def test_packed_files_are_found_by_the_names_that_beir_gives_them(tmp_path: Path
     assert (len(raw.docs), len(raw.queries), raw.qrels) == (3, 3, {"all": {"q1": {"d1": 1}}})
 
 
-def test_judgements_of_unknown_ids_are_listed_dropped_and_counted(tmp_path: Path) -> None:
+def test_judgements_of_unknown_ids_are_listed_dropped_and_counted(tmp_path: Path) -> None:  # fault 15
     lines = "".join(f"q{n} d{n} 1\n" for n in range(1, 101))
     quarantine = Quarantine(max_share=0.05)
 
@@ -69,7 +69,7 @@ def test_judgements_of_unknown_ids_are_listed_dropped_and_counted(tmp_path: Path
     assert raw.notes == ["2 of 102 lines of train.tsv left out; the first is line 101: no doc 'd999' in the corpus"]
 
 
-def test_too_many_judgements_of_unknown_ids_are_refused(tmp_path: Path) -> None:
+def test_too_many_judgements_of_unknown_ids_are_refused(tmp_path: Path) -> None:  # fault 15
     with pytest.raises(DataError) as caught:
         read_folder(folder(tmp_path / "d", {"train": "q1 d1 1\nq2 d9 1\n"}), Quarantine())
 
@@ -77,7 +77,7 @@ def test_too_many_judgements_of_unknown_ids_are_refused(tmp_path: Path) -> None:
     assert "no doc 'd9' in the corpus" in caught.value.problem
 
 
-def test_queries_without_judgements_or_without_a_relevant_doc_are_told(tmp_path: Path) -> None:
+def test_queries_without_judgements_or_without_a_relevant_doc_are_told(tmp_path: Path) -> None:  # fault 19
     raw = read_folder(folder(tmp_path / "d", {"train": "q1 d1 1\n", "dev": "q2 d1 0\n"}), Quarantine())
 
     assert raw.qrels["dev"] == {"q2": {"d1": 0}}
@@ -87,11 +87,14 @@ def test_queries_without_judgements_or_without_a_relevant_doc_are_told(tmp_path:
     ]
 
 
-def test_a_query_and_a_doc_may_have_one_id(tmp_path: Path) -> None:
+def test_a_query_and_a_doc_may_have_one_id_and_it_is_told(tmp_path: Path) -> None:  # fault 16
     root = folder(tmp_path / "d", {"train": "q1 q1 1\n"})
     (root / "corpus.jsonl").write_text('{"_id": "q1", "text": "a doc"}\n')
 
-    assert read_folder(root, Quarantine()).qrels == {"all": {"q1": {"q1": 1}}}
+    raw = read_folder(root, Quarantine())
+
+    assert raw.qrels == {"all": {"q1": {"q1": 1}}}
+    assert raw.notes[-1].startswith("1 ids name a query and a passage ('q1'): nothing is mixed up here")
 
 
 def test_a_split_of_another_name_beside_the_known_ones_is_told(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lexitune.errors import DataError
 from lexitune.io.hits import Hits
 from lexitune.io.quarantine import Quarantine
-from lexitune.io.trec import read_run, read_trec_qrels, write_run, write_trec_qrels
+from lexitune.io.trec import as_word, read_run, read_trec_qrels, write_run, write_trec_qrels
 
 
 def test_a_run_is_ranked_by_score_whatever_its_rank_column_says(tmp_path: Path) -> None:
@@ -70,28 +70,38 @@ def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
     assert caught.value.code == "E3003"
 
 
-@pytest.mark.parametrize(
-    ("query_id", "doc_id", "tag", "named"),
-    [
-        ("q 1", "d", "t", "query id 'q 1'"),
-        ("q", "d\u20281", "t", "doc id 'd\\u20281'"),
-        ("q", "d", "my tag", "'my tag'"),
-    ],
-)
-def test_white_space_is_refused_by_name_and_nothing_is_written(
-    tmp_path: Path, query_id: str, doc_id: str, tag: str, named: str
-) -> None:
+def test_a_tag_with_white_space_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
-        write_run(tmp_path / "a.trec", Hits.from_run({query_id: {doc_id: 1.0}}), tag)
+        write_run(tmp_path / "a.trec", Hits.from_run({"q": {"d": 1.0}}), "my tag")
 
     assert caught.value.code == "E3006"
-    assert named in caught.value.problem
+    assert "'my tag'" in caught.value.problem
     assert list(tmp_path.iterdir()) == []
 
 
-def test_judgements_of_an_id_with_white_space_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="doc id 'd 1'"):
-        write_trec_qrels(tmp_path / "qrels", {"q": {"d 1": 1}})
+def test_white_space_in_ids_is_percent_encoded_and_all_else_stays(tmp_path: Path) -> None:  # fault 17
+    ids = ["user guide.md#0-5", "../../etc/passwd", "a/b", "50%", "no\u2028break"]
+    words = ["user%20guide.md#0-5", "../../etc/passwd", "a/b", "50%", "no%E2%80%A8break"]
+
+    write_run(tmp_path / "a.trec", Hits.from_run({"q 1": dict.fromkeys(ids, 1.0)}), "t")
+    write_trec_qrels(tmp_path / "qrels", {"q 1": dict.fromkeys(ids, 1)})
+
+    assert [as_word(one) for one in ids] == words
+    assert read_run(tmp_path / "a.trec", Quarantine()).as_run().keys() == {"q%201"}
+    assert set(read_run(tmp_path / "a.trec", Quarantine()).as_run()["q%201"]) == set(words)
+    assert read_trec_qrels(tmp_path / "qrels", Quarantine()) == {"q%201": dict.fromkeys(words, 1)}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.trec", "qrels"]
+
+
+def test_two_ids_that_would_be_one_word_are_refused_and_nothing_is_written(tmp_path: Path) -> None:  # fault 17
+    with pytest.raises(DataError) as of_run:
+        write_run(tmp_path / "a.trec", Hits.from_run({"q": {"d 1": 1.0, "d%201": 0.5}}), "t")
+    with pytest.raises(DataError) as of_qrels:
+        write_trec_qrels(tmp_path / "qrels", {"q": {"d%201": 1}, "p": {"d 1": 1}})
+
+    assert of_run.value.code == of_qrels.value.code == "E3006"
+    assert "'d 1'" in of_run.value.problem
+    assert list(tmp_path.iterdir()) == []
 
 
 WORDS = st.text("abcXYZ019_:/.-é漢", min_size=1, max_size=6)

@@ -135,7 +135,7 @@ def test_a_run_without_any_query_scores_zero() -> None:
     assert (report.missing, report.ties, report.unjudged) == (1, 0.0, 0.0)
 
 
-def test_a_query_without_a_relevant_doc_is_left_out_and_counted() -> None:
+def test_a_query_without_a_relevant_doc_is_left_out_and_counted() -> None:  # fault 19
     qrels = {"q1": {"d1": 1}, "q2": {"d1": 0}, "q3": {}}
 
     report = measure_hits(ranking("d1"), qrels, ALL)

@@ -58,7 +58,7 @@ def listed(workspace: Workspace) -> list[dict[str, Any]]:
     return [json.loads(line) for line in workspace.leaks.read_text().splitlines()]
 
 
-def test_a_leak_is_repaired_on_the_side_of_train_and_dev_and_told(tmp_path: Path) -> None:
+def test_a_leak_is_repaired_on_the_side_of_train_and_dev_and_told(tmp_path: Path) -> None:  # fault 35
     # q0 (train) and q70 (dev) ask what q80 (test) asks; q1 (train) asks what q71 (dev) asks; q2 nearly asks q81's.
     texts = {0: "Query 80?", 70: "query  80", 1: "QUERY 71", 2: "abcdefghijklm", 81: "abcdefghijklmn"}
     workspace = Workspace(tmp_path / "w")
@@ -143,7 +143,7 @@ def test_leaks_that_are_allowed_stay_and_are_told(tmp_path: Path) -> None:
     assert [row["dropped"] for row in listed(workspace)] == [False] * 11
 
 
-def test_one_family_on_two_sides_stops_the_run(tmp_path: Path) -> None:
+def test_one_family_on_two_sides_stops_the_run(tmp_path: Path) -> None:  # fault 36
     data = given(families={0: "f", 80: "f", 71: "g", 81: "g", 1: "h", 2: "h"})
 
     with pytest.raises(DataError) as caught:

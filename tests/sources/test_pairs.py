@@ -73,15 +73,21 @@ def test_judgements_of_passages_that_the_corpus_lacks_are_counted_and_too_many_r
 ) -> None:  # fault 15
     write_jsonl(tmp_path / "c.jsonl", [{"_id": "1", "text": "one"}, {"_id": "2", "text": "two"}])
     few = put(tmp_path / "few.csv", "query,docid,rating\nx,1,1\nx,2,0\nx,9,1\n")
-    many = put(tmp_path / "many.csv", "query,docid,rating\nx,1,1\nx,8,0\nx,9,1\n")
+    heard = Heard()
 
-    found = collect_pairs(workspace, [few], corpus=tmp_path / "c.jsonl")
-
-    assert found is not None
-    assert (found.missing, sum(found.judgements.values())) == (1, 2)
     with pytest.raises(DataError) as caught:
-        collect_pairs(workspace, [many], name="many", corpus=tmp_path / "c.jsonl")
+        collect_pairs(workspace, [few], corpus=tmp_path / "c.jsonl")
+    found = collect_pairs(
+        workspace, [few], corpus=tmp_path / "c.jsonl", options=PairsOptions(max_bad_share=0.34), talk=heard
+    )
+
     assert caught.value.code == "E3322"
+    assert caught.value.problem == "1 of 3 judgements are of passages that the corpus lacks: '9'"
+    assert caught.value.fix.endswith("or leave these out with --max-bad-share 0.34")
+    assert found is not None
+    assert (found.missing, sum(found.judgements.values())) == (["9"], 2)
+    assert [doc.doc_id for doc in read_collection(workspace, "pairs").docs] == []  # never an empty passage
+    assert "pairs: 1 judgements are of passages that the corpus lacks, left out: '9'" in heard.lines
 
 
 def test_an_id_of_the_corpus_with_another_text_is_refused(tmp_path: Path, workspace: Workspace) -> None:  # fault 13

@@ -39,7 +39,7 @@ def split(ids: str) -> dict[str, dict[str, int]]:
 )
 def test_what_is_dropped(
     case: str, train: str, dev: str, test: str, kept_train: str, kept_dev: str, dropped: str
-) -> None:
+) -> None:  # fault 35
     given = {"train": split(train), "dev": split(dev), "test": split(test)}
 
     kept, found = repair(given, QUERIES)

@@ -69,7 +69,7 @@ SAME = [Doc("x", "Text"), Doc("y", " text ")]
 )
 def test_what_belongs_together(
     case: str, queries: dict[str, Query], qrels: Qrels, docs: list[Doc], strict: bool, groups: str
-) -> None:
+) -> None:  # fault 36
     assert ["".join(group) for group in groups_of(qrels, queries, docs=docs, strict=strict)] == groups.split(), case
 
 

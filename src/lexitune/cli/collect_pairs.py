@@ -32,7 +32,7 @@ def run(call: Call) -> Result:
         "docs": found.docs,
         "judgements": dict(found.judgements),
         "right": found.right,
-        "missing": found.missing,
+        "missing": len(found.missing),
         "unanswered": found.unanswered,
         "left_out": [{"file": file, "reason": reason, "count": count} for file, reason, count in found.left_out],
     }

@@ -99,6 +99,11 @@ def read_folder(folder: Path, quarantine: Quarantine) -> Raw:
     rows = [grades for split in qrels.values() for grades in split.values()]
     if blank := sum(max(grades.values()) == 0 for grades in rows):
         quarantine.note(f"{blank:,} judged queries have no relevant doc: no measure counts them")
+    if both := sorted(doc_ids & queries.keys()):
+        quarantine.note(
+            f"{len(both):,} ids name a query and a passage ('{both[0]}'): nothing is mixed up here, but the evaluators "
+            "of BEIR and MTEB drop a passage that is called as its query"
+        )
     weights = read_weights(files["weights"]) if "weights" in files else {}
     qrels = {"all": qrels.popitem()[1]} if len(qrels) == 1 else qrels
     return Raw(docs, queries, qrels, quarantine.summary(), weights)

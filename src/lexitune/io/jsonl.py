@@ -22,8 +22,10 @@ __all__ = [
     "ONE_DOCUMENT",
     "STRICT",
     "UNDECODED",
+    "bounded",
     "check_exists",
     "check_kind",
+    "first_line",
     "open_lines",
     "open_text",
     "read_json",
@@ -107,6 +109,17 @@ def check_kind(path: Path, start: bytes) -> None:
     if b"\0" in start:
         kind = "UTF-16" if start[:2].count(0) == 1 else "binary"
         raise DataError("E3002", f"{path} is {kind}; plain UTF-8 text is needed", fix="save it as UTF-8")
+
+
+def bounded(file: IO[str]) -> Iterator[str]:
+    """Lines; one that is longer than 64 Mi characters comes in pieces, for a gz file may unpack to one of 100 GB."""
+    while line := file.readline(LINE_LIMIT):
+        yield line
+
+
+def first_line(file: IO[str]) -> str:
+    """The first line that is not blank, without what is blank before it; "" where there is none."""
+    return next((line.lstrip() for line in bounded(file) if line.strip()), "")
 
 
 def open_lines(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, str]]:

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lexitune.errors import DataError
-from lexitune.io.jsonl import check_exists, open_lines, open_text, read_jsonl
+from lexitune.io.jsonl import check_exists, first_line, open_lines, open_text, read_jsonl
 from lexitune.io.pairs import QUERY_NAMES
 from lexitune.io.quarantine import Quarantine
-from lexitune.io.tables import CUTS, TABS, Cut, find_cut, place_of, read_rows
+from lexitune.io.tables import CUTS, TABS, Cut, find_cut, place_of, read_rows, rows_below
 
 __all__ = ["COUNT_NAMES", "TEXT_NAMES", "read_log"]
 
@@ -59,7 +59,7 @@ def _whole(count: object) -> int:
     """A count as a number of searches; 0 where it is none."""
     try:
         number = float(count)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0
     return int(number) if number.is_integer() and 0 < number <= MOST else 0
 
@@ -69,13 +69,13 @@ def _rows(path: Path, quarantine: Quarantine) -> Iterator[Row]:
         if file.read(len(PARQUET)) == PARQUET:
             return _from_parquet(path, quarantine)
     with open_text(path) as text:
-        start = next((line.strip() for line in text if line.strip()), "")
+        start = first_line(text).strip()
     if start.startswith(("{", "[")):
         return _from_jsonl(path, quarantine)
     is_csv = ".csv" in map(str.lower, path.suffixes)
     if cut := find_cut(path, CUTS if is_csv else TABS):
         return _from_table(path, cut, quarantine)
-    alone = read_rows(path, ",", quarantine) if is_csv else _lines(path, quarantine)
+    alone = read_rows(path, Cut(",", [[start]]), quarantine) if is_csv else _lines(path, quarantine)
     header = start.strip('"').lower() in TEXT_NAMES
     return ((line, row[0], 1) for line, row in islice(alone, int(header), None))
 
@@ -99,7 +99,7 @@ def _from_table(path: Path, cut: Cut, quarantine: Quarantine) -> Iterator[Row]:
         quarantine.note(f"{path.name} has no header: its column {count + 1} is taken for the count")
     if text is None:
         raise _unknown_columns(path, cut.rows[0])
-    for line, row in islice(read_rows(path, cut.delimiter, quarantine), int(header), None):
+    for line, row in (rows_below if header else read_rows)(path, cut, quarantine):
         yield line, row[text], 1 if count is None else row[count]
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from lexitune.errors import DataError
-from lexitune.io.jsonl import open_text, read_jsonl
+from lexitune.io.jsonl import first_line, open_text, read_jsonl
 from lexitune.io.quarantine import Quarantine
-from lexitune.io.tables import find_cut, place_of, read_rows
+from lexitune.io.tables import Cut, find_cut, place_of, read_rows, rows_below
 
 __all__ = ["DOC_NAMES", "QUERY_NAMES", "read_pairs"]
 
@@ -32,7 +31,7 @@ def read_pairs(path: Path, quarantine: Quarantine) -> list[Pair]:
             bad lines, or no pairs.
     """
     with open_text(path) as file:
-        start = next((line.strip() for line in file if line.strip()), "")
+        start = first_line(file)
     read = _from_jsonl if start.startswith(("{", "[")) else _from_table
     pairs: list[Pair] = []
     for line, query, doc in read(path, quarantine):
@@ -66,7 +65,7 @@ def _from_jsonl(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, str, 
 class Shape:
     """How the rows of a table are cut, and which columns count."""
 
-    delimiter: str
+    cut: Cut
     query: int
     doc: int
     header: bool
@@ -74,8 +73,7 @@ class Shape:
 
 def _from_table(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, str, str]]:
     shape = _shape_of(path, quarantine)
-    rows = read_rows(path, shape.delimiter, quarantine)
-    for line, row in islice(rows, int(shape.header), None):
+    for line, row in (rows_below if shape.header else read_rows)(path, shape.cut, quarantine):
         yield line, row[shape.query], row[shape.doc]
 
 
@@ -99,7 +97,7 @@ def _shape_of(path: Path, quarantine: Quarantine) -> Shape:
         )
     if query is None or doc is None:
         quarantine.note(f"{path.name} has no header with 'query' and 'passage': its first two columns are taken")
-        return Shape(cut.delimiter, 0, 1, header=False)
+        return Shape(cut, 0, 1, header=False)
     if others := [name for place, name in enumerate(first) if place not in (query, doc)]:
         quarantine.note(f"columns of {path.name} that are not used: {', '.join(others)}")
-    return Shape(cut.delimiter, query, doc, header=True)
+    return Shape(cut, query, doc, header=True)

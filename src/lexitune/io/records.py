@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lexitune.errors import DataError
-from lexitune.io.jsonl import LINE_LIMIT, STRICT, UNDECODED, open_text, read_jsonl
+from lexitune.io.jsonl import LINE_LIMIT, STRICT, UNDECODED, first_line, open_text, read_jsonl
 from lexitune.io.quarantine import NOT_UTF8, Quarantine
 
 __all__ = ["read_records"]
@@ -37,20 +37,14 @@ def read_records(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, dict
 def _is_lines(path: Path) -> bool:
     """Whether lines are records: the first one is whole, or broken and followed by another that begins as one."""
     with open_text(path) as file:
-        first = _next_line(file)
+        first = first_line(file)
         if not first.startswith("{"):
             return not first.startswith("[")
         try:
             json.loads(first)
         except (ValueError, RecursionError):
-            return _next_line(file).startswith("{")
+            return first_line(file).startswith("{")
         return True
-
-
-def _next_line(file: IO[str]) -> str:
-    while (line := file.readline(LINE_LIMIT)) and not line.strip():
-        pass
-    return line.lstrip()
 
 
 def _values(path: Path, file: IO[str], quarantine: Quarantine) -> Iterator[tuple[int, dict[str, Any]]]:

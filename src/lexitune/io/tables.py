@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from lexitune.errors import DataError
-from lexitune.io.jsonl import UNDECODED, open_lines, open_text
+from lexitune.io.jsonl import UNDECODED, bounded, open_lines, open_text
 from lexitune.io.quarantine import NOT_UTF8, Quarantine
 
-__all__ = ["CUTS", "TABS", "Cut", "find_cut", "place_of", "read_rows"]
+__all__ = ["CUTS", "TABS", "Cut", "find_cut", "place_of", "read_rows", "rows_below"]
 
 Cuts = Sequence[tuple[str, Literal[0, 3]]]
 TABS: Cuts = (("\t", csv.QUOTE_NONE), ("\t", csv.QUOTE_MINIMAL))
@@ -46,8 +47,10 @@ def find_cut(path: Path, cuts: Cuts = CUTS) -> Cut | None:
     with _long_fields():
         for delimiter, quoting in cuts:
             with open_text(path, newline="") as file:
-                reader = csv.reader(file, delimiter=delimiter, quoting=quoting)
-                rows = [row for row, _ in zip(reader, range(SAMPLE), strict=False) if row]
+                reader, rows = csv.reader(_start(file), delimiter=delimiter, quoting=quoting), list[list[str]]()
+                with suppress(csv.Error):  # a cell beyond the limit: who reads the rows sets it aside
+                    for row in islice(reader, SAMPLE):
+                        rows += [row] if row else []
             if rows and len(rows[0]) > 1:
                 share = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
                 if share > most:
@@ -55,23 +58,53 @@ def find_cut(path: Path, cuts: Cuts = CUTS) -> Cut | None:
     return best
 
 
-def read_rows(path: Path, delimiter: str, quarantine: Quarantine) -> Iterator[tuple[int, list[str]]]:
-    """Line and cells of each row that is not blank; one that is not as wide as the first is set aside.
+def _start(file: IO[str]) -> Iterator[str]:
+    """Lines until they are as long as one cell may be: what unpacks to more is not all looked at."""
+    length = 0
+    for line in bounded(file):
+        yield line
+        length += len(line)
+        if length >= FIELD_LIMIT:
+            return
+
+
+def rows_below(path: Path, cut: Cut, quarantine: Quarantine) -> Iterator[tuple[int, list[str]]]:
+    """Rows as of `read_rows`, below the line of names.
+
+    Raises:
+        DataError: As there; or the line of names holds bytes that are no UTF-8, or broken quotation marks.
+    """
+    rows = read_rows(path, cut, quarantine)
+    head = next(rows, None)
+    if head is None or _bare(head[1]) != _bare(cut.rows[0]):
+        problem = (
+            f"the line of names of {path} cannot be read: its bytes are no UTF-8, or its quotation marks are broken"
+        )
+        raise DataError("E3007", problem, fix="mend its first line", at=f"{path}:1")
+    quarantine.seen[str(path)] -= 1  # names are no row
+    return rows
+
+
+def _bare(names: Sequence[str]) -> list[str]:
+    return [name.strip().strip('"') for name in names]
+
+
+def read_rows(path: Path, cut: Cut, quarantine: Quarantine) -> Iterator[tuple[int, list[str]]]:
+    """Line and cells of each row that is not blank; one that is not as wide as the first of the cut is set aside.
 
     Raises:
         DataError: No such file, a file of another kind, or a quotation mark that is never closed.
     """
     with _long_fields():
-        quoted = delimiter != "\t" or _is_quoted(path)
-        rows = _quoted_rows(path, delimiter, quarantine) if quoted else _plain_rows(path, quarantine)
-        width = 0
+        quoted = cut.delimiter != "\t" or _is_quoted(path)
+        rows = _quoted_rows(path, cut.delimiter, quarantine) if quoted else _plain_rows(path, quarantine)
+        width = len(cut.rows[0])
         for line, row in rows:
-            width = width or len(row)
             if len(row) == width:
                 yield line, row
             else:
                 reason = f"{len(row)} columns where the first line has {width}"
-                quarantine.reject(path, line, reason, delimiter.join(row))
+                quarantine.reject(path, line, reason, cut.delimiter.join(row))
 
 
 def place_of(names: Sequence[str], known: Sequence[str]) -> int | None:
@@ -94,9 +127,9 @@ def _is_quoted(path: Path) -> bool:
     # by the rules of CSV, and uses them, is read by them.
     try:
         with open_text(path, newline="") as file:
-            rows = sum(1 for _ in csv.reader(file, delimiter="\t", strict=True))
+            rows = sum(1 for _ in csv.reader(bounded(file), delimiter="\t", strict=True))
         with open_text(path, newline="") as file:
-            return rows > 0 and any('"' in line for line in file)
+            return rows > 0 and any('"' in line for line in bounded(file))
     except csv.Error:
         return False
 
@@ -108,7 +141,7 @@ def _plain_rows(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, list[
 
 def _quoted_rows(path: Path, delimiter: str, quarantine: Quarantine) -> Iterator[tuple[int, list[str]]]:
     with open_text(path, newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        reader = csv.reader(bounded(file), delimiter=delimiter, strict=True)
         while True:
             start = reader.line_num + 1
             try:

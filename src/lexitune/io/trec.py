@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
@@ -17,9 +18,44 @@ from lexitune.io.jsonl import open_lines
 from lexitune.io.quarantine import Quarantine
 from lexitune.types import Qrels
 
-__all__ = ["read_run", "read_trec_qrels", "write_run", "write_trec_qrels"]
+__all__ = ["as_word", "read_run", "read_trec_qrels", "write_run", "write_trec_qrels"]
 
 LOWEST = np.float32(-np.inf)
+BLANK = re.compile(r"\s+")
+
+
+def as_word(name: str) -> str:
+    """An id as a TREC file carries it: white space percent-encoded, for there it would part two columns.
+
+    All else stays, a percent sign too, so that the ids that other tools know still join. Who looks up what a file names
+    compares words, not ids.
+
+    Example:
+        >>> as_word("user guide.md#0-5"), as_word("50%")
+        ('user%20guide.md#0-5', '50%')
+    """
+    return BLANK.sub(lambda blank: quote(blank[0]), name) if name.split() != [name] else name
+
+
+class _Words:
+    """Ids as words, of which each stands for one id.
+
+    Raises:
+        DataError: Two ids would be one word.
+    """
+
+    def __init__(self) -> None:
+        self.ids: dict[str, str] = {}
+
+    def __call__(self, name: str) -> str:
+        word = as_word(name)
+        if (first := self.ids.setdefault(word, name)) != name:
+            raise DataError(
+                "E3006",
+                f"the ids {first!r} and {name!r} would be one in a TREC file, which writes a blank as %20",
+                fix="rename one of them",
+            )
+        return word
 
 
 def read_run(path: Path, quarantine: Quarantine) -> Hits:
@@ -50,23 +86,25 @@ def write_run(path: Path, hits: Hits, tag: str) -> None:
     """Write a run whose scores strictly decrease, so that every tool ranks as we do.
 
     A score that ties is lowered to the next float32 below the one before it: tools break ties
-    in three different ways, by float32 or float64.
+    in three different ways, by float32 or float64. Ids are written `as_word`.
 
     Raises:
-        DataError: An id or the tag holds white space, which the format cannot carry.
+        DataError: The tag holds white space, which the format cannot carry, or two ids would be one.
     """
-    _check_word(tag, "the tag")
+    if tag.split() != [tag]:
+        fix = "write it with _ in place of white space"
+        raise DataError("E3006", f"the tag {tag!r} holds white space: a TREC file cannot carry it", fix=fix)
+    queries, docs = _Words(), _Words()
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for query_id in hits.query_ids:
-            _check_word(query_id, "query id")
-            last = None
+            last, asked = None, queries(query_id)
             for rank, (doc_id, given) in enumerate(hits.run(query_id), start=1):
                 score = np.float32(given)
                 if last is not None and score >= last:
                     score = np.nextafter(last, LOWEST)
                 last = score
                 # 9 digits bring a float32 back exactly.
-                file.write(f"{query_id} Q0 {_check_word(doc_id, 'doc id')} {rank} {score:.9g} {tag}\n")
+                file.write(f"{asked} Q0 {docs(doc_id)} {rank} {score:.9g} {tag}\n")
 
 
 def read_trec_qrels(path: Path, quarantine: Quarantine) -> dict[str, dict[str, int]]:
@@ -91,15 +129,16 @@ def read_trec_qrels(path: Path, quarantine: Quarantine) -> dict[str, dict[str, i
 
 
 def write_trec_qrels(path: Path, qrels: Qrels) -> None:
-    """Write TREC qrels.
+    """Write TREC qrels, ids `as_word`.
 
     Raises:
-        DataError: An id holds white space, which the format cannot carry.
+        DataError: Two ids would be one.
     """
+    queries, docs = _Words(), _Words()
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
         for query_id, grades in qrels.items():
-            _check_word(query_id, "query id")
-            file.writelines(f"{query_id} 0 {_check_word(doc_id, 'doc id')} {g}\n" for doc_id, g in grades.items())
+            asked = queries(query_id)
+            file.writelines(f"{asked} 0 {docs(doc_id)} {grade}\n" for doc_id, grade in grades.items())
 
 
 def _cells(path: Path, quarantine: Quarantine, *, width: int) -> Iterator[tuple[int, str, list[str]]]:
@@ -109,13 +148,3 @@ def _cells(path: Path, quarantine: Quarantine, *, width: int) -> Iterator[tuple[
             yield number, line, cells
         else:
             quarantine.reject(path, number, f"{len(cells)} columns; {width} are needed", line)
-
-
-def _check_word(word: str, what: str) -> str:
-    if word.split() != [word] or word.startswith("\ufeff"):
-        raise DataError(
-            "E3006",
-            f"{what} {word!r} holds white space: a TREC file cannot carry it",
-            fix="rename it without white space, for example with _ or %20 in its place",
-        )
-    return word

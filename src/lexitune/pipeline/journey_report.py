@@ -10,7 +10,7 @@ from typing import Any
 from lexitune.io.atomic import replace_text
 from lexitune.io.hits import Hits
 from lexitune.io.quarantine import Quarantine
-from lexitune.io.trec import read_run
+from lexitune.io.trec import as_word, read_run
 from lexitune.io.workspace import Meta, Workspace, installed_versions, read_meta
 from lexitune.metrics.comparison import Comparison
 from lexitune.metrics.report import Report
@@ -262,7 +262,7 @@ def _read_run(workspace: Workspace, name: str) -> Hits:
 
 
 def _ranks(hits: Hits, change: Change) -> Mapping[str, int]:
-    return {doc_id: rank for rank, (doc_id, _) in enumerate(hits.run(change.query_id), start=1)}
+    return {word: rank for rank, (word, _) in enumerate(hits.run(as_word(change.query_id)), start=1)}
 
 
 def _item(
@@ -274,7 +274,8 @@ def _item(
     for label, doc_id in shown.items():
         if doc_id is not None and doc_id not in seen:  # the first hit may be the relevant passage itself
             seen.add(doc_id)
-            rows.append((label, texts[doc_id], ranks[0].get(doc_id), ranks[1].get(doc_id)))
+            word = as_word(doc_id)
+            rows.append((label, texts[doc_id], ranks[0].get(word), ranks[1].get(word)))
     return TextItem(query, change.delta, rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections import Counter, defaultdict
@@ -38,7 +39,7 @@ class Found:
         judgements: Opinions of each source.
         right: Those that say a passage is right.
         left_out: Rows that could not be used, by file and reason.
-        missing: Opinions on passages that the corpus lacks: left out.
+        missing: Of opinions on passages that the corpus lacks, the passage's id: left out.
         unanswered: Judged queries without any right passage.
         notes: What reading wants to tell.
     """
@@ -49,7 +50,7 @@ class Found:
     judgements: Mapping[str, int]
     right: int
     left_out: Sequence[tuple[str, str, int]]
-    missing: int
+    missing: Sequence[str]
     unanswered: int
     notes: Sequence[str]
 
@@ -128,6 +129,7 @@ def collect_pairs(
         of_corpus = Quarantine(max_share=options.max_bad_share)
         docs = read_docs(inputs.corpus, of_corpus, make_ids=True) if inputs.corpus else []
         made, missing = _joined(name, labelled, docs)
+        _refuse_strangers(made, missing, options.max_bad_share)
         found = _count(made, formats, missing, quarantine)
         meta = Meta(
             f"collect {name}",
@@ -150,14 +152,14 @@ def _hash(path: Path) -> str:
     return hash_existing(path)
 
 
-def _joined(name: str, labelled: Sequence[Labelled], docs: Sequence[Doc]) -> tuple[Collection, int]:
-    """All files as one, passages under the ids of the corpus; and how many opinions are of passages that it lacks."""
+def _joined(name: str, labelled: Sequence[Labelled], docs: Sequence[Doc]) -> tuple[Collection, list[str]]:
+    """All files as one, passages under the ids of the corpus; and the passages that it lacks, one for each opinion."""
     by_id, places = {doc.doc_id: doc for doc in docs}, defaultdict[str, list[str]](list)
     for doc in docs:
         for key in {_key(doc.text), _key(doc.full_text)}:
             places[key].append(doc.doc_id)
     queries, own = dict[str, Query](), dict[str, Doc]()
-    judgements, missing = list[Judgement](), 0
+    judgements, missing = list[Judgement](), list[str]()
     for one in labelled:
         for query in one.queries.values():
             if _key(queries.setdefault(query.query_id, query).text) != _key(query.text):
@@ -166,7 +168,7 @@ def _joined(name: str, labelled: Sequence[Labelled], docs: Sequence[Doc]) -> tup
         for opinion in one.opinions:
             brought = one.docs.get(opinion.doc_id)
             if brought is None and docs and opinion.doc_id not in by_id:
-                missing += 1
+                missing.append(opinion.doc_id)
                 continue
             for doc_id in homes.get(opinion.doc_id, [opinion.doc_id]):
                 judgements.append(_judgement(name, opinion, doc_id))
@@ -175,15 +177,27 @@ def _joined(name: str, labelled: Sequence[Labelled], docs: Sequence[Doc]) -> tup
                 kept = own.setdefault(home, by_id.get(home, Doc(home, doc.text, doc.title, doc.metadata)))
                 if home not in by_id and _key(kept.full_text) != _key(doc.full_text):
                     raise _two_texts("passage", home)
-    if missing * 2 > missing + len(judgements):
-        raise DataError(
-            "E3322",
-            f"{missing:,} of {missing + len(judgements):,} judgements are of passages that the corpus lacks",
-            fix="give the corpus whose ids the file names: --corpus corpus.jsonl",
-        )
     asked = {one.query_id for one in judgements}
     kept_queries = {query_id: query for query_id, query in queries.items() if query_id in asked}
     return Collection(judgements, kept_queries, [*own.values()]), missing
+
+
+def _refuse_strangers(made: Collection, missing: Sequence[str], most: float) -> None:
+    count = len(missing) + len(made.judgements)
+    if len(missing) <= most * count:
+        return
+    share = math.ceil(100 * len(missing) / count) / 100
+    accept = f", or leave these out with --max-bad-share {share:g}" if most > 0 and share <= 0.5 else ""
+    raise DataError(
+        "E3322",
+        f"{len(missing):,} of {count:,} judgements are of passages that the corpus lacks: {_some(missing)}",
+        fix=f"give the corpus whose ids the file names: --corpus corpus.jsonl{accept}",
+    )
+
+
+def _some(ids: Sequence[str]) -> str:
+    known = list(dict.fromkeys(ids))
+    return ", ".join(map(repr, known[:SHOWN])) + (", ..." if len(known) > SHOWN else "")
 
 
 def _homes(doc: Doc, by_id: Mapping[str, Doc], places: Mapping[str, Sequence[str]]) -> Sequence[str]:
@@ -213,7 +227,7 @@ def _judgement(name: str, one: Opinion, doc_id: str) -> Judgement:
     return Judgement(one.query_id, doc_id, one.relevance, source, judge=one.rater, at=one.at)
 
 
-def _count(made: Collection, formats: Mapping[str, str], missing: int, quarantine: Quarantine) -> Found:
+def _count(made: Collection, formats: Mapping[str, str], missing: Sequence[str], quarantine: Quarantine) -> Found:
     reasons = Counter((Path(row.file).name, _reason(row.reason)) for row in quarantine.rows)
     right = {one.query_id for one in made.judgements if one.relevance}
     judged = {one.query_id for one in made.judgements if one.relevance is not None}
@@ -239,7 +253,8 @@ def _tell(found: Found) -> list[str]:
     lines = [f"{Path(file).name} read as {name}" for file, name in found.formats.items()]
     lines += [f"{count:,} left out of {file}: {reason}" for file, reason, count in found.left_out[:SHOWN]]
     if found.missing:
-        lines.append(f"{found.missing:,} judgements are of passages that are not in the corpus: left out")
+        count = len(found.missing)
+        lines.append(f"{count:,} judgements are of passages that the corpus lacks, left out: {_some(found.missing)}")
     if found.unanswered:
         lines.append(f"{found.unanswered:,} judged queries have no right passage: no measure counts them")
     lines += [f"{count:,} judgements from {source}" for source, count in sorted(found.judgements.items())]

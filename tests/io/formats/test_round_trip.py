@@ -74,7 +74,7 @@ class Case:
     name: str
     file: str
     own_ids: bool = True
-    words_as_ids: bool = False
+    apart: bool = False  # no query bears the id of a passage
     titles: bool = False
     docs: bool = True
     grades: int = 1
@@ -95,8 +95,8 @@ CASES = [
     Case("jsonl", "a.jsonl", titles=True, grades=1000, undecided=True, raters=True),
     Case("parquet", "a.parquet", titles=True, grades=1000, undecided=True, raters=True),
     Case("xlsx", "a.xlsx", titles=True, grades=1000, undecided=True, raters=True, examples=25),
-    Case("beir", "a", titles=True, grades=1000, unjudged=True),
-    Case("trec", "a", words_as_ids=True, titles=True, grades=1000, unjudged=True),
+    Case("beir", "a", apart=True, titles=True, grades=1000, unjudged=True),
+    Case("trec", "a", titles=True, grades=1000, unjudged=True),
     Case("st", "a.jsonl", own_ids=False, even=True),
     Case("st", "a.csv", own_ids=False, even=True),
     Case("st", "a.parquet", own_ids=False, even=True),
@@ -119,14 +119,14 @@ def key(text: str) -> str:
 @st.composite
 def labelled(draw: Callable[[Any], Any], case: Case) -> Labelled:
     """Labels that the format has room for."""
-    names = ids.filter(lambda one: one.split() == [one]) if case.words_as_ids else ids
     asked = draw(st.lists(texts, min_size=1, max_size=3, unique_by=key))
     passages = draw(st.lists(texts, min_size=1, max_size=4, unique_by=key))
     query_ids = [made_id("q", text) for text in asked]
     doc_ids = [made_id("d", text) for text in passages]
     if case.own_ids:
-        doc_ids = draw(st.lists(names, min_size=len(passages), max_size=len(passages), unique=True))
+        doc_ids = draw(st.lists(ids, min_size=len(passages), max_size=len(passages), unique=True))
         if case.docs:  # Quepid knows queries by their text
+            names = ids.filter(lambda one: not case.apart or one not in doc_ids)
             query_ids = draw(st.lists(names, min_size=len(asked), max_size=len(asked), unique=True))
     titles = [draw(st.one_of(st.just(""), texts)) if case.titles else "" for _ in passages]
     docs = [Doc(doc_id, text, title) for doc_id, text, title in zip(doc_ids, passages, titles, strict=True)]

@@ -95,7 +95,7 @@ def test_a_passage_is_right_that_is_clicked_more_than_its_rank_brings() -> None:
         ("without correction the first rank alone wins", LogsOptions(correction="none"), 1),
     ],
 )
-def test_what_keeps_a_passage_from_being_right(case: str, options: LogsOptions, left: int) -> None:
+def test_what_keeps_a_passage_from_being_right(case: str, options: LogsOptions, left: int) -> None:  # fault 44
     assert len(judge(votes_of(FIXED), source="click:a", options=options).judgements) == left
 
 

@@ -134,7 +134,7 @@ def test_what_nearly_equals_a_cited_passage_is_not_called_wrong() -> None:
     assert found.kinds == {"cited": 1, "passed": 1}
 
 
-def test_a_question_keeps_its_best_passages_only() -> None:
+def test_a_question_keeps_its_best_passages_only() -> None:  # fault 44
     traces = [asked("a", UP, "xyz", "xyz"), asked("b", UP, "z", "z")]
 
     found = judge(*traces, most_per_query=2)

@@ -84,7 +84,7 @@ def test_what_serves_after_a_tune_has_to_pass_what_needs_none(alone: Interval, s
     assert found.line == "2 points over the hybrid of stock and BM25: 0.57"
 
 
-def test_pairs_and_test_queries_say_how_many_are_missing() -> None:
+def test_pairs_and_test_queries_say_how_many_are_missing() -> None:  # fault 44
     few = figures(pairs=120, tests=20)
 
     assert (named(few, "training pairs").says, named(few, "training pairs").flip) == (AGAINST, "collect 380 more")

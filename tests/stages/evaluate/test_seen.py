@@ -29,7 +29,7 @@ def stock(good_model_folder: Path) -> Embedder:
     return load(str(good_model_folder), options=ModelOptions(precision="fp32", device="cpu"))
 
 
-def test_a_question_is_seen_by_its_text_or_by_its_meaning(stock: Embedder) -> None:
+def test_a_question_is_seen_by_its_text_or_by_its_meaning(stock: Embedder) -> None:  # fault 37
     found = seen_queries(DATA, TEST, stock=stock, talk=Silent())
 
     assert {query_id: (leak.other_id, leak.split, leak.kind) for query_id, leak in found.items()} == {

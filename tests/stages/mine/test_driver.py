@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def test_other_options_leave_the_earlier_queue_alone(toy_workspace: Workspace, s
 
 def test_a_changed_weight_is_another_model_and_nothing_of_the_old_one_is_used(
     toy_workspace: Workspace, tiny_model_folder: Path, tmp_path: Path
-) -> None:
+) -> None:  # fault 42
     embedder = load(str(tiny_model_folder), options=FP32)
     embedder.save(tmp_path / "model", notes={})
     model = ModelOptions(model=str(tmp_path / "model"), precision="fp32", device="cpu")
@@ -104,11 +105,11 @@ def test_a_changed_weight_is_another_model_and_nothing_of_the_old_one_is_used(
         words = next(w for name, w in embedder.model.named_parameters() if name.endswith("word_embeddings.weight"))
         words[5, 0] += 3.0
     embedder = type(embedder)(embedder.model, embedder.spec, precision="fp32")
-    embedder.save(tmp_path / "changed", notes={})
-    changed = ModelOptions(model=str(tmp_path / "changed"), precision="fp32", device="cpu")
+    shutil.rmtree(tmp_path / "model")
+    embedder.save(tmp_path / "model", notes={})  # at the same path
     heard = Heard()
 
-    after = run(toy_workspace, model=changed, options=OPEN, talk=heard)
+    after = run(toy_workspace, model=model, options=OPEN, talk=heard)
 
     assert not any("skipped" in line for line in heard.lines)
     assert pq.read_table(after.negatives)["score"].to_pylist() != scores

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
+from tests.heard import Heard
 
-from lexitune.stages.mine.mining import Mined
+from lexitune.stages.mine.mining import Mined, tell
 from lexitune.stages.mine.negatives import ALIKE, JUDGED, TOO_CLOSE
 from lexitune.stages.mine.options import MineOptions
 
@@ -65,14 +66,16 @@ def test_the_options_narrow_it(options: MineOptions, kept: list[str], mine: Mine
     assert negatives(mine(scores, {"q1": {"d1": 1}}, options=options)) == {"q1": kept}
 
 
-def test_a_query_left_without_negatives_is_kept_for_in_batch_training(mine: Mine) -> None:
+def test_a_query_left_without_negatives_is_kept_for_in_batch_training(mine: Mine) -> None:  # fault 39
     found = mine({"q1": {"d1": 0.80, "d2": 0.79}}, {"q1": {"d1": 1}})
 
     assert [(e.query_id, e.positives, e.negatives, e.grades) for e in found.examples()] == [("q1", ("d1",), (), (1,))]
     assert found.summary()["without"] == 1
 
 
-def test_what_is_right_for_a_nearly_equal_question_is_no_negative_also_where_that_is_a_dev_query(mine: Mine) -> None:
+def test_what_is_right_for_a_nearly_equal_question_is_no_negative_also_where_that_is_a_dev_query(
+    mine: Mine,
+) -> None:  # fault 38
     asked = "how long may the tenant of a flat withhold the rent for repairs that the landlord failed to make"
     texts = {"q1": asked, "q2": f"{asked}?", "v1": f"{asked} then", "q3": "who pays for the boiler"}
     row = {"d1": 0.8, "d2": 0.7, "d3": 0.6, "d4": 0.5}
@@ -84,7 +87,7 @@ def test_what_is_right_for_a_nearly_equal_question_is_no_negative_also_where_tha
     assert negatives(found) == {"q1": ["d4"], "q2": ["d4"], "q3": ["d3", "d1", "d2"]}
 
 
-def test_a_copy_of_a_right_passage_is_right_and_two_copies_of_a_wrong_one_are_one(mine: Mine) -> None:
+def test_a_copy_of_a_right_passage_is_right_and_two_copies_of_a_wrong_one_are_one(mine: Mine) -> None:  # fault 38
     texts = {"d1": "the answer", "d2": "the answer", "d4": "something else", "d3": "something else"}
 
     found = mine({"q1": {"d1": 0.9, "d2": 0.1, "d3": 0.5, "d4": 0.5}}, {"q1": {"d1": 1}}, texts=texts)
@@ -168,10 +171,33 @@ def test_a_random_pick_depends_on_the_query_and_the_seed_alone(mine: Mine) -> No
     assert both.negatives.rank[:4].tolist() == sorted(both.negatives.rank[:4].tolist())  # hardest first
 
 
-def test_a_corpus_smaller_than_the_window_gives_what_it_has(mine: Mine) -> None:
+def test_a_corpus_smaller_than_the_window_gives_what_it_has_and_says_so(mine: Mine) -> None:  # fault 40
     found = mine({"q1": {"d1": 0.9, "d2": 0.1}}, {"q1": {"d1": 1}}, options=MineOptions(first=2, last=50))
+    heard = Heard()
+
+    tell(found, heard)
 
     assert negatives(found) == {"q1": []}
+    assert "mine: the corpus has 2 passages, no more than --last 50: all were candidates" in "\n".join(heard.lines)
+    assert not any("a greater --last" in line for line in heard.lines)
+
+
+@pytest.mark.parametrize(("count", "is_advised"), [(3, False), (2, True)])
+def test_many_queries_without_negatives_are_told_with_what_leaves_fewer(
+    mine: Mine, count: int, is_advised: bool
+) -> None:  # fault 39
+    # One query has only a passage too close to its right one, the others one far below: 1 of 4 and 1 of 3.
+    scores = {f"q{n}": {f"d{n}": 0.9, f"e{n}": 0.1 if n else 0.89} for n in range(count + 1)}
+    docs = [name for row in scores.values() for name in row]
+    table = {query: dict.fromkeys(docs, -1.0 if query != "q0" else 0.89) | row for query, row in scores.items()}
+    heard = Heard()
+
+    found = mine(table, {f"q{n}": {f"d{n}": 1} for n in range(count + 1)}, options=MineOptions(last=1, count=1))
+    tell(found, heard)
+
+    assert found.summary()["without"] == 1
+    said = next(line for line in heard.lines if "left without negatives" in line)
+    assert ("; a smaller --margin or a greater --last leaves fewer" in said) == is_advised
 
 
 def test_the_most_suspect_stand_close_to_p_and_high_in_the_ranking(mine: Mine) -> None:

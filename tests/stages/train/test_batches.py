@@ -114,7 +114,7 @@ def test_the_draw_is_the_seeds() -> None:
     assert [rows(seed) for seed in range(9)] == [rows(seed) for seed in range(9)]
 
 
-def test_sampling_takes_each_query_once_an_epoch_and_all_its_docs_in_time() -> None:
+def test_sampling_takes_each_query_once_an_epoch_and_all_its_docs_in_time() -> None:  # fault 44
     examples = examples_of({"q1": {"d1": 1, "d2": 1, "d3": 1}, "q2": {"d4": 1}})
 
     epochs = [batch.tolist() for batch in cut_batches(examples, batch_size=8, seed=3, epochs=30, positives="sample")]

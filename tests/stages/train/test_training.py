@@ -220,7 +220,9 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_it(
     assert weights(killed) == weights(whole)
 
 
-def test_a_batch_that_is_one_query_only_teaches_nothing_and_is_refused(tiny: Embedder, tmp_path: Path) -> None:
+def test_a_batch_that_is_one_query_only_teaches_nothing_and_is_refused(
+    tiny: Embedder, tmp_path: Path
+) -> None:  # faults 41 and 44
     docs = [Doc(f"d{n:02}", f"w{n} w{n + 1}") for n in range(30)]
     data = Dataset(docs, {"q": Query("q", "w1")}, {"train": {"q": {doc.doc_id: 1 for doc in docs}}})
 
@@ -228,6 +230,7 @@ def test_a_batch_that_is_one_query_only_teaches_nothing_and_is_refused(tiny: Emb
         train(data, model=tiny, out=tmp_path / "tuned", options=QUICK)
 
     assert caught.value.code == "E3323"
+    assert "--positives sample" in caught.value.fix
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from lexitune.errors import DataError
@@ -64,21 +65,39 @@ def _read(path: Path, quarantine: Quarantine, *, choices: Choices) -> Labelled:
 def write_beir(path: Path, labelled: Labelled, *, split: str) -> list[str]:
     """Write a BEIR folder with one split; what it could not hold.
 
+    BEIR's evaluator and MTEB's drop a passage that is called as its query, so such a query gets another id.
+
     Raises:
         DataError: Raters disagree, or an id would not come back.
         StageFailed: The disk is full, or the place cannot be written to.
     """
-    qrels = grades_of(labelled)
+    names = _apart(labelled)
+    qrels = {names.get(query_id, query_id): grades for query_id, grades in grades_of(labelled).items()}
+    queries = (replace(query, query_id=names.get(name, name)) for name, query in labelled.queries.items())
     write_docs(path / "corpus.jsonl", _all_docs(labelled))
-    write_queries(path / "queries.jsonl", labelled.queries.values())
+    write_queries(path / "queries.jsonl", queries)
     write_qrels(path / "qrels" / f"{split}.tsv", qrels)
     notes = lost(labelled, KEEPS)
-    if both := labelled.docs.keys() & labelled.queries.keys():
+    if names:
+        first, last = min(names.items())
         notes.append(
-            f"{len(both):,} ids name a query and a passage ('{min(both)}'): BEIR's evaluator drops a passage that is "
-            "called as its query"
+            f"{len(names):,} queries bear the id of a passage, which BEIR's evaluator would then drop: they are "
+            f"written under another, '{first}' as '{last}'"
         )
     return notes
+
+
+def _apart(labelled: Labelled) -> dict[str, str]:
+    """A new id for each query that bears a passage's; nobody else has it."""
+    taken, found = {*labelled.docs, *labelled.queries}, dict[str, str]()
+    for query_id in labelled.queries:
+        if query_id in labelled.docs:
+            name = f"q-{query_id}"
+            while name in taken:
+                name = f"q-{name}"
+            taken.add(name)
+            found[query_id] = name
+    return found
 
 
 def _all_docs(labelled: Labelled) -> list[Doc]:

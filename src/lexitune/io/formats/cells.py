@@ -12,9 +12,9 @@ from typing import Any
 
 from lexitune.errors import DataError
 from lexitune.io.atomic import replacing
-from lexitune.io.jsonl import check_exists, open_text, read_jsonl, write_jsonl
+from lexitune.io.jsonl import check_exists, first_line, open_text, read_jsonl, write_jsonl
 from lexitune.io.quarantine import Quarantine
-from lexitune.io.tables import find_cut, read_rows
+from lexitune.io.tables import find_cut, rows_below
 
 __all__ = ["Cells", "open_cells", "read_parquet", "write_cells", "write_parquet"]
 
@@ -44,7 +44,7 @@ def open_cells(path: Path, quarantine: Quarantine) -> Cells:
         if file.read(4) == b"PAR1":
             return read_parquet([path], quarantine)
     with open_text(path) as lines:
-        start = next((line.lstrip() for line in lines if line.strip()), "")
+        start = first_line(lines)
     if start.startswith(("{", "[")):
         rows = read_jsonl(path, quarantine)
         sample = list(islice(rows, SAMPLE))  # a key may be missing from the first
@@ -71,7 +71,7 @@ def _table(path: Path, quarantine: Quarantine) -> Cells:
         raise DataError("E3007", f"two columns of {path} are called '{twice}'", fix=fix, at=f"{path}:1")
     if cut.delimiter != ",":
         quarantine.note(f"{path.name} is cut at {DELIMITERS[cut.delimiter]}: {' | '.join(names)}")
-    rows = islice(read_rows(path, cut.delimiter, quarantine), 1, None)
+    rows = rows_below(path, cut, quarantine)
     return Cells(names, ((line, dict(zip(names, row, strict=True))) for line, row in rows))
 
 
@@ -98,7 +98,7 @@ def read_parquet(paths: Sequence[Path], quarantine: Quarantine) -> Cells:
                         number += 1
                         quarantine.seen[str(path)] += 1
                         yield number, row
-            except (pa.ArrowException, OSError) as error:
+            except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # also a text that is no UTF-8
                 raise DataError("E3008", f"{path} is damaged: {error}", fix="fetch it again") from error
 
     return Cells(names, rows())

@@ -17,7 +17,9 @@ from lexitune.io.formats.records import (
     Look,
     Opinion,
     grouped,
+    listed,
     lost,
+    score_of,
     text_of,
 )
 from lexitune.io.formats.triplets import without_right
@@ -49,18 +51,14 @@ def _read(path: Path, quarantine: Quarantine, *, choices: Choices) -> Labelled:
 
 
 def _scored(row: Mapping[str, Any], side: str) -> Iterator[tuple[str, float | None]]:
-    texts, scores = row.get(side) or [], row.get(f"{side}_scores")
-    if not isinstance(texts, list):
-        raise ValueError(f"'{side}' is no list")
+    texts, scores = listed(row, side), row.get(f"{side}_scores")
     if scores is None:
         yield from ((text, None) for text in texts)
         return
     if not isinstance(scores, list) or len(scores) != len(texts):
         raise ValueError(f"'{side}_scores' is no list as long as '{side}'")
     for text, score in zip(texts, scores, strict=True):
-        if isinstance(score, bool) or not isinstance(score, (int, float)):
-            raise ValueError(f"the score {score!r} is no number")
-        yield text, float(score)
+        yield text, score_of(score)
 
 
 def _write(path: Path, labelled: Labelled, *, split: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lexitune.errors import DataError
 from lexitune.io.atomic import replace_text
-from lexitune.io.formats.records import Choices, Format, Gathering, Labelled, Opinion, lost
+from lexitune.io.formats.records import Choices, Format, Gathering, Labelled, Opinion, listed, lost
 from lexitune.io.ids import read_id
 from lexitune.io.jsonl import read_json
 from lexitune.io.pairs import DOC_NAMES, QUERY_NAMES
@@ -63,11 +63,11 @@ def _value(data: Mapping[str, Any], name: str, choices: Choices) -> Any:
 
 
 def _opinions(task: Mapping[str, Any], gathering: Gathering) -> Iterator[tuple[int | None, str, str]]:
-    for annotation in task.get("annotations") or []:
+    for annotation in listed(task, "annotations"):
         if not isinstance(annotation, dict) or annotation.get("was_cancelled"):
             gathering.counts["annotations were skipped by their rater: left out"] += 1
             continue
-        answers = [answer for one in annotation.get("result") or [] for answer in _answers(one)]
+        answers = [answer for one in listed(annotation, "result") for answer in _answers(one)]
         if not answers:
             gathering.counts["annotations are empty: left out"] += 1
         elif len(answers) > 1:

@@ -19,7 +19,9 @@ from lexitune.io.formats.records import (
     Look,
     Opinion,
     grouped,
+    listed,
     lost,
+    score_of,
     text_of,
 )
 from lexitune.io.formats.triplets import without_right
@@ -58,7 +60,7 @@ def _read(path: Path, quarantine: Quarantine, *, choices: Choices) -> Labelled:
         if not row.get("pos_doc"):
             raise ValueError("no passage in 'pos_doc'")
         for side, relevance in (("pos_doc", 1), ("neg_doc", NOT_RELEVANT)):
-            for one in row.get(side) or []:
+            for one in listed(row, side):
                 gathering.judge(_opinion(gathering, query_id, one, relevance), is_mined=True)
 
     rows = list(enumerate(found["data"], start=1))
@@ -81,9 +83,7 @@ def _opinion(gathering: Gathering, query_id: str, one: Any, relevance: int) -> O
     if doc_id not in gathering.docs:
         raise ValueError(f"no doc '{doc_id}' in the corpus")
     score = one.get("score") if isinstance(one, dict) else None
-    if score is not None and (isinstance(score, bool) or not isinstance(score, (int, float))):
-        raise ValueError(f"the score {score!r} is no number")
-    return Opinion(query_id, doc_id, relevance, score=None if score in (None, UNMINED) else float(score))
+    return Opinion(query_id, doc_id, relevance, score=None if score in (None, UNMINED) else score_of(score))
 
 
 def _corpus_folders(file: Path, given: Any) -> list[Path]:

@@ -24,7 +24,9 @@ __all__ = [
     "Look",
     "Opinion",
     "grouped",
+    "listed",
     "lost",
+    "score_of",
     "text_of",
     "tidy",
 ]
@@ -133,6 +135,32 @@ def tidy(value: object) -> str:
     return CONTROLS.sub("", LINE_ENDS.sub("\n", value)).strip()
 
 
+def listed(row: Mapping[str, Any], name: str) -> list[Any]:
+    """The list under a key; empty where there is nothing.
+
+    Raises:
+        ValueError: Something else stands there.
+    """
+    found = row.get(name) or []
+    if not isinstance(found, list):
+        raise ValueError(f"'{name}' is no list")
+    return found
+
+
+def score_of(value: object) -> float:
+    """A teacher's score.
+
+    Raises:
+        ValueError: It is no number, or none that a float holds.
+    """
+    if not isinstance(value, bool) and isinstance(value, (int, float)):
+        try:
+            return float(value)
+        except OverflowError:
+            pass
+    raise ValueError(f"the score {str(value)[:40]!r} is no number")
+
+
 def text_of(labelled: Labelled, doc_id: str) -> str:
     """The text of a passage, its title before it.
 
@@ -201,6 +229,12 @@ def lost(labelled: Labelled, keeps: Iterable[str]) -> list[str]:
     return [f"{count:,} {said}" for name, (count, said) in counts.items() if count and name not in set(keeps)]
 
 
+def _facts(metadata: object) -> dict[str, Any]:
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise ValueError("'metadata' is no object")
+    return dict(metadata or {})
+
+
 class Gathering:
     """Labels while they are read: equal texts become one, and one id with two texts is refused.
 
@@ -217,6 +251,7 @@ class Gathering:
         self.docs: dict[str, Doc] = {}
         self.opinions: dict[tuple[str, str, str], Opinion] = {}
         self.counts = Counter[str]()
+        self._overruled: list[Opinion] = []  # by the row that is being used
 
     def take(self, path: Path, rows: Iterable[tuple[int, Row]], use: Callable[[Row], None]) -> None:
         """Give each row to `use`; one for which it raises ValueError is set aside, and leaves nothing behind.
@@ -227,10 +262,13 @@ class Gathering:
         tables: tuple[dict[Any, Any], ...] = (self.queries, self.docs, self.opinions)
         self.path = path
         for self.line, row in rows:
-            before = [len(table) for table in tables]
+            before, counts, self._overruled = [len(table) for table in tables], self.counts.copy(), []
             try:
                 use(row)
             except ValueError as error:
+                self.counts = counts
+                for one in self._overruled:
+                    self.opinions[one.query_id, one.doc_id, one.rater] = one
                 for table, length in zip(tables, before, strict=True):
                     while len(table) > length:
                         table.popitem()
@@ -244,11 +282,11 @@ class Gathering:
             ValueError: No text, or no id.
             DataError: The id has another text already.
         """
-        words = tidy(text)
+        words, facts = tidy(text), _facts(metadata)
         if not words:
             raise ValueError("the query is empty")
         made = made_id("q", words) if query_id in (None, "") else read_id(query_id)
-        self._keep(self.queries, made, Query(made, words, dict(metadata or {})), words=words, what="query")
+        self._keep(self.queries, made, Query(made, words, facts), words=words, what="query")
         return made
 
     def doc(
@@ -260,7 +298,7 @@ class Gathering:
             ValueError: No text, or no id.
             DataError: The id has another text already.
         """
-        doc = Doc("", tidy(text), tidy(title or ""), dict(metadata or {}))
+        doc = Doc("", tidy(text), tidy(title or ""), _facts(metadata))
         if not doc.full_text:
             raise ValueError("the passage is empty")
         made = made_id("d", doc.full_text) if doc_id in (None, "") else read_id(doc_id)
@@ -307,6 +345,7 @@ class Gathering:
             raise ValueError(f"'{query_id}', '{doc_id}' was judged {before.relevance} before, {opinion.relevance} here")
         self.counts["passages stand among the right and the wrong ones of one query: taken as right"] += 1
         if before.relevance == NOT_RELEVANT:
+            self._overruled.append(before)
             self.opinions[key] = opinion
 
     def done(self) -> Labelled:

@@ -9,7 +9,7 @@ from pathlib import Path
 from lexitune.errors import DataError
 from lexitune.io.formats.hub import HUB
 from lexitune.io.formats.records import Choices, Format, Labelled, Look
-from lexitune.io.jsonl import ONE_DOCUMENT, check_exists, open_text, read_json
+from lexitune.io.jsonl import ONE_DOCUMENT, check_exists, first_line, open_text, read_json
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.tables import find_cut
 from lexitune.registry import Registry
@@ -86,10 +86,10 @@ def look_at(path: Path) -> Look:
     if magic == b"PK\x03\x04" and _is_workbook(path):
         return Look(path, "workbook")
     with open_text(path) as lines:
-        first = next((line for line in lines if line.strip()), "")
+        first = first_line(lines)
     if not first:
         raise DataError("E3003", f"{path} is empty", fix="export it again")
-    if first.lstrip().startswith(("{", "[")):
+    if first.startswith(("{", "[")):
         return _look_at_json(path, first)
     cut = find_cut(path)
     words = first.split()
@@ -100,7 +100,7 @@ def _look_at_json(path: Path, first: str) -> Look:
     if not ONE_DOCUMENT.match(first):
         try:
             found = json.loads(first)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         return Look(path, "jsonl", tuple(found) if isinstance(found, dict) else ())
     found = read_json(path)
@@ -124,7 +124,7 @@ def _is_workbook(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as packed:
             return "xl/workbook.xml" in packed.namelist()
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise DataError("E3008", f"{path} is cut short or damaged: {error}", fix="fetch it again") from error
 
 

@@ -11,9 +11,9 @@ from lexitune.io.beir import write_docs, write_queries
 from lexitune.io.formats.beir_folder import grades_of
 from lexitune.io.formats.records import Choices, Format, Gathering, Labelled, Look, Opinion, lost
 from lexitune.io.ids import read_id
-from lexitune.io.jsonl import open_lines, open_text, read_jsonl
+from lexitune.io.jsonl import first_line, open_lines, open_text, read_jsonl
 from lexitune.io.quarantine import Quarantine
-from lexitune.io.trec import read_trec_qrels, write_trec_qrels
+from lexitune.io.trec import as_word, read_trec_qrels, write_trec_qrels
 
 __all__ = ["TREC"]
 
@@ -44,11 +44,14 @@ def _read(path: Path, quarantine: Quarantine, *, choices: Choices) -> Labelled:
     gathering.take(queries, _texts(queries, quarantine), use_query)
     if docs is not None:
         gathering.take(docs, _texts(docs, quarantine), use_doc)
-    for query_id, grades in read_trec_qrels(qrels, quarantine).items():
-        if query_id not in gathering.queries:
+    asked, answers = ({as_word(name): name for name in table} for table in (gathering.queries, gathering.docs))
+    for query, grades in read_trec_qrels(qrels, quarantine).items():
+        query_id = asked.get(query)
+        if query_id is None:
             gathering.counts["judgements are of queries without a text: left out"] += len(grades)
             continue
-        for doc_id, grade in grades.items():
+        for doc, grade in grades.items():
+            doc_id = answers.get(doc, doc)
             if docs is not None and doc_id not in gathering.docs:
                 gathering.counts[f"judgements are of passages that {docs.name} lacks: left out"] += 1
             else:
@@ -74,7 +77,7 @@ def _id(row: dict[str, Any]) -> str:
 
 def _texts(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, dict[str, Any]]]:
     with open_text(path) as file:
-        start = next((line.lstrip() for line in file if line.strip()), "")
+        start = first_line(file)
     if start.startswith("{"):
         yield from read_jsonl(path, quarantine)
         return
@@ -105,7 +108,11 @@ def _write(path: Path, labelled: Labelled, *, split: str) -> list[str]:
     write_queries(path / "queries.jsonl", labelled.queries.values())
     if labelled.docs:
         write_docs(path / "corpus.jsonl", labelled.docs.values())
-    return lost(labelled, KEEPS)
+    notes = lost(labelled, KEEPS)
+    if encoded := [name for name in (*labelled.queries, *labelled.docs) if as_word(name) != name]:
+        first = f"{encoded[0]!r} as {as_word(encoded[0])}"
+        notes.append(f"{len(encoded):,} ids hold white space, which the qrels have percent-encoded: {first}")
+    return notes
 
 
 def _fits(look: Look) -> bool:

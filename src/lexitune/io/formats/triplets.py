@@ -20,6 +20,7 @@ from lexitune.io.formats.records import (
     Opinion,
     grouped,
     lost,
+    score_of,
     text_of,
 )
 from lexitune.io.quarantine import Quarantine
@@ -98,7 +99,7 @@ def gather_rows(path: Path, cells: Cells, gathering: Gathering, *, choices: Choi
         first = gathering.grade(label) if has_label else 1
         for place, (text, score) in enumerate(zip(texts, scores, strict=True)):
             relevance = NOT_RELEVANT if place else first
-            teacher = None if score is None else float(score)
+            teacher = None if score is None else score_of(score)
             opinion = Opinion(query_id, gathering.doc(text), relevance, score=teacher)
             gathering.judge(opinion, is_mined=True)
 

@@ -65,9 +65,14 @@ def _load(path: Path) -> Any:
             size = sum(part.file_size for part in packed.infolist())
         if size > UNPACKED_LIMIT:
             raise DataError("E3002", f"{path} unpacks to {size / 1e9:.1f} GB", fix="save it as CSV UTF-8")
-        return openpyxl.load_workbook(path)
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+        book = openpyxl.load_workbook(path)
+    except DataError:
+        raise
+    except Exception as error:  # every way in which openpyxl fails at a file that is no workbook
         raise DataError("E3008", f"{path} is no workbook, or damaged: {error}", fix="save it again as .xlsx") from error
+    if not book.worksheets:
+        raise DataError("E3003", f"{path} has no sheet of cells", fix="write the labels into a sheet, a row each")
+    return book
 
 
 def _rows(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,12 @@ from lexitune.sources.clicks.database import identifier, literal
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["LogFile", "look_at"]
+__all__ = ["LINES", "LogFile", "look_at"]
 
 PEEKED = 1 << 18  # bytes
 ROWS = 200  # looked at for the names of columns
 LONGEST = 1 << 26  # bytes of one line
+LINES = "newline_delimited"  # or "array", or "unstructured": so the database calls how records of JSON stand
 PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
@@ -32,6 +34,7 @@ class LogFile:
         form: "json", "csv" or "parquet".
         packing: "none", "gzip" or "zstd".
         columns: Names at the top of its first rows.
+        layout: How records of JSON stand.
         inside: The key under which each row's own columns stand, as in `{"_index": ..., "_source": {...}}`, or "".
     """
 
@@ -40,7 +43,7 @@ class LogFile:
     packing: str
     columns: tuple[str, ...]
     inside: str = ""
-    is_array: bool = False
+    layout: str = LINES
 
     def read(self, columns: dict[str, str]) -> str:
         """SQL for its rows with these columns, each of the type given; of what is not there, NULL.
@@ -53,9 +56,8 @@ class LogFile:
             if self.inside:
                 fields = ", ".join(f"{identifier(name)} {kind}" for name, kind in columns.items())
                 types = f"{identifier(self.inside)}: {literal(f'STRUCT({fields})')}"
-            form = "array" if self.is_array else "newline_delimited"
             rows = (
-                f"read_json({path}, format = '{form}', columns = {{{types}}}, ignore_errors = true, "
+                f"read_json({path}, format = '{self.layout}', columns = {{{types}}}, ignore_errors = true, "
                 f"compression = '{self.packing}', maximum_object_size = {LONGEST})"
             )
             return f"SELECT {identifier(self.inside)}.* FROM {rows}" if self.inside else f"SELECT * FROM {rows}"
@@ -119,8 +121,10 @@ def _columns(file: LogFile, database: duckdb.DuckDBPyConnection) -> tuple[str, .
 
 
 def _json(path: Path, packing: str, text: str) -> LogFile:
-    is_array = text.startswith("[")
-    rows = [row for row in (_array(text) if is_array else map(_object, text.split("\n")[:ROWS])) if row]
+    lines = re.split(r"[\r\n]+", text, maxsplit=ROWS)[:ROWS]
+    # With CR as line ends, records stand one after the other, as far as the database knows.
+    layout = "array" if text.startswith("[") else "unstructured" if "\r" in text and "\n" not in text else LINES
+    rows = [row for row in (_array(text) if layout == "array" else map(_object, lines)) if row]
     if not rows:
         raise DataError(
             "E3002",
@@ -131,13 +135,13 @@ def _json(path: Path, packing: str, text: str) -> LogFile:
     inside = "_source" if all(isinstance(row.get("_source"), dict) for row in rows) else ""
     inner: list[Any] = [row[inside] if inside else row for row in rows]
     names = dict.fromkeys(name for row in inner for name in row)
-    return LogFile(path, "json", packing, tuple(names), inside, is_array)
+    return LogFile(path, "json", packing, tuple(names), inside, layout)
 
 
 def _object(line: str) -> dict[str, object] | None:
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -148,7 +152,7 @@ def _array(text: str) -> list[dict[str, object]]:
         place += len(text) - place - len(text[place:].lstrip(" \t\r\n,"))
         try:
             row, place = decoder.raw_decode(text, place)
-        except ValueError:
+        except (ValueError, RecursionError):
             break
         if isinstance(row, dict):
             rows.append(row)

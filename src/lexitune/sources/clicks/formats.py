@@ -148,10 +148,11 @@ def _algolia_events(file: LogFile) -> str:
     rows = file.read(columns | {"objectIDs": lists, "positions": lists})
     docs, positions = ('"objectIDs"', "positions") if nested else (_list('"objectIDs"'), _list("positions"))
     # An event without objects stays one row, to be counted.
+    places = f"coalesce({positions}, [])[:len({docs})]"
     opened = (
         f"SELECT *, unnest(CASE WHEN len({docs}) > 0 THEN {docs} WHEN \"eventType\" IS NOT NULL THEN [''] "
-        f"ELSE [NULL] END) AS doc, unnest(CASE WHEN len({docs}) > 0 THEN coalesce({positions}, []) ELSE [NULL] END) "
-        f"AS place FROM ({rows})"
+        f"ELSE [NULL] END) AS doc, unnest(CASE WHEN len({docs}) > 0 THEN {places} ELSE [NULL] END) AS place "
+        f"FROM ({rows})"
     )
     return _select(
         opened,
@@ -160,7 +161,7 @@ def _algolia_events(file: LogFile) -> str:
         client='"userToken"',
         source='"index"',
         action="CASE \"eventType\" WHEN 'view' THEN 'impression' ELSE \"eventType\" END",
-        doc="doc",
+        doc="coalesce(doc, CASE WHEN \"eventType\" IS NOT NULL THEN '' END)",
         position="place",
     )
 
@@ -168,7 +169,7 @@ def _algolia_events(file: LogFile) -> str:
 def _list(column: str) -> str:
     """A list that stands in one cell: JSON, or parted by | or a comma."""
     return (
-        f"CASE WHEN {column} LIKE '[%' THEN TRY_CAST({column}::JSON AS VARCHAR[]) "
+        f"CASE WHEN {column} LIKE '[%' THEN TRY_CAST(TRY_CAST({column} AS JSON) AS VARCHAR[]) "
         f"ELSE string_split_regex({column}, '\\s*[|,]\\s*') END"
     )
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lexitune.errors import DataError, UsageError
-from lexitune.io.quarantine import Quarantine
+from lexitune.io.quarantine import NOT_UTF8, Quarantine
 from lexitune.sources.clicks.database import literal
-from lexitune.sources.clicks.files import LogFile
+from lexitune.sources.clicks.files import LINES, LogFile
 from lexitune.sources.clicks.formats import Format
 
 if TYPE_CHECKING:
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["Loaded", "load"]
 
 ENOUGH = 1000  # events of a source that show where its positions start
+LONGEST = 1_000_000_000  # positions of a list: beyond, sums would overflow; -1 is how some say that there is none
+TIMES = "TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-30'"  # the same: what lies beyond is nobody's search
 MIXED = 0.02  # share of events that may disagree about it: ids that stand twice in a list
 
 # Searches are known by a hash of 64 bits of their id: among ten million, two are alike with a chance of 3e-6.
 TABLE = """
 CREATE TABLE raw (
-    file UTINYINT, moment TIMESTAMP, has_time BOOLEAN, has_zone BOOLEAN, search UBIGINT, query VARCHAR, client UBIGINT,
+    file INTEGER, moment TIMESTAMP, has_time BOOLEAN, has_zone BOOLEAN, search UBIGINT, query VARCHAR, client UBIGINT,
     session UBIGINT, source VARCHAR, action VARCHAR, doc VARCHAR, position INTEGER, shown VARCHAR[], address VARCHAR,
     agent VARCHAR, dwell DOUBLE
 )
@@ -37,13 +39,21 @@ class Loaded:
 
     Attributes:
         rows: Of each file.
+        events: Clicks, impressions and other actions on passages among them.
+        empty: Rows of tables that hold nothing of a search or event.
         first: Of each source, the number of its first position; None where it names no positions.
         how: Of each source, how that was found out.
     """
 
     rows: Sequence[int]
+    events: int
+    empty: int
     first: Mapping[str, int | None]
     how: Mapping[str, str]
+
+
+NOTHING = "broken JSON, or nothing of a search or event in it"
+BROKEN = "search IS NULL AND query IS NULL AND doc IS NULL"
 
 
 def load(
@@ -68,13 +78,14 @@ def load(
         _check_zone(zone)
     database.execute(TABLE)
     rows = [_insert(database, number, file, form, zone or "UTC") for number, (file, form) in enumerate(files)]
-    for number, (file, _) in enumerate(files):
-        _set_aside(database, number, file, rows[number], quarantine)
-    database.execute("DELETE FROM raw WHERE search IS NULL AND query IS NULL AND doc IS NULL")
+    empty = sum(_set_aside(database, number, file, rows[number], quarantine) for number, (file, _) in enumerate(files))
+    database.execute(f"DELETE FROM raw WHERE {BROKEN}")
+    found = database.execute("SELECT count(doc), count(*) FILTER (doc IS NULL AND query IS NULL) FROM raw").fetchone()
+    events, bare = found or (0, 0)
     if zone is None:
         _refuse_zoneless(database, files)
     start, how = _first_positions(database, files, first)
-    return Loaded(rows, start, how)
+    return Loaded(rows, int(events), empty + int(bare), start, how)
 
 
 def _check_zone(zone: str) -> None:
@@ -95,12 +106,16 @@ def _insert(database: duckdb.DuckDBPyConnection, number: int, file: LogFile, for
         WHEN query IS NOT NULL THEN hash({number}, query, uuid()) END"""
     try:
         found = database.execute(f"""
-            INSERT INTO raw SELECT {number}, {_time("moment", zone)}, moment IS NOT NULL, {_has_zone("moment")},
+            INSERT INTO raw SELECT {number}, CASE WHEN instant BETWEEN {TIMES} THEN instant END, moment IS NOT NULL,
+                {_has_zone("moment")},
                 {search}, query, CASE WHEN client IS NOT NULL THEN hash(client) END,
                 CASE WHEN session IS NOT NULL THEN hash(session) END, coalesce(source, {literal(file.path.name)}),
-                action, doc, TRY_CAST(position AS INTEGER), shown, address, agent, TRY_CAST(dwell AS DOUBLE)
-            FROM ({form.rows})""").fetchone()
-    except duckdb.InvalidInputException as error:
+                action, doc, CASE WHEN place BETWEEN -1 AND {LONGEST} THEN place END, shown, address, agent,
+                TRY_CAST(dwell AS DOUBLE)
+            FROM (
+                SELECT *, {_time("moment", zone)} AS instant, TRY_CAST(position AS INTEGER) AS place FROM ({form.rows})
+            )""").fetchone()
+    except duckdb.Error as error:
         problem = f"{file.path} cannot be read as {form.name}: {str(error).splitlines()[0]}"
         raise DataError(
             "E3002", problem, fix="export it as JSON lines, CSV with a line of names, or Parquet"
@@ -112,9 +127,9 @@ def _time(column: str, zone: str) -> str:
     """SQL for a time as UTC: ISO 8601, or a number whose size tells seconds from milli-, micro- and nanoseconds."""
     number = f"TRY_CAST({column} AS DOUBLE)"
     return f"""CASE
-        WHEN {number} IS NOT NULL THEN make_timestamp(CAST({number} * CASE
+        WHEN {number} IS NOT NULL THEN make_timestamp(CASE WHEN abs({number}) < 1e20 THEN CAST({number} * CASE
             WHEN abs({number}) < 1e11 THEN 1e6 WHEN abs({number}) < 1e14 THEN 1e3
-            WHEN abs({number}) < 1e17 THEN 1 ELSE 1e-3 END AS BIGINT))
+            WHEN abs({number}) < 1e17 THEN 1 ELSE 1e-3 END AS BIGINT) END)
         WHEN {_has_zone(column)} THEN TRY_CAST({column} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'
         ELSE (TRY_CAST({column} AS TIMESTAMP) AT TIME ZONE {literal(zone)}) AT TIME ZONE 'UTC' END"""
 
@@ -131,27 +146,36 @@ def _has_zone(column: str) -> str:
 
 def _set_aside(
     database: duckdb.DuckDBPyConnection, number: int, file: LogFile, rows: int, quarantine: Quarantine
-) -> None:
-    """Count the rows that could not be read, name the first ones by line, and refuse too many."""
+) -> int:
+    """Count the rows that could not be read, name the first ones by line, and refuse too many.
+
+    Returns:
+        How many rows of a table hold nothing: those of JSON may be broken, and are named.
+    """
     quarantine.seen[str(file.path)] += rows
-    bad = database.execute(
-        "SELECT count(*) FROM raw WHERE file = ? AND search IS NULL AND query IS NULL AND doc IS NULL", [number]
-    ).fetchone()
-    if file.form == "json" and bad and bad[0]:
-        for line, raw in _broken_lines(database, file, int(bad[0])):
-            quarantine.reject(file.path, line, "broken JSON, or nothing of a search or event in it", raw or "")
+    found = database.execute(f"SELECT count(*) FROM raw WHERE file = ? AND {BROKEN}", [number]).fetchone()
+    bad = int(found[0]) if found else 0
+    if file.form == "json" and bad:
+        for line, reason, raw in _broken_lines(database, file, bad):
+            quarantine.reject(file.path, line, reason, raw)
     if file.form == "csv":
         rejected = _rejected(database, file)
         quarantine.seen[str(file.path)] += len(rejected)
         for line, message, raw in rejected:
-            quarantine.reject(file.path, int(line), str(message).splitlines()[0], raw or "")
+            quarantine.reject(file.path, int(line), _plain(str(message)), raw or "")
     quarantine.check(file.path)
+    return 0 if file.form == "json" else bad
 
 
-def _broken_lines(database: duckdb.DuckDBPyConnection, file: LogFile, count: int) -> list[tuple[int, str | None]]:
-    """Number and text of lines that are no JSON object, as many as `count`."""
-    if file.is_array:
-        return [(1, None)] * count
+def _plain(message: str) -> str:
+    first = next(iter(message.splitlines()), "")
+    return NOT_UTF8 if "unicode" in first.lower() else first
+
+
+def _broken_lines(database: duckdb.DuckDBPyConnection, file: LogFile, count: int) -> list[tuple[int, str, str]]:
+    """Number, reason and text of lines that are no JSON object, as many as `count`; 0 where the line is not known."""
+    if file.layout != LINES:
+        return [(0, NOTHING, "")] * count
     lines = (
         f"read_csv({literal(str(file.path))}, columns = {{'line': 'VARCHAR'}}, header = false, delim = '\x01', "
         f"quote = '', escape = '', auto_detect = false, strict_mode = false, compression = '{file.packing}', "
@@ -163,14 +187,14 @@ def _broken_lines(database: duckdb.DuckDBPyConnection, file: LogFile, count: int
         ORDER BY number LIMIT {count}"""
     ).fetchall()
     # A line that is no UTF-8 is no row, so the rows below it have too low a number.
-    unread = [int(line) for line, *_ in _rejected(database, file)]
-    told: list[tuple[int, str | None]] = [(line, None) for line in unread]
+    told = [(int(line), _plain(str(message)), "") for line, message, _ in _rejected(database, file)]
+    unread = [line for line, *_ in told]
     for number, text in found:
         line = int(number)
         for skipped in unread:
             line += skipped <= line
-        told.append((line, str(text)))
-    return [*sorted(told, key=lambda row: row[0]), *[(0, None)] * (count - len(told))][:count]
+        told.append((line, NOTHING, str(text)))
+    return [*sorted(told), *[(0, NOTHING, "")] * (count - len(told))][:count]
 
 
 def _rejected(database: duckdb.DuckDBPyConnection, file: LogFile) -> list[tuple[int, str, str]]:

@@ -19,7 +19,7 @@ from lexitune.sources.clicks.formats import parse_map, recognise
 from lexitune.sources.clicks.judging import Votes
 from lexitune.sources.clicks.load import Loaded, load
 from lexitune.sources.clicks.options import LogsOptions
-from lexitune.sources.clicks.searches import build_searches, count_left_out
+from lexitune.sources.clicks.searches import build_searches, count_kept, count_left_out, leave_out
 from lexitune.sources.clicks.votes import cast_votes, read_counts, reformulations, skipped
 from lexitune.types import Silent, Talk
 
@@ -38,7 +38,8 @@ class Log:
     Attributes:
         words: Each text of the votes, as it was asked most often.
         rows: Of each file.
-        left_out: "searches", "clicks" or "events", the reason, and how many.
+        kept: Of "clicks" and "impressions", how many count. They and what was left out are all events of the log.
+        left_out: "rows", "searches", "clicks", "impressions" or "events", the reason, and how many.
         masked: Kinds of personal data, and in how many different texts they were replaced.
         span: The first and the last day; empty texts where the log bears no times.
     """
@@ -49,6 +50,7 @@ class Log:
     rows: Mapping[str, int]
     searches: int
     sessions: int
+    kept: Mapping[str, int]
     left_out: Sequence[tuple[str, str, int]]
     masked: Counter[str]
     span: tuple[str, str]
@@ -84,16 +86,18 @@ def read_votes(
         loaded = load(database, forms, zone=options.timezone, first=options.first_position, quarantine=quarantine)
         talk.progress("logs", 2, STEPS, "searches")
         masked = build_searches(database, options)
+        if loaded.empty:
+            leave_out(database, "rows", "nothing of a search or event in it", loaded.empty)
         _refuse_none(database, paths)
         talk.progress("logs", 3, STEPS, "clicks")
         has_shown = cast_votes(database, loaded.first, options, corpus=corpus)
         talk.progress("logs", 4, STEPS, "votes")
         votes, words = _gather(database, options, has_shown=has_shown)
         searches, sessions, *span = _facts(database)
-        left_out = count_left_out(database)
+        kept, left_out = count_kept(database), count_left_out(database)
     talk.progress("logs", STEPS, STEPS)
     rows = {path.name: count for path, count in zip(paths, loaded.rows, strict=True)}
-    return Log(votes, words, loaded, rows, searches, sessions, left_out, masked, (span[0], span[1]))
+    return Log(votes, words, loaded, rows, searches, sessions, kept, left_out, masked, (span[0], span[1]))
 
 
 def _refuse_none(database: duckdb.DuckDBPyConnection, paths: Sequence[Path]) -> None:

@@ -20,7 +20,7 @@ from lexitune.text.personal import SECRETS, mask_personal
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["build_searches", "count_left_out"]
+__all__ = ["build_searches", "count_kept", "count_left_out", "leave_out"]
 
 ROBOT = "(?i)bot\\b|crawl|spider|slurp|headless|curl/|python-requests|wget"
 BLOCK = 100_000
@@ -31,14 +31,29 @@ ONE_SEARCH = """
     arg_min(query, (moment, query)) AS query, min(client) AS client, min(session) AS session,
     min(source) AS source, min(address) AS address, min(agent) AS agent"""
 
+# A row without a reason says how many were not left out.
 LEFT_OUT = "CREATE TABLE left_out (what VARCHAR, reason VARCHAR, rows BIGINT)"
+
+
+def leave_out(database: duckdb.DuckDBPyConnection, what: str, reason: str | None, rows: int) -> None:
+    """Write down that so many were left out; without a reason, that so many were not."""
+    database.execute("INSERT INTO left_out VALUES (?, ?, ?)", [what, reason, rows])
 
 
 def count_left_out(database: duckdb.DuckDBPyConnection) -> list[tuple[str, str, int]]:
     """What was left out: "searches" or "events", why, and how many; the most first."""
     return database.execute(
-        "SELECT what, reason, sum(rows)::BIGINT FROM left_out GROUP BY ALL HAVING sum(rows) > 0 ORDER BY 3 DESC, 2"
+        "SELECT what, reason, sum(rows)::BIGINT FROM left_out WHERE reason IS NOT NULL GROUP BY ALL "
+        "HAVING sum(rows) > 0 ORDER BY 3 DESC, 2"
     ).fetchall()
+
+
+def count_kept(database: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """How many "clicks" and "impressions" count: the rest of the events is among what was left out."""
+    rows = database.execute(
+        "SELECT what, sum(rows)::BIGINT FROM left_out WHERE reason IS NULL GROUP BY what"
+    ).fetchall()
+    return {"clicks": 0, "impressions": 0, **dict(rows)}
 
 
 def build_searches(database: duckdb.DuckDBPyConnection, options: LogsOptions) -> Counter[str]:

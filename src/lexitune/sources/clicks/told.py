@@ -18,6 +18,9 @@ def tell(log: Log, judged: Judged) -> list[str]:
     start, end = log.span
     days = f", {start} to {end}" if start else ", without times"
     lines = [f"{sum(log.rows.values()):,} rows, {log.searches:,} searches in {log.sessions:,} sessions{days}"]
+    if log.loaded.events:
+        kept = f"{log.kept['clicks']:,} clicks and {log.kept['impressions']:,} impressions"
+        lines.append(f"{log.loaded.events:,} events, of which {kept} count")
     lines += [
         f"positions of {source} start at {first}: {log.loaded.how[source]}"
         for source, first in log.loaded.first.items()

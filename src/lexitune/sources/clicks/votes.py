@@ -10,12 +10,15 @@ import numpy as np
 from lexitune.sources.clicks.counts import Counts, Whole
 from lexitune.sources.clicks.database import literal
 from lexitune.sources.clicks.options import LogsOptions
+from lexitune.sources.clicks.searches import leave_out
 
 if TYPE_CHECKING:
     import duckdb
 
 __all__ = ["cast_votes", "read_counts", "reformulations", "skipped"]
 
+IMPRESSIONS = "'impression', 'view_search_results', 'shown'"
+UNKNOWN = "'a passage that is not in the corpus'"
 NEXT_MINUTES = 5  # a query asked so soon after one without a click is that one, said anew
 
 
@@ -83,23 +86,33 @@ def _show(database: duckdb.DuckDBPyConnection, first: Mapping[str, int | None]) 
         UNION ALL
         SELECT searches.session, searches.text, docs.doc, {_rank(first)} AS rank
         FROM raw JOIN searches USING (search) JOIN docs ON docs.name = raw.doc
-        WHERE lower(raw.action) IN ('impression', 'view_search_results', 'shown') AND searches.reason IS NULL
+        WHERE lower(raw.action) IN ({IMPRESSIONS}) AND searches.reason IS NULL
             AND coalesce(len(searches.shown), 0) = 0 AND {_rank(first)} IS NOT NULL""")
+    # Where a search has a list, its impressions say again what that says.
+    database.execute(f"""
+        INSERT INTO left_out SELECT 'impressions', CASE
+            WHEN trim(raw.doc) = '' THEN 'it names no passage'
+            WHEN searches.search IS NULL THEN 'its search is not in the log'
+            WHEN searches.reason IS NOT NULL THEN 'its search was left out'
+            WHEN docs.doc IS NULL THEN {UNKNOWN}
+            WHEN coalesce(len(searches.shown), 0) = 0 AND {_rank(first)} IS NULL THEN 'it has no position'
+        END AS why, count(*)
+        FROM raw LEFT JOIN searches USING (search) LEFT JOIN docs ON docs.name = raw.doc
+        WHERE raw.doc IS NOT NULL AND lower(raw.action) IN ({IMPRESSIONS}) GROUP BY ALL""")
 
 
 def _click(
     database: duckdb.DuckDBPyConnection, first: Mapping[str, int | None], options: LogsOptions, *, has_shown: bool
 ) -> None:
     actions = ", ".join(literal(name.strip().lower()) for name in options.click_actions.split(","))
-    unknown = "'a passage that is not in the corpus'"
     database.execute(f"""
         CREATE TABLE clicks AS SELECT searches.session, searches.text, searches.source, docs.doc,
             {_rank(first)} AS rank, raw.search, raw.moment, raw.dwell, CASE
-                WHEN raw.doc = '' THEN 'it names no passage'
+                WHEN trim(raw.doc) = '' THEN 'it names no passage'
                 WHEN raw.has_time AND raw.moment IS NULL THEN 'a time that cannot be read'
                 WHEN searches.search IS NULL THEN 'its search is not in the log'
                 WHEN searches.reason IS NOT NULL THEN 'its search was left out'
-                WHEN docs.doc IS NULL THEN {unknown}
+                WHEN docs.doc IS NULL THEN {UNKNOWN}
                 WHEN raw.moment < searches.moment THEN 'before its search'
                 WHEN raw.moment > searches.moment + INTERVAL '{options.click_minutes * 60} seconds'
                     THEN 'more than {options.click_minutes:g} minutes after its search'
@@ -108,10 +121,9 @@ def _click(
         WHERE raw.doc IS NOT NULL AND lower(raw.action) IN ({actions})""")
     _mark_short(database, options)
     database.execute(f"""
-        INSERT INTO left_out SELECT 'clicks', reason, count(*) FROM clicks WHERE reason IS NOT NULL GROUP BY reason
+        INSERT INTO left_out SELECT 'clicks', reason, count(*) FROM clicks GROUP BY reason
         UNION ALL SELECT 'events', 'an action that is neither a click nor an impression', count(*) FROM raw
-        WHERE doc IS NOT NULL AND (action IS NULL
-            OR lower(action) NOT IN ('impression', 'view_search_results', 'shown', {actions}))""")
+        WHERE doc IS NOT NULL AND (action IS NULL OR lower(action) NOT IN ({IMPRESSIONS}, {actions}))""")
 
 
 def _mark_short(database: duckdb.DuckDBPyConnection, options: LogsOptions) -> None:
@@ -139,10 +151,17 @@ def _mark_short(database: duckdb.DuckDBPyConnection, options: LogsOptions) -> No
 
 
 def _leave_out_unseen(database: duckdb.DuckDBPyConnection) -> None:
-    database.execute(
-        "INSERT INTO left_out SELECT 'clicks', 'not among what was shown', count(*) FROM votes WHERE rank IS NULL"
-    )
+    unseen = "clicks ANTI JOIN shown USING (session, text, doc) WHERE reason IS NULL"
+    _take_back(database, unseen, "not among what was shown")
     database.execute("DELETE FROM votes WHERE rank IS NULL")
+
+
+def _take_back(database: duckdb.DuckDBPyConnection, clicks: str, reason: str) -> None:
+    """Clicks that seemed to count and do not."""
+    found = database.execute(f"SELECT count(*) FROM {clicks}").fetchone()
+    if found and found[0]:
+        leave_out(database, "clicks", reason, found[0])
+        leave_out(database, "clicks", None, -found[0])
 
 
 def read_counts(database: duckdb.DuckDBPyConnection, depth: int) -> tuple[Counts, Whole, Whole]:
@@ -155,6 +174,8 @@ def read_counts(database: duckdb.DuckDBPyConnection, depth: int) -> tuple[Counts
         CREATE OR REPLACE TABLE counted AS SELECT text, doc, coalesce(rank, 1) AS rank, count(*) AS shown,
             count(*) FILTER (clicked) AS clicked
         FROM votes WHERE coalesce(rank, 1) <= {depth} GROUP BY ALL""")
+    deep = f"clicks JOIN votes USING (session, text, doc) WHERE clicks.reason IS NULL AND votes.rank > {depth}"
+    _take_back(database, deep, f"below rank {depth} (--depth)")
     rows = database.execute("""
         SELECT dense_rank() OVER (ORDER BY text) - 1 AS query, dense_rank() OVER (ORDER BY text, doc) - 1 AS pair,
             text, doc, rank::BIGINT AS rank, shown, clicked

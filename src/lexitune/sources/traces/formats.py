@@ -19,6 +19,7 @@ from lexitune.sources.traces.openinference import is_openinference, read_openinf
 from lexitune.sources.traces.options import TracesOptions
 from lexitune.sources.traces.passages import plain_id, text_key
 from lexitune.sources.traces.spill import add_feedback, add_part
+from lexitune.sources.traces.tables import is_table, read_table
 from lexitune.sources.traces.trace import Feedback, Part
 
 __all__ = ["FORMATS", "Format", "Loaded", "load_traces", "recognise"]
@@ -102,8 +103,9 @@ def load_traces(
             try:
                 for one in found.read(record, options.id_key):
                     _keep(database, one, wanted, left_out)
-            except ValueError as error:
-                quarantine.reject(path, line, str(error), "")
+            except (ValueError, RecursionError) as error:
+                reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+                quarantine.reject(path, line, reason, "")
                 continue
             rows[path.name] += 1
         if unknown and not known:
@@ -116,12 +118,15 @@ def load_traces(
 
 def _records(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, dict[str, Any]]]:
     """Records, those of an interface's answer one by one."""
+    if is_table(path):
+        yield from read_table(path, quarantine)
+        return
     for line, record in read_records(path, quarantine):
         page = next((record[key] for key in PAGES if isinstance(record.get(key), list)), None)
         if page is None or recognise(record) is not None:
             yield line, record
             continue
-        quarantine.seen[str(path)] += max(0, len(page) - 1)
+        quarantine.seen[str(path)] += len(page) - 1
         for one in page:
             if isinstance(one, dict):
                 yield line, one
@@ -141,7 +146,7 @@ def _no_format(path: Path, line: int, record: Mapping[str, Any]) -> DataError:
     return DataError(
         "E3041",
         f"{path} has records of {keys or 'nothing'}: neither OpenInference nor Langfuse nor LangSmith",
-        fix="export spans, traces or runs as JSON; a log of searches is read by lexitune collect logs",
+        fix="export spans, traces or runs as JSON, Parquet or CSV; a log of searches is read by lexitune collect logs",
         at=f"{path}:{line}",
     )
 

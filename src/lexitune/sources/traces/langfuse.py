@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lexitune.fingerprint import hash_json
-from lexitune.sources.traces.texts import answer_of, as_text, contexts_of, parsed, question_of, who_of
+from lexitune.sources.traces.texts import answer_of, as_text, contexts_of, parsed, question_of, score_of, who_of
 from lexitune.sources.traces.trace import MODEL, OTHER, RERANKER, RETRIEVER, Feedback, Part
 
 __all__ = ["is_langfuse", "read_langfuse"]
@@ -117,9 +117,9 @@ def _score(record: Mapping[str, Any], trace_id: str) -> Feedback:
     about = as_text(_field(record, "observation_id") or _field(record, "trace_id")) or trace_id
     name, value, label = as_text(record.get("name")), record.get("value"), _field(record, "string_value")
     is_category = as_text(_field(record, "data_type")).upper() == "CATEGORICAL"
-    told = label if isinstance(label, str) and (is_category or value is None) else value
-    if not about or not name or not isinstance(told, (str, int, float)):
+    told = score_of(label if isinstance(label, str) and (is_category or value is None) else value)
+    if not about or not name or told is None:
         raise ValueError("a score without a trace, a name or a value")
     mark = as_text(record.get("id")) or hash_json([name, str(told), as_text(record.get("timestamp"))])
     is_machine = as_text(record.get("source")).upper() == "EVAL"
-    return Feedback(about, mark, name, told if isinstance(told, str) else float(told), is_machine)
+    return Feedback(about, mark, name, told, is_machine)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lexitune.fingerprint import hash_json
-from lexitune.sources.traces.texts import answer_of, as_text, contexts_of, parsed, question_of, who_of
+from lexitune.sources.traces.texts import answer_of, as_text, contexts_of, parsed, question_of, score_of, who_of
 from lexitune.sources.traces.trace import MODEL, OTHER, RERANKER, RETRIEVER, Feedback, Part
 
 __all__ = ["is_langsmith", "read_langsmith"]
@@ -83,17 +83,17 @@ def _statistics(run: Mapping[str, Any], part_id: str) -> Iterator[Feedback]:
         if value is None and isinstance(labels, dict) and labels:
             # As many people may have said one as the other: then it is the first by name.
             value = max(sorted(labels), key=lambda label: labels[label] if isinstance(labels[label], int) else 0)
-        if isinstance(value, (str, int, float)):
-            yield Feedback(part_id, f"statistics of {name}", name, value if isinstance(value, str) else float(value))
+        if (told := score_of(value)) is not None:
+            yield Feedback(part_id, f"statistics of {name}", name, told)
 
 
 def _feedback(record: Mapping[str, Any]) -> Feedback:
     about, name = as_text(record.get("run_id") or record.get("trace_id")), as_text(record.get("key"))
     score = record.get("score")
-    value = score if score is not None else record.get("value")
-    if not about or not name or not isinstance(value, (str, int, float)):
+    value = score_of(score if score is not None else record.get("value"))
+    if not about or not name or value is None:
         raise ValueError("a feedback without a run, a key or a score")
     source = parsed(record.get("feedback_source"))
     kind = as_text(source.get("type")).lower() if isinstance(source, dict) else ""
     mark = as_text(record.get("id")) or hash_json([name, str(value), as_text(record.get("created_at"))])
-    return Feedback(about, mark, name, value if isinstance(value, str) else float(value), kind in MACHINES)
+    return Feedback(about, mark, name, value, kind in MACHINES)

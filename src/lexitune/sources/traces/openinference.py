@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lexitune.fingerprint import hash_json
-from lexitune.sources.traces.texts import answer_of, as_text, contexts_of, parsed, question_of, who_of
+from lexitune.sources.traces.texts import answer_of, as_text, contexts_of, parsed, question_of, score_of, who_of
 from lexitune.sources.traces.trace import MODEL, OTHER, RERANKER, RETRIEVER, Feedback, Part
 
 __all__ = ["is_openinference", "read_openinference"]
@@ -163,11 +163,11 @@ def _annotation(record: Mapping[str, Any], span_id: str) -> Feedback:
     result = inner if isinstance(inner, dict) else {}
     score = result.get("score", record.get("result.score", record.get("score")))
     label = result.get("label", record.get("result.label", record.get("label")))
-    value = score if score is not None else label
-    if not about or not name or not isinstance(value, (str, int, float)):
+    value = score_of(score if score is not None else label)
+    if not about or not name or value is None:
         raise ValueError("an annotation without a span, a name or a value")
-    if "document_position" in record:
+    if record.get("document_position") is not None:
         raise ValueError("an annotation of one passage, which is not read")
     mark = as_text(record.get("id")) or hash_json([name, record.get("identifier"), str(value)])
     is_machine = as_text(record.get("annotator_kind")).upper() != "HUMAN"
-    return Feedback(about, mark, name, value if isinstance(value, str) else float(value), is_machine)
+    return Feedback(about, mark, name, value, is_machine)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lexitune.fingerprint import hash_text
 from lexitune.sources.traces.trace import Context
 
-__all__ = ["answer_of", "as_text", "contexts_of", "parsed", "question_of", "who_of"]
+__all__ = ["answer_of", "as_text", "contexts_of", "parsed", "question_of", "score_of", "who_of"]
 
 QUESTION_KEYS = ("question", "query", "user_query", "search_query", "user_input", "input", "message", "prompt", "text")
 ANSWER_KEYS = ("answer", "response", "output", "result", "output_text", "completion", "message", "text", "content")
@@ -44,6 +45,22 @@ def parsed(value: Any) -> Any:
 def as_text(value: Any) -> str:
     """An id or name as a text; "" where it is neither text nor whole number."""
     return str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+
+
+def score_of(value: Any) -> float | str | None:
+    """A score as a number or a text; None where it is neither, or no number that can be compared with others.
+
+    Example:
+        >>> score_of(True), score_of("thumbs_up"), score_of(float("nan")), score_of(10**400)
+        (1.0, 'thumbs_up', None, None)
+    """
+    if isinstance(value, str):
+        return value
+    try:
+        found = float(value) if isinstance(value, (int, float)) else math.nan
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def who_of(*places: Any) -> str:

@@ -212,8 +212,15 @@ def tell(found: Mined, talk: Talk) -> None:
         f"{options.candidates} ranks {options.first} to {options.last}"
     )
     talk.say("mine: left out " + ", ".join(f"{count:,} {guard}" for guard, count in counts["left_out"].items()))
+    is_small = len(found.docs) <= options.last
+    if is_small:
+        talk.say(
+            f"mine: the corpus has {len(found.docs):,} passages, no more than --last {options.last}: all were "
+            "candidates, and what is found is as hard as a corpus of this size has it"
+        )
     if counts["without"]:
-        advice = "; a smaller --margin or a greater --last leaves fewer" if share > MANY_WITHOUT else ""
+        narrower = "a smaller --margin" if is_small else "a smaller --margin or a greater --last"
+        advice = f"; {narrower} leaves fewer" if share > MANY_WITHOUT else ""
         talk.say(
             f"mine: {counts['without']:,} queries ({share:.0%}) are left without negatives and still train against "
             f"the passages of their batch{advice}"

@@ -284,7 +284,8 @@ def _refuse_empty_batches(examples: Examples, recipe: Recipe) -> None:
         raise DataError(
             "E3323",
             f"{len(useful) - sum(useful)} of {len(useful)} batches hold no wrong passage: most pairs answer one query",
-            fix="give pairs of more queries and passages, or a larger --batch-size",
+            fix="give pairs of more queries and passages, or a larger --batch-size; with --positives sample each query "
+            "comes once an epoch",
         )
 
 
