@@ -185,7 +185,7 @@ def _tell(built: Built) -> list[str]:
     if "all" in built.splits and set(kinds) != {"expert"}:
         lines.append(
             f"dev and test will come from all sources, for experts judged {kinds['expert']:,} queries (from {ENOUGH} "
-            "on they alone are held out): a gain on test shares the bias of the clicks"
+            "on they alone are held out): a gain on test shares their bias"
         )
     if apart := len(found.qrels) - sum(built.splits.values()):
         lines.append(f"{apart:,} queries are of families that held-out ones are of, and were not experts': left out")
