@@ -16,6 +16,7 @@ from lexitune.io.workspace import Meta, Workspace
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline import ablation
 from lexitune.pipeline.ablation import ablate, make_trials
+from lexitune.pipeline.passing import passing_model
 from lexitune.pipeline.pylib import as_dataset_parts, documented_functions, library_folder
 from lexitune.sources.dataset import Gathered
 from lexitune.stages.train.options import TrainOptions
@@ -67,7 +68,7 @@ def test_each_source_is_tuned_on_alone_and_with_the_others(
 def test_what_was_measured_before_a_kill_is_not_measured_again(
     collected: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, begun = ablation.passing_model, list[str]()
+    real, begun = passing_model, list[str]()
 
     def second_is_killed(*given: Any, **named: Any) -> Any:
         begun.append("tune")
