@@ -17,6 +17,7 @@ __all__ = [
     "Example",
     "GateResult",
     "Judgement",
+    "ProgressAlone",
     "Qrels",
     "Query",
     "SealedQrels",
@@ -152,3 +153,16 @@ class Silent:
 
     def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
         pass
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressAlone:
+    """Hands progress on to another Talk and nothing else: what a stage within a stage has to say is no news there."""
+
+    talk: Talk
+
+    def say(self, line: str) -> None:
+        pass
+
+    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
+        self.talk.progress(stage, done, total, note)

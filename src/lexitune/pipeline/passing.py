@@ -18,7 +18,7 @@ from lexitune.stages.train.options import TrainOptions
 from lexitune.stages.train.probe import encode_rate, shape_in
 from lexitune.stages.train.recipe import settle
 from lexitune.stages.train.training import Plan, carry_out
-from lexitune.types import Dataset, Talk
+from lexitune.types import Dataset, ProgressAlone, Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
@@ -44,21 +44,8 @@ def passing_model(
         LexituneError: As training raises it.
     """
     with tempfile.TemporaryDirectory(prefix=".lexitune-passing-", dir=root) as folder:
-        out = carry_out(plan, model=model, out=Path(folder) / "tuned", talk=_ProgressAlone(talk))
+        out = carry_out(plan, model=model, out=Path(folder) / "tuned", talk=ProgressAlone(talk))
         yield load(str(out), options=replace(loading, max_length=None, revision=None), talk=talk)
-
-
-@dataclass(frozen=True)
-class _ProgressAlone:
-    """A Talk for a training within a stage: what it advises is advice on a tune that is kept, and this one is not."""
-
-    talk: Talk
-
-    def say(self, line: str) -> None:
-        pass
-
-    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
-        self.talk.progress(stage, done, total, note)
 
 
 @dataclass(frozen=True)

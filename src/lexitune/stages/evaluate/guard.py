@@ -17,7 +17,7 @@ from lexitune.metrics.measures import Measure, measure_hits, refuse_collapsed
 from lexitune.search.exact import exact_search
 from lexitune.stages.evaluate.measuring import clusters_of
 from lexitune.stages.evaluate.options import EvaluateOptions
-from lexitune.types import Dataset, Doc, Qrels, Query, Talk
+from lexitune.types import Dataset, Doc, ProgressAlone, Qrels, Query, Talk
 
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
@@ -99,20 +99,7 @@ def _rank(text: GuardText, model: Embedder, vectors: Path, talk: Talk) -> Hits:
     from lexitune.models.corpus import encode_corpus
 
     folder = vectors / GUARD / text.name.replace(" ", "-")
-    stored = encode_corpus(model, text.docs, folder, talk=_Progress(talk), stage="evaluate")
+    stored = encode_corpus(model, text.docs, folder, talk=ProgressAlone(talk), stage="evaluate")
     query_ids = list(text.qrels)
     encoded = model.encode_queries([text.queries[query_id].text for query_id in query_ids])
     return exact_search(encoded, stored, min(DEPTH, len(text.docs)), query_ids=query_ids)
-
-
-@dataclass(frozen=True)
-class _Progress:
-    """Passes progress on alone: that general text was encoded already is no news."""
-
-    talk: Talk
-
-    def say(self, line: str) -> None:
-        pass
-
-    def progress(self, stage: str, done: float, total: float, note: str = "") -> None:
-        self.talk.progress(stage, done, total, note)
