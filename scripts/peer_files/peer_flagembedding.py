@@ -1,19 +1,20 @@
-"""FlagEmbedding's training set and its loader of evaluation sets. It has no writers: its lines are plain JSON."""
+"""FlagEmbedding's training set, and its loaders of evaluation sets: the one that reads a folder, and one that fetches a
+benchmark and saves it. No code that is installed writes training lines; those are written as its documents say."""
 
 import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-import torch.distributed
+import datasets
 from FlagEmbedding.abc.finetune.embedder import AbsEmbedderTrainDataset
 from FlagEmbedding.evaluation.custom import CustomEvalDataLoader
+from FlagEmbedding.evaluation.mldr import MLDREvalDataLoader
 
 from sample import DOCS, QRELS, QUERIES, full, right, wrong
 
 
 def load(folder):
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/rendezvous", rank=0, world_size=1)
     args = SimpleNamespace(
         train_data=[str(folder / "train.jsonl")],
         cache_path=str(folder / "cache"),
@@ -30,7 +31,8 @@ def load(folder):
     assert found == asked, found
     loader = CustomEvalDataLoader("sample", dataset_dir=str(folder / "eval"), cache_dir=str(folder / "cache"))
     corpus = loader.load_corpus()
-    assert {name: (row["title"], row["text"]) for name, row in corpus.items()} == DOCS
+    found = {name: (row["title"], row["text"]) for name, row in corpus.items()}
+    assert {name: found[name] for name in DOCS} == DOCS, found
     assert dict(loader.load_queries(split="test")) == QUERIES
     assert dict(loader.load_qrels(split="test")) == QRELS
 
@@ -40,19 +42,26 @@ def write(folder):
         {"query": QUERIES[one], "pos": [full(doc) for doc in right(one)], "neg": [full(doc) for doc in wrong(one)]}
         for one in QRELS
     ]
-    home = folder / "eval"
-    home.mkdir()
-    put(folder / "train.jsonl", lines)
-    put(home / "corpus.jsonl", [{"id": name, "title": title, "text": text} for name, (title, text) in DOCS.items()])
-    put(home / "test_queries.jsonl", [{"id": name, "text": text} for name, text in QUERIES.items()])
-    put(
-        home / "test_qrels.jsonl",
-        [{"qid": one, "docid": doc, "relevance": grade} for one, row in QRELS.items() for doc, grade in row.items()],
-    )
+    (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
 
+    def published(_, config, **__):
+        """What the Hub would give its loader: the download alone is ours."""
+        docs = [{"docid": name, "text": full(name)} for name in DOCS]
+        asked = [
+            {
+                "query_id": one,
+                "query": QUERIES[one],
+                "positive_passages": [{"docid": doc} for doc in right(one)],
+                "negative_passages": [{"docid": doc} for doc in wrong(one)],
+            }
+            for one in QRELS
+        ]
+        return {"corpus": docs} if config.startswith("corpus-") else {"test": asked}
 
-def put(path, rows):
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    datasets.load_dataset = published
+    loader = MLDREvalDataLoader("sample", cache_dir=str(folder / "cache"))
+    for load_remote in (loader._load_remote_corpus, loader._load_remote_queries, loader._load_remote_qrels):
+        load_remote("en", save_dir=str(folder / "eval"))
 
 
 {"load": load, "write": write}[sys.argv[1]](Path(sys.argv[2]))

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
 from lexitune.cli.main import main
+from lexitune.fingerprint import hash_file
 from lexitune.io.dataset import open_data
 from lexitune.io.formats.records import Choices
 from lexitune.io.formats.registry import read_labels
 from lexitune.io.jsonl import read_jsonl
 from lexitune.io.quarantine import Quarantine
-from lexitune.io.workspace import Workspace
+from lexitune.io.workspace import Meta, Workspace, write_meta
 
 pytestmark = pytest.mark.usefixtures("empty")
 
@@ -96,6 +99,82 @@ def test_a_format_with_a_corpus_gets_all_of_it(workspace: Workspace, name: str) 
     found = read_labels(Path("out"), name, Quarantine(), choices=Choices())
     assert found.docs.keys() == {doc.doc_id for doc in open_data(workspace).docs}
     assert {one.query_id for one in found.opinions} == {"q0"}
+
+
+def mined(workspace: Workspace, *, data: str = "", **more: object) -> None:
+    """What mining leaves: d0 is right, d5 was judged wrong, d3 is a negative that nobody judged."""
+    row = {"query_id": "q0", "positives": ["d0"], "negatives": ["d5", "d3"], **more}
+    path, report = workspace.root / "examples.parquet", workspace.reports / "mine.json"
+    pq.write_table(pa.table({name: [value] for name, value in row.items()}), path)
+    report.parent.mkdir(exist_ok=True)
+    report.write_text("{}")
+    inputs, outputs = {"data": data or hash_file(workspace.dataset)}, {path.name: hash_file(path)}
+    write_meta(report, Meta("mine", {}, inputs, outputs=outputs))
+
+
+# Of each training format: what stands in its rows for a right passage and two wrong ones.
+ROWS = {
+    "flag": {"query": ASKED[0], "pos": ["passage 0"], "neg": ["passage 5", "passage 3"]},
+    "automodel": {"query": ASKED[0], "pos_doc": ["passage 0"], "neg_doc": ["passage 5", "passage 3"]},
+    "st": {"anchor": ASKED[0], "positive": "passage 0", "negative_1": "passage 5", "negative_2": "passage 3"},
+    "tevatron": {
+        "query_id": "q0",
+        "query": ASKED[0],
+        "positive_passages": [{"docid": "d0", "text": "passage 0"}],
+        "negative_passages": [{"docid": "d5", "text": "passage 5"}, {"docid": "d3", "text": "passage 3"}],
+    },
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_mined_negatives_are_written_as_rows_for_training(workspace: Workspace, name: str) -> None:
+    mined(workspace)
+
+    result = call("-C", "work", "export", "pairs", "out.jsonl", "--format", name, "--mined")
+
+    assert result.exit_code == 0, result.stderr
+    assert [row for _, row in read_jsonl(Path("out.jsonl"), Quarantine())] == [ROWS[name]]
+    assert "export: 1 wrong passages were mined, nobody judged them" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["flag", "hf", "nemotron"])
+def test_mined_negatives_come_back_with_the_scores_of_a_teacher(workspace: Workspace, name: str) -> None:
+    mined(workspace, teacher_scores=[4.0, 0.5, -1.5])
+
+    result = call("-C", "work", "export", "pairs", "out.jsonl", "--format", name, "--mined")
+
+    assert result.exit_code == 0, result.stderr
+    found = read_labels(Path("out.jsonl"), name, Quarantine(), choices=Choices())
+    said = [(found.docs[one.doc_id].text, one.relevance, one.score) for one in found.opinions]
+    scores = [None] * 3 if name == "hf" else [4.0, 0.5, -1.5]
+    assert said == [("passage 0", 1, scores[0]), ("passage 5", 0, scores[1]), ("passage 3", 0, scores[2])]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "told"),
+    [
+        (["--format", "beir"], "E3026", "'beir' holds judgements, and mined negatives are none"),
+        (["--format", "flag", "--split", "dev"], "E3028", "negatives are mined for train, not for dev"),
+        (["--format", "flag"], "E3325", "was mined from other data"),
+    ],
+)
+def test_mined_negatives_that_have_no_place_are_refused(
+    workspace: Workspace, args: list[str], code: str, told: str
+) -> None:
+    mined(workspace, data="other")
+
+    result = call("-C", "work", "export", "pairs", "out", *args, "--mined")
+
+    assert f"error[{code}]" in result.stderr
+    assert told in result.stderr
+    assert not Path("out").exists()
+
+
+def test_without_a_mining_there_is_nothing_to_export(workspace: Workspace) -> None:
+    result = call("-C", "work", "export", "pairs", "out", "--format", "flag", "--mined")
+
+    assert "error[E3325]" in result.stderr
+    assert "fix: lexitune -C work mine" in result.stderr
 
 
 def test_the_test_judgements_stay_sealed(workspace: Workspace) -> None:

@@ -14,17 +14,18 @@ __all__ = ["command"]
 def run(call: Call) -> Result:
     """Write the judgements of one split to OUT in another tool's format.
 
-    Test judgements stay sealed. What a format has no room for is told.
+    Test judgements stay sealed. What a format has no room for is told. With --mined, training rows of
+    right passages and the negatives that `lexitune mine` found.
 
     \b
-    lexitune export pairs train.jsonl --format flag
+    lexitune export pairs train.jsonl --format flag --mined
     lexitune export pairs my-task --format mteb --split dev
     """
     workspace, out = call.workspace(), call.params["out"]
     name, split = call.params["format"], call.params["split"]
     from lexitune.io.formats.export import export_pairs
 
-    found = export_pairs(workspace, out, to=name, split=split)
+    found = export_pairs(workspace, out, to=name, split=split, with_mined=call.params["mined"])
     for note in found.notes:
         call.talk.say(f"export: {note}")
     data = {
@@ -47,10 +48,15 @@ pairs = Command(
             ["--format"],
             required=True,
             metavar="NAME",
-            help="csv, tsv, xlsx, jsonl, parquet, beir, trec, st, hf, flag, flag-eval, automodel, nemotron, "
-            "llamaindex, mteb, labelstudio, quepid, or a plugin's",
+            help="csv, tsv, xlsx, jsonl, parquet, beir, trec, st, hf, flag, flag-eval, tevatron, automodel, nemotron, "
+            "nemotron-sdg, llamaindex, mteb, labelstudio, quepid, or a plugin's",
         ),
         click.Option(["--split"], default="train", help="train or dev  [default: train]"),
+        click.Option(
+            ["--mined"],
+            is_flag=True,
+            help="What `lexitune mine` made of train: for st, hf, flag, tevatron, automodel, nemotron",
+        ),
     ],
     has_json=True,
 )

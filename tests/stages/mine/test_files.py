@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from lexitune.io.examples import read_examples
 from lexitune.stages.mine.files import write_examples
 from lexitune.stages.mine.mining import Mined
-from lexitune.stages.train.inputs import read_examples
 from lexitune.types import Example
 
 Mine = Callable[..., Mined]

@@ -9,8 +9,9 @@ from tests.stages.train.watching import listen
 
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_file
+from lexitune.io.examples import read_examples
 from lexitune.io.workspace import Meta, Workspace, write_meta
-from lexitune.stages.train.inputs import mined_examples, read_examples
+from lexitune.stages.train.inputs import mined_examples
 from lexitune.types import Example
 
 

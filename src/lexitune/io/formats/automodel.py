@@ -61,4 +61,4 @@ def _write(path: Path, labelled: Labelled, *, split: str) -> list[str]:
     return lost(labelled, KEEPS) + without_right(labelled)
 
 
-AUTOMODEL = Format(lambda look: look.kind == "jsonl" and "pos_doc" in look.names, _read, _write)
+AUTOMODEL = Format(lambda look: look.kind == "jsonl" and "pos_doc" in look.names, _read, _write, trains=True)

@@ -30,6 +30,7 @@ from lexitune.io.quarantine import Quarantine
 __all__ = ["FLAG", "FLAG_EVAL"]
 
 CARRIED = ("prompt", "type")  # facts of a query that stand beside it
+EVALUATED = "test"  # the only split that it knows of a folder of one's own
 KEEPS = ("doc", "wrong", "score")
 KEEPS_EVAL = ("doc", "title", "ids", "grade", "wrong", "unjudged")
 
@@ -132,16 +133,19 @@ def _write_eval(path: Path, labelled: Labelled, *, split: str) -> list[str]:
     write_jsonl(
         path / "corpus.jsonl", ({"id": check_id(one.doc_id), "title": one.title, "text": one.text} for one in docs)
     )
-    write_jsonl(path / f"{split}_queries.jsonl", ({"id": check_id(one.query_id), "text": one.text} for one in queries))
     write_jsonl(
-        path / f"{split}_qrels.jsonl",
+        path / f"{EVALUATED}_queries.jsonl", ({"id": check_id(one.query_id), "text": one.text} for one in queries)
+    )
+    write_jsonl(
+        path / f"{EVALUATED}_qrels.jsonl",
         (
             {"qid": query_id, "docid": doc_id, "relevance": grade}
             for query_id, grades in qrels.items()
             for doc_id, grade in grades.items()
         ),
     )
-    return lost(labelled, KEEPS_EVAL)
+    called = f"FlagEmbedding evaluates a folder by the split '{EVALUATED}': these are the judgements of {split}"
+    return lost(labelled, KEEPS_EVAL) + ([called] if split != EVALUATED else [])
 
 
 def _fits(look: Look) -> bool:
@@ -152,5 +156,5 @@ def _fits_eval(look: Look) -> bool:
     return look.kind == "folder" and any(name.endswith("_qrels.jsonl") for name in look.names)
 
 
-FLAG = Format(_fits, _read, _write)
+FLAG = Format(_fits, _read, _write, trains=True)
 FLAG_EVAL = Format(_fits_eval, _read_eval, _write_eval)

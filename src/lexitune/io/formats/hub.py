@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,15 @@ from lexitune.io.quarantine import Quarantine
 
 __all__ = ["HF", "HUB"]
 
+Row = tuple[int, Mapping[str, Any]]
+
 HUB = "hf:"
 """How the name of a data set on the Hub begins."""
 
 SAVED = ("dataset_dict.json", "state.json")
+TEXTS = ("corpus", "queries")
+# Where a benchmark's judgements are: a config's name on the Hub, a folder of a repository that was fetched.
+CONFIGS, FOLDERS = ("default", "qrels"), ("qrels", "data", "default")
 KEEPS = ("doc", "wrong")
 
 
@@ -30,6 +35,8 @@ def _read(path: Path, quarantine: Quarantine, *, choices: Choices) -> Labelled:
         _read_hub(path, gathering, choices)
     elif any((path / name).is_file() for name in SAVED):
         _take(path, _saved(path, choices), gathering, choices)
+    elif all(any((path / part).glob("*.parquet")) for part in TEXTS):
+        _read_repository(path, gathering, choices)
     else:
         gather_rows(path, _parquet_folder(path, quarantine, choices), gathering, choices=choices)
     return gathering.done()
@@ -47,15 +54,35 @@ def _saved(path: Path, choices: Choices) -> Any:
 
 
 def _parquet_folder(path: Path, quarantine: Quarantine, choices: Choices) -> Cells:
-    files = sorted(path.rglob("*.parquet"))
+    files = _by_split(path)
     if not files:
         fix = "give a folder of Parquet files, or one that save_to_disk wrote"
         raise DataError("E3001", f"{path} holds no data set", fix=fix)
+    return read_parquet(files[_one_of(list(files), choices.split, path)], quarantine)
+
+
+def _by_split(path: Path) -> dict[str, list[Path]]:
     # Named as the Hub names them: train-00000-of-00002.parquet.
-    splits = list(dict.fromkeys(file.name.partition("-")[0].removesuffix(".parquet") for file in files))
-    split = _one_of(splits, choices.split, path)
-    taken = [file for file in files if file.name.partition("-")[0].removesuffix(".parquet") == split]
-    return read_parquet(taken, quarantine)
+    found: dict[str, list[Path]] = {}
+    for file in sorted(path.rglob("*.parquet")):
+        found.setdefault(file.name.partition("-")[0].removesuffix(".parquet"), []).append(file)
+    return found
+
+
+def _read_repository(path: Path, gathering: Gathering, choices: Choices) -> None:
+    """A benchmark's repository as it lies on a disk, fetched from the Hub: a folder for each of its three tables."""
+    judged = next((path / name for name in FOLDERS if any((path / name).glob("*.parquet"))), None)
+    if judged is None:
+        fix = f"fetch the whole repository: judgements lie in {' or '.join(FOLDERS)}"
+        raise DataError("E3001", f"{path} has a corpus and queries, and no judgements", fix=fix)
+    grades = _by_split(judged)
+    split = _one_of(list(grades), choices.split, path)
+    tables = []
+    for part in TEXTS:
+        found = _by_split(path / part)
+        tables.append(found[_same_or_only(list(found), split, path / part)])
+    rows = [read_parquet(files, gathering.quarantine).rows for files in (*tables, grades[split])]
+    _take_retrieval(path, rows, gathering)
 
 
 def _one_of(splits: Sequence[str], wanted: str, path: Path) -> str:
@@ -73,26 +100,32 @@ def _read_hub(path: Path, gathering: Gathering, choices: Choices) -> None:
         import datasets
 
         configs = datasets.get_dataset_config_names(name)
-        if {"corpus", "queries"} <= set(configs):
-            parts = {part: datasets.load_dataset(name, part) for part in ("corpus", "queries")}
-            judged = [part for part in configs if part not in parts]
-            grades = datasets.load_dataset(name, "default" if "default" in judged else judged[0])
+        if set(TEXTS) <= set(configs):
+            parts = {part: datasets.load_dataset(name, part) for part in TEXTS}
+            judged = [part for part in (*CONFIGS, *configs) if part in configs and part not in parts]
+            grades = datasets.load_dataset(name, judged[0])
         else:
             parts, grades = {}, datasets.load_dataset(name)
     except Exception as error:  # every way in which a hub, a network or a script of loading can fail
         problem = f"no data set '{name}' could be had: {type(error).__name__}: {error}"
         fix = "check the name and the network; of a private one, log in with: hf auth login"
         raise DataError("E3027", problem, fix=fix) from error
-    rows = grades[_one_of(list(grades), choices.split, path)]
+    split = _one_of(list(grades), choices.split, path)
     if not parts:
-        _take(path, rows, gathering, choices)
+        _take(path, grades[split], gathering, choices)
         return
-    texts = {part: found[_one_of(list(found), "", path)] for part, found in parts.items()}
-    _take_retrieval(path, texts, rows, gathering)
+    texts = [found[_same_or_only(list(found), split, path)] for found in parts.values()]
+    rows = [_numbered(table, path, gathering.quarantine) for table in (*texts, grades[split])]
+    _take_retrieval(path, rows, gathering)
 
 
-def _take_retrieval(path: Path, texts: Mapping[str, Any], rows: Any, gathering: Gathering) -> None:
-    """Three tables, as MTEB and BEIR keep them on the Hub."""
+def _same_or_only(splits: Sequence[str], wanted: str, path: Path) -> str:
+    """As MTEB takes it: the texts of the judgements' own split, else those of the only one."""
+    return wanted if wanted in splits else _one_of(splits, "", path)
+
+
+def _take_retrieval(path: Path, tables: Sequence[Iterable[Row]], gathering: Gathering) -> None:
+    """Passages, queries and judgements, as MTEB and BEIR keep them on the Hub."""
 
     def use_doc(row: Mapping[str, Any]) -> None:
         gathering.doc(row.get("text"), _id(row), title=row.get("title"))
@@ -106,8 +139,8 @@ def _take_retrieval(path: Path, texts: Mapping[str, Any], rows: Any, gathering: 
             raise ValueError(f"no query '{query_id}', or no doc '{doc_id}' in the corpus")
         gathering.judge(Opinion(query_id, doc_id, gathering.grade(row.get("score"))))
 
-    for rows_of, use in ((texts["corpus"], use_doc), (texts["queries"], use_query), (rows, use_grade)):
-        gathering.take(path, _numbered(rows_of, path, gathering.quarantine), use)
+    for rows, use in zip(tables, (use_doc, use_query, use_grade), strict=True):
+        gathering.take(path, rows, use)
 
 
 def _id(row: Mapping[str, Any]) -> str:
@@ -119,7 +152,7 @@ def _take(path: Path, found: Any, gathering: Gathering, choices: Choices) -> Non
     gather_rows(path, cells, gathering, choices=choices)
 
 
-def _numbered(found: Any, path: Path, quarantine: Quarantine) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _numbered(found: Any, path: Path, quarantine: Quarantine) -> Iterator[Row]:
     for number, row in enumerate(found, start=1):
         quarantine.seen[str(path)] += 1
         yield number, row
@@ -171,4 +204,4 @@ def _is_parquet_folder(look: Look) -> bool:
     return any(name.endswith(".parquet") for name in look.names)
 
 
-HF = Format(_fits, _read, _write)
+HF = Format(_fits, _read, _write, trains=True)

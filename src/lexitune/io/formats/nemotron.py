@@ -139,4 +139,4 @@ def _fits(look: Look) -> bool:
     return look.kind in ("json", "jsonl") and {"corpus", "data"} <= set(look.names)
 
 
-NEMOTRON = Format(_fits, _read, _write)
+NEMOTRON = Format(_fits, _read, _write, trains=True)

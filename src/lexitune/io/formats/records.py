@@ -115,11 +115,13 @@ class Format:
         fits: Whether a look says that it is this one.
         read: `read(path, quarantine, *, choices)`; None: it is only written.
         write: `write(path, labelled, *, split)`, which gives back what the format could not hold, in sentences.
+        trains: It is for training, with wrong passages that nobody has to have judged: mined ones may stand in it.
     """
 
     fits: Callable[[Look], bool]
     read: Callable[..., Labelled] | None
     write: Callable[..., list[str]]
+    trains: bool = False
 
 
 def tidy(value: object) -> str:

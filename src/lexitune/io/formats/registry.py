@@ -22,6 +22,7 @@ FORMATS = Registry(
     {
         # In the order in which a look is compared: what needs more to fit comes first.
         "nemotron": f"{HERE}.nemotron:NEMOTRON",
+        "nemotron-sdg": f"{HERE}.nemotron_sdg:NEMOTRON_SDG",
         "hf": f"{HERE}.hub:HF",
         "beir": f"{HERE}.beir_folder:BEIR",
         "flag-eval": f"{HERE}.flag:FLAG_EVAL",
@@ -29,6 +30,7 @@ FORMATS = Registry(
         "labelstudio": f"{HERE}.labelstudio:LABELSTUDIO",
         "quepid": f"{HERE}.quepid:QUEPID",
         "flag": f"{HERE}.flag:FLAG",
+        "tevatron": f"{HERE}.tevatron:TEVATRON",
         "automodel": f"{HERE}.automodel:AUTOMODEL",
         "st": f"{HERE}.triplets:ST",
         "trec": f"{HERE}.trec_folder:TREC",

@@ -169,4 +169,4 @@ def is_triplets(look: Look) -> bool:
     return {"anchor", "positive"} <= {name.lower() for name in look.names}
 
 
-ST = Format(lambda look: look.kind in ("table", "jsonl", "parquet") and is_triplets(look), _read, _write)
+ST = Format(lambda look: look.kind in ("table", "jsonl", "parquet") and is_triplets(look), _read, _write, trains=True)

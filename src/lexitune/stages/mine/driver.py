@@ -12,6 +12,7 @@ from lexitune.errors import UsageError
 from lexitune.fingerprint import hash_file, hash_json
 from lexitune.io.atomic import replace_text
 from lexitune.io.dataset import open_data, read_record
+from lexitune.io.examples import examples_path
 from lexitune.io.workspace import Meta, Workspace, is_finished, read_meta, write_meta
 from lexitune.models.options import ModelOptions
 from lexitune.settings import did_you_mean
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
     from lexitune.models.reranker import Reranker
 
-__all__ = ["MineReport", "examples_path", "negatives_path", "report_path", "run"]
+__all__ = ["MineReport", "negatives_path", "report_path", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,6 @@ def run(
     if len(found.suspects):
         talk.say(f"mine: suspects for an expert to label, the most suspect first: {paths[2]}")
     return _read(report, paths)
-
-
-def examples_path(workspace: Workspace) -> Path:
-    """Where the training examples lie."""
-    return workspace.root / "examples.parquet"
 
 
 def negatives_path(workspace: Workspace) -> Path:
