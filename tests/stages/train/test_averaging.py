@@ -8,7 +8,8 @@ from tests.stages.train.watching import listen
 from lexitune.errors import StageFailed
 from lexitune.models.embedder import Embedder
 from lexitune.models.learning import add_lora
-from lexitune.stages.train.averaging import SHARES, Point, _point, choose, sweep
+from lexitune.stages.train import averaging
+from lexitune.stages.train.averaging import LOWER, SHARES, Point, _point, choose, sweep
 from lexitune.stages.train.dev import DevPlan, make_dev_set
 from lexitune.stages.train.heldout import HeldOut, measure_held_out
 from lexitune.stages.train.mixture import Mixture
@@ -67,6 +68,19 @@ def test_a_training_that_changed_nothing_has_a_flat_curve(tiny: Embedder, dev: H
     assert [point.share for point in points] == [0.0, *SHARES]
     assert {(point.dev, point.behind, point.general, point.lost) for point in points} == {(stock, 0.0, stock, 0.0)}
     assert all(torch.equal(one, now) for one, now in zip(trained, mixture.parameters, strict=True))
+
+
+def test_shares_below_a_half_are_looked_at_where_general_text_loses_much(
+    tiny: Embedder, dev: HeldOut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixture, most = Mixture(tiny.network), averaging.MOST_LOSS
+    shares = {}
+    for name, borne in (("much", most), ("nothing", -1.0)):  # nothing is changed: the loss is 0
+        monkeypatch.setattr(averaging, "MOST_LOSS", borne)
+        shares[name] = [point.share for point in sweep(tiny, mixture, dev=dev, general=dev, step=5, talk=listen())]
+
+    assert shares["much"] == [0.0, *SHARES]
+    assert shares["nothing"] == [0.0, *sorted(LOWER), *SHARES]
 
 
 def test_the_ends_are_measured_and_what_lies_between_is_near_what_real_weights_reach(
@@ -163,6 +177,17 @@ def test_where_every_share_collapses_the_training_has(
         ("of equally near ones the lower", [(0.6, 0.6, 0.2, 0.0), (0.7, 0.6, 1.2, 0.0), (0.8, 0.6, 0.0, 0.0)], 0.6),
         ("more than two points of general text are too much", [(0.5, 0.6, 0.5, 0.019), (0.7, 0.6, 0.0, 0.021)], 0.5),
         ("if each loses more, the least", [(0.5, 0.6, 0.5, 0.03), (0.7, 0.6, 0.0, 0.04)], 0.5),
+        (
+            "a share below a half where all others lose more",
+            [(0.2, 0.53, 5.0, 0.01), (0.3, 0.54, 4.0, 0.02), (0.4, 0.55, 3.0, 0.021), (0.5, 0.6, 0.0, 0.03)],
+            0.3,
+        ),
+        (
+            "the least of all where even that is too much",
+            [(0.2, 0.53, 5.0, 0.03), (0.3, 0.54, 4.0, 0.04), (0.5, 0.6, 0.0, 0.05)],
+            0.2,
+        ),
+        ("one behind that is safe before one that is not", [(0.5, 0.6, 1.5, 0.01), (0.7, 0.7, 0.0, 0.03)], 0.5),
         ("without general text dev alone decides", [(0.5, 0.6, 0.0, None), (0.7, 0.6, 0.5, None)], 0.7),
         ("stock is no choice, though it is better", [(0.5, 0.1, 0.0, 0.0)], 0.5),
     ],

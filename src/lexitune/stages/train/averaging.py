@@ -41,6 +41,9 @@ SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 gave up too much of what was learnt (docs/decisions.md).
 """
 
+LOWER = (0.4, 0.3, 0.2)
+"""Shares that are looked at where general text shows too large a loss at all others."""
+
 ENDS = 2
 """Encodings of dev and of general text that a sweep takes: by the stock model, and by the trained one."""
 
@@ -105,7 +108,9 @@ def sweep(model: Embedder, mixture: Mixture, *, dev: HeldOut, general: HeldOut, 
     on_dev, on_general = partial(between, dev, dev_0, dev_1), partial(between, general, general_0, general_1)
     stock = _read_by_stock(on_general, talk)
     dev_values, general_values, collapse = {0.0: on_dev(0.0)}, {0.0: stock}, None
-    for share in SHARES:
+    for share in (*SHARES, *LOWER):
+        if share in LOWER and (stock is None or any(_is_safe(stock, general_values[one]) for one in dev_values if one)):
+            continue
         try:
             found = on_dev(share), None if stock is None else on_general(share)
         except StageFailed as error:
@@ -116,7 +121,13 @@ def sweep(model: Embedder, mixture: Mixture, *, dev: HeldOut, general: HeldOut, 
     if len(dev_values) == 1 and collapse is not None:
         raise collapse
     best = max((values for share, values in dev_values.items() if share > 0), key=lambda values: float(values.mean()))
-    return [_point(share, values, best, general_values[share], stock) for share, values in dev_values.items()]
+    return [_point(share, dev_values[share], best, general_values[share], stock) for share in sorted(dev_values)]
+
+
+def _is_safe(stock: Values, general: Values | None) -> bool:
+    """Whether general text does not show a loss of more than is borne."""
+    loss, error = mean_and_error(stock - (stock if general is None else general))
+    return loss - error <= MOST_LOSS
 
 
 def _point(share: float, dev: Values, best: Values, general: Values | None, stock: Values | None) -> Point:
@@ -180,7 +191,8 @@ def choose(points: Sequence[Point]) -> Point:
 
     A few hundred dev queries tell neighbours on the curve apart by chance alone. So of the shares that lie within one
     standard error of the best on dev, and for which general text does not show a loss of more than two points, the one
-    nearest to the usual is taken; where it shows that for all of them, the one that loses least.
+    nearest to the usual is taken. Where it shows that for all of them, it is the best on dev of all that lose no more,
+    also of those below a half; where there is none, the one that loses least.
 
     Args:
         points: Of stock, then of each share.
@@ -192,8 +204,10 @@ def choose(points: Sequence[Point]) -> Point:
         >>> choose([near, Point(0.7, 0.59, 0.5, 0.86, 0.035), Point(1.0, 0.60, 0.0, 0.80, 0.09)]).share
         0.5
     """
-    alike = [point for point in points if point.share > 0 and point.behind <= 1 + ROUNDING]
-    safe = [point for point in alike if (point.lost or 0.0) <= MOST_LOSS]
-    if not safe:
-        return min(alike, key=lambda one: (one.lost or 0.0, one.share))
-    return min(safe, key=lambda one: (round(abs(one.share - USUAL), 9), one.share))
+    tuned = [point for point in points if point.share > 0]
+    borne = [point for point in tuned if (point.lost or 0.0) <= MOST_LOSS]
+    if alike := [point for point in borne if point.behind <= 1 + ROUNDING]:
+        return min(alike, key=lambda one: (round(abs(one.share - USUAL), 9), one.share))
+    if borne:
+        return min(borne, key=lambda one: (one.behind, one.share))
+    return min(tuned, key=lambda one: (one.lost or 0.0, one.share))
