@@ -109,6 +109,7 @@ CODES = {
     "E3015": "positions that count both ways",
     "E3016": "a collection's name that is taken",
     "E3017": "too little to tell one source from another",
+    "E3018": "a data set older than what was collected",
     # E302x  other people's files
     "E3021": "a cell of a workbook that lost what it held",
     "E3022": "a format that cannot be told",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from tests.heard import Heard
 
 from lexitune.errors import DataError
-from lexitune.io.judgements import Collection, write_collection
+from lexitune.fingerprint import hash_file
+from lexitune.io.judgements import Collection, read_collection, write_collection
 from lexitune.io.options import DataOptions
 from lexitune.io.workspace import Meta, Workspace
 from lexitune.models.options import ModelOptions
@@ -18,9 +20,9 @@ from lexitune.pipeline import ablation
 from lexitune.pipeline.ablation import ablate, make_trials
 from lexitune.pipeline.passing import passing_model
 from lexitune.pipeline.pylib import as_dataset_parts, documented_functions, library_folder
-from lexitune.sources.dataset import Gathered
+from lexitune.sources.dataset import Gathered, build_data
 from lexitune.stages.train.options import TrainOptions
-from lexitune.types import Doc, Judgement, Query
+from lexitune.types import Dataset, Doc, Judgement, Query
 
 SECTIONS = {
     "data": DataOptions(dev_share=0.4, test_share=0.1),
@@ -42,6 +44,7 @@ def collected(tmp_path: Path) -> Workspace:
     for name, judged in (("human", right), ("shop", clicks)):
         asked = {one.query_id: queries[one.query_id] for one in judged}
         write_collection(workspace, name, Collection(judged, asked, docs), Meta(f"collect {name}", {}, {}))
+    build_data(workspace, options=SECTIONS["data"])
     return workspace
 
 
@@ -85,11 +88,77 @@ def test_what_was_measured_before_a_kill_is_not_measured_again(
     assert len(begun) == 2 + 2  # one was done, one was cut off: two are left
 
 
+def collect(workspace: Workspace, name: str, judged: list[Judgement]) -> None:
+    queries = {one.query_id: Query(one.query_id, f"{name} asks about {one.query_id}") for one in judged}
+    write_collection(workspace, name, Collection(judged, queries), Meta(f"collect {name}", {}, {}))
+
+
 def test_one_source_has_nothing_to_be_compared_with(collected: Workspace) -> None:
     (collected.collected / "shop" / "meta.json").unlink()
+    build_data(collected, options=SECTIONS["data"])
 
     with pytest.raises(DataError, match="nothing to compare: 1 collections"):
         ablate(collected, pairs=None, sections=SECTIONS, talk=Heard())
+
+
+def test_a_source_that_nothing_can_be_trained_on_is_left_out_before_anything_is_trained(
+    collected: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (collected.collected / "shop" / "meta.json").unlink()
+    doc_id = read_collection(collected, "human").judgements[0].doc_id
+    collect(collected, "tiny", [Judgement("t1", doc_id, 1, "click:tiny")])
+    build_data(collected, options=SECTIONS["data"])
+    monkeypatch.setattr(ablation, "passing_model", None)  # to call it would fail
+    talk = Heard()
+
+    with pytest.raises(DataError, match="nothing to compare: 1 collections"):
+        ablate(collected, pairs=None, sections=SECTIONS, talk=talk)
+
+    assert any(line.startswith("ablate: tiny is left out: all 1 training pairs") for line in talk.lines)
+
+
+def test_what_was_collected_since_is_resolved_first(collected: Workspace) -> None:
+    collect(collected, "late", [Judgement("l1", "d1", 1, "click:late")])
+
+    with pytest.raises(DataError) as caught:
+        ablate(collected, pairs=None, sections=SECTIONS, talk=Heard())
+
+    assert caught.value.code == "E3018"
+    rmtree(collected.collected / "data")
+    with pytest.raises(DataError) as caught:
+        ablate(collected, pairs=None, sections=SECTIONS, talk=Heard())
+    assert caught.value.code == "E3009"
+
+
+def test_the_data_set_stays_as_it_was_resolved(collected: Workspace) -> None:
+    before = hash_file(collected.collected / "data" / "corpus.jsonl")
+    (collected.collected / "human" / "corpus.jsonl").unlink()  # as if the passages had come by --corpus
+    (collected.collected / "shop" / "corpus.jsonl").unlink()
+
+    found = ablate(collected, pairs=20, sections=SECTIONS, talk=Heard())
+
+    assert [one.pairs for one in found.trained] == [20, 20, 40]
+    assert hash_file(collected.collected / "data" / "corpus.jsonl") == before
+
+
+def test_too_few_dev_queries_name_the_share_that_suffices(collected: Workspace) -> None:
+    build_data(collected, options=DataOptions())
+
+    with pytest.raises(DataError) as caught:
+        ablate(collected, pairs=None, sections=SECTIONS, talk=Heard())
+
+    assert caught.value.code == "E3017"
+    assert caught.value.fix == "lexitune collect resolve --dev-share 0.28"
+
+
+def test_other_permissions_are_measured_anew(tmp_path: Path) -> None:
+    def kept(tenant: str, /, **wanted: str) -> Path:
+        docs = [Doc("d1", "text", metadata={"tenant": tenant})]
+        data = Dataset(docs, {"q1": Query("q1", "?", metadata={"filter": wanted})}, {"dev": {"q1": {"d1": 1}}})
+        return ablation._Kept.of(tmp_path, {"tune": "1"}, data).path
+
+    assert kept("a", tenant="a") != kept("b", tenant="a") != kept("b", tenant="b")
+    assert kept("a") == kept("b")  # without a filter nobody looks at them
 
 
 def gathered(**judgements: list[Judgement]) -> Gathered:

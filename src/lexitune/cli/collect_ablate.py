@@ -25,7 +25,7 @@ def run(call: Call) -> Result:
     Models are thrown away; dev queries tell them apart, which no tune has seen. Killed, the same call goes on.
 
     \b
-    lexitune collect ablate --corpus corpus.jsonl
+    lexitune collect ablate                    after lexitune collect resolve
     lexitune collect ablate --pairs 1000       what a pair of each is worth
     """
     workspace = call.workspace_or_new()
@@ -65,7 +65,9 @@ def _points(gain: Interval) -> str:
 
 def _held_out(found: Ablation) -> str:
     who = "experts judged" if found.held_out == "experts" else "come from all sources, whose bias they share"
-    return f"By recall@10 of {found.stock.n:,} dev queries, which {who}; each interval is for itself."
+    return (
+        f"By recall@10 of {found.stock.n:,} dev queries, which {who}. One tune each: another --train-seed may differ."
+    )
 
 
 pairs = click.Option(

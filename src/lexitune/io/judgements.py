@@ -24,6 +24,7 @@ from lexitune.io.workspace import Meta, Workspace, is_finished, read_meta, write
 from lexitune.types import Doc, Judgement, Query, Talk
 
 __all__ = [
+    "DATA",
     "Collection",
     "Inputs",
     "begin_collection",
@@ -37,6 +38,7 @@ __all__ = [
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 DATA = "data"  # the folder that `collect resolve` writes beside the collections
+RESERVED = (DATA, "all")  # what `collect ablate` calls all of them
 KINDS = {"relevance": int, "weight": float, "count": int}
 
 
@@ -74,7 +76,7 @@ def is_collected(workspace: Workspace, name: str, *, inputs: Mapping[str, str], 
     Raises:
         DataError: The name cannot be one.
     """
-    if not NAME.fullmatch(name) or name == DATA:
+    if not NAME.fullmatch(name) or name in RESERVED:
         fix = "small letters, digits, - and _: --name shop-2026"
         raise DataError("E3016", f"a collection cannot be called '{name}'", fix=fix)
     return is_finished(workspace.collected / name, stage=f"collect {name}", inputs=inputs, options=options)

@@ -7,9 +7,12 @@ each query's recall was is kept, so that the same call goes on where it was cut 
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,7 @@ from numpy.typing import NDArray
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_json
 from lexitune.io.atomic import replace_text
+from lexitune.io.judgements import DATA
 from lexitune.io.workspace import Workspace
 from lexitune.metrics.grades import count_pairs
 from lexitune.metrics.measures import measure_hits, parse_measures
@@ -29,11 +33,11 @@ from lexitune.models.options import ModelOptions
 from lexitune.pipeline.data import read
 from lexitune.pipeline.passing import measure_pace, passing_model
 from lexitune.search.exact import exact_search
-from lexitune.search.filters import allowed_docs
-from lexitune.sources.dataset import Gathered, build_data
+from lexitune.search.filters import allowed_docs, read_filter
+from lexitune.sources.dataset import Gathered, gather_resolved
 from lexitune.sources.resolve import resolve
 from lexitune.stages.train.options import TrainOptions
-from lexitune.stages.train.training import hash_data, plan_training
+from lexitune.stages.train.training import Plan, hash_data, plan_training
 from lexitune.types import Dataset, Qrels, Talk
 
 if TYPE_CHECKING:
@@ -45,6 +49,7 @@ ALL = "all"
 (RECALL,) = parse_measures("R@10")
 DEPTH = 10
 FEWEST_QUERIES = 50  # held out: with fewer, no interval of a source is narrower than what sources earn
+MOST_DEV = 0.6  # of the judged queries: beyond, too few are left to train on
 
 Floats = NDArray[np.float64]
 
@@ -96,42 +101,66 @@ class Ablation:
 def ablate(workspace: Workspace, *, pairs: int | None, sections: Mapping[str, Any], talk: Talk) -> Ablation:
     """Tune on each collection of a workspace, on all, and on all but each, and compare what they find.
 
+    It takes passages and splits from the data set that `collect resolve` made of them, and leaves it as it is.
+
     Args:
         pairs: At most so many right pairs of each collection, drawn by seed; None: all there are. With equal numbers
             the answer is about what a pair of each is worth.
         sections: Options of `data`, `model` and `train`.
 
     Raises:
-        DataError: There are not two collections to tell apart, too few dev queries, or data that `collect resolve`
-            would not take either.
+        DataError: They were not resolved since, there are not two to tell apart, or too few dev queries.
         LexituneError: As training raises it.
     """
     own: TrainOptions = sections["train"]
     with workspace.lock():
-        corpus = sections["data"].corpus
-        built = build_data(workspace, corpus=Path(corpus) if corpus else None, options=sections["data"], talk=talk)
-        data = read(built.folder, options=replace(sections["data"], corpus=None))
-        trials = make_trials(built.gathered, data.qrels["train"], pairs=pairs, seed=own.seed)
-        sources, asked = {source for one in trials for source in one.sources}, len(data.qrels["dev"])
-        for name in sorted(set(built.gathered.judgements) - sources):
-            talk.say(f"ablate: {name} is left out: no pair of it is to be trained on")
-        if len(sources) < 2 or asked < FEWEST_QUERIES:
-            raise DataError(
-                "E3017",
-                f"nothing to compare: {len(sources)} collections with train pairs, {asked} dev queries",
-                fix=f"collect from two sources or more, and judge enough for {FEWEST_QUERIES} dev queries",
-            )
+        gathered, by_experts = gather_resolved(workspace, options=sections["data"])
+        data = read(workspace.collected / DATA, options=sections["data"])
+        _refuse_few_queries(len(data.qrels["dev"]), gathered, by_experts=by_experts)
         model = load(options=sections["model"], talk=talk)
-        found = compare_trials(
-            data,
-            model,
-            trials,
-            options=own,
-            loading=sections["model"],
-            folder=workspace.reports / "ablation",
-            talk=talk,
+        trials = _fit_trials(data, gathered, model, pairs=pairs, options=own, talk=talk)
+        folder = workspace.reports / "ablation"
+        found = compare_trials(data, model, trials, options=own, loading=sections["model"], folder=folder, talk=talk)
+    return replace(found, held_out="experts" if by_experts else ALL)
+
+
+def _refuse_few_queries(asked: int, gathered: Gathered, *, by_experts: bool) -> None:
+    if asked >= FEWEST_QUERIES:
+        return
+    kinds = resolve(chain.from_iterable(gathered.judgements.values()), gathered.queries).kinds
+    judged = sum(kind == "expert" for kind in kinds.values()) if by_experts else len(kinds)
+    share = math.ceil(110 * FEWEST_QUERIES / max(1, judged)) / 100  # what belongs together is not cut: a tenth more
+    hold_out = f"lexitune collect {'resolve' if by_experts else 'ablate'} --dev-share {share:g}"
+    judge = f"judge more queries, {2 * FEWEST_QUERIES} or more: lexitune collect pairs FILE"
+    raise DataError(
+        "E3017",
+        f"{asked} dev queries are too few to tell sources apart: {FEWEST_QUERIES} are needed",
+        fix=hold_out if share <= MOST_DEV else judge,
+    )
+
+
+def _fit_trials(
+    data: Dataset, gathered: Gathered, model: Embedder, *, pairs: int | None, options: TrainOptions, talk: Talk
+) -> list[Trial]:
+    """The trials of all collections that can be trained on alone; the others are told."""
+    trials = make_trials(gathered, data.qrels["train"], pairs=pairs, seed=options.seed)
+    alone = {one.name: one for one in trials if len(one.sources) == 1}
+    unfit = {name: "no pair of it is to be trained on" for name in gathered.judgements if name not in alone}
+    for name, one in alone.items():
+        try:
+            _plan(data, model, one, options)
+        except DataError as error:
+            unfit[name] = error.problem
+    for name, why in sorted(unfit.items()):
+        talk.say(f"ablate: {name} is left out: {why}")
+    left = {name: judged for name, judged in gathered.judgements.items() if name not in unfit}
+    if len(left) < 2:
+        raise DataError(
+            "E3017",
+            f"nothing to compare: {len(left)} collections that can be trained on",
+            fix="collect from another source: lexitune collect logs, traces, docs or pairs, then resolve",
         )
-    return replace(found, held_out=ALL if "all" in built.splits else "experts")
+    return make_trials(replace(gathered, judgements=left), data.qrels["train"], pairs=pairs, seed=options.seed)
 
 
 def make_trials(gathered: Gathered, train: Qrels, *, pairs: int | None, seed: int) -> list[Trial]:
@@ -184,59 +213,62 @@ def compare_trials(
         model: The stock model; `loading` is how it was loaded.
         folder: Keeps each query's recall, by all that a tune is made of.
     """
-    pace = measure_pace(data, model, options)
-    seconds = sum(pace.training(count_pairs(one.train)) + pace.doc * len(data.docs) for one in trials)
-    minutes = max(1, round(seconds / 60))
-    talk.say(f"ablate: {len(trials)} tunes, each ranking {len(data.docs):,} passages: about {minutes} min here")
-    stock = {**hash_data(data), "model": model.fingerprint}
-    before = _kept(folder, stock, lambda: _recall(model, data, talk))
+    stock = _Kept.of(folder, {**hash_data(data), "model": model.fingerprint}, data)
+    plans = [_plan(data, model, one, options) for one in trials]
+    kept = [_Kept.of(folder, {"tune": plan.hash, "dev": hash_data(data)["dev"]}, data) for plan in plans]
+    left = [one for one, there in zip(trials, kept, strict=True) if not there.path.exists()]
+    if left:
+        pace = measure_pace(data, model, options)
+        seconds = sum(pace.training(count_pairs(one.train)) for one in left) + pace.doc * len(data.docs) * len(left)
+        minutes = max(1, round(seconds / 60))
+        talk.say(f"ablate: {len(left)} tunes, each ranking {len(data.docs):,} passages: about {minutes} min here")
+    before = stock.get(lambda: _recall(model, data, talk))
     after = {}
-    for number, one in enumerate(trials):
+    for number, (one, plan, there) in enumerate(zip(trials, plans, kept, strict=True)):
         talk.progress("ablate", number, len(trials), one.name)
-        after[one.name] = _found(data, model, one, options=options, loading=loading, folder=folder, talk=talk)
+        tune = partial(_tune, plan, data, model, loading=loading, folder=folder, talk=talk)
+        after[one.sources] = there.get(tune)
     talk.progress("ablate", len(trials), len(trials))
     trained = tuple(
-        Trained(one.name, count_pairs(one.train), mean_interval(after[one.name]), t_interval(after[one.name] - before))
-        for one in trials
+        Trained(one.name, count_pairs(one.train), mean_interval(found), t_interval(found - before))
+        for one, found in zip(trials, map(after.__getitem__, (one.sources for one in trials)), strict=True)
     )
-    by_sources = {one.sources: after[one.name] for one in trials}
-    whole = max(by_sources, key=len)
-    earned = {
-        name: t_interval(by_sources[whole] - by_sources[whole - {name}]) for name in sorted(whole) if len(whole) > 1
-    }
+    whole = max(after, key=len)
+    earned = {name: t_interval(after[whole] - after[whole - {name}]) for name in sorted(whole) if len(whole) > 1}
     return Ablation(mean_interval(before), trained, earned)
 
 
-def _found(
-    data: Dataset,
-    model: Embedder,
-    trial: Trial,
-    *,
-    options: TrainOptions,
-    loading: ModelOptions,
-    folder: Path,
-    talk: Talk,
-) -> Floats:
-    """Each dev query's recall after this tune: as it was kept, or as it is now measured."""
+def _plan(data: Dataset, model: Embedder, trial: Trial, options: TrainOptions) -> Plan:
+    """Of a training that sees no dev query."""
     blind = replace(data, qrels={"train": trial.train})
-    plan = plan_training(blind, model=model, weights=trial.weights, options=options)
-
-    def tune() -> Floats:
-        with passing_model(plan, model, loading=loading, root=folder, talk=talk) as tuned:
-            return _recall(tuned, data, talk)
-
-    return _kept(folder, {"tune": plan.hash, "dev": hash_data(data)["dev"]}, tune)
+    return plan_training(blind, model=model, weights=trial.weights, options=options)
 
 
-def _kept(folder: Path, made_of: Mapping[str, str], make: Callable[[], Floats]) -> Floats:
-    """What was measured before of the same things, or is now."""
-    path = folder / f"{hash_json(dict(made_of))[:16]}.json"
-    if path.exists():
-        return np.array(json.loads(path.read_text(encoding="utf-8")), np.float64)
-    folder.mkdir(parents=True, exist_ok=True)
-    found = make()
-    replace_text(path, json.dumps(found.tolist()) + "\n")
-    return found
+def _tune(plan: Plan, data: Dataset, model: Embedder, *, loading: ModelOptions, folder: Path, talk: Talk) -> Floats:
+    with passing_model(plan, model, loading=loading, root=folder, talk=talk) as tuned:
+        return _recall(tuned, data, talk)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """Each dev query's recall, in a file that is named by all that it was measured of."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, folder: Path, made_of: Mapping[str, str], data: Dataset) -> _Kept:
+        folder.mkdir(parents=True, exist_ok=True)
+        asked = [data.queries[query_id] for query_id in sorted(data.qrels["dev"])]
+        seen = [dict(one.metadata) for one in (*asked, *data.docs)] if any(map(read_filter, asked)) else []
+        return cls(folder / f"{hash_json([dict(made_of), seen])[:16]}.json")
+
+    def get(self, measure: Callable[[], Floats]) -> Floats:
+        """As it was measured before, or is now."""
+        if self.path.exists():
+            return np.array(json.loads(self.path.read_text(encoding="utf-8")), np.float64)
+        found = measure()
+        replace_text(self.path, json.dumps(found.tolist()) + "\n")
+        return found
 
 
 def _recall(model: Embedder, data: Dataset, talk: Talk) -> Floats:

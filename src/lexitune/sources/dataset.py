@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,10 @@ from itertools import chain
 from pathlib import Path
 
 from lexitune.errors import DataError
+from lexitune.fingerprint import hash_file
+from lexitune.io.atomic import replace_text
 from lexitune.io.beir import read_docs, write_docs, write_qrels, write_queries
-from lexitune.io.judgements import collections, read_collection
+from lexitune.io.judgements import DATA, collections, read_collection
 from lexitune.io.options import DataOptions
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.weights import write_weights
@@ -20,10 +23,11 @@ from lexitune.sources.resolve import Resolved, resolve
 from lexitune.splits.grouped import families_of, split_by_group
 from lexitune.types import Doc, Judgement, Qrels, Query, Silent, Talk
 
-__all__ = ["Built", "Gathered", "build_data", "gather"]
+__all__ = ["Built", "Gathered", "build_data", "gather", "gather_resolved"]
 
 ENOUGH = 50  # queries that experts judged: with fewer the held-out sets come from all sources
 SHOWN = 3
+SOURCES = "sources.json"  # what the data set was made of
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +95,27 @@ def gather(workspace: Workspace, *, corpus: Path | None, options: DataOptions) -
     return Gathered(known, queries, list(docs.values()), len(lost))
 
 
+def gather_resolved(workspace: Workspace, *, options: DataOptions) -> tuple[Gathered, bool]:
+    """What `build_data` made its data set of, and whether dev and test are experts' alone.
+
+    Raises:
+        DataError: It was not called, or not since something was collected anew.
+    """
+    folder, fix = workspace.collected / DATA, "lexitune collect resolve, with --corpus where the passages are elsewhere"
+    record = folder / SOURCES
+    if not record.exists():
+        raise DataError("E3009", f"no data set was made of {workspace.collected}", fix=fix)
+    if json.loads(record.read_text(encoding="utf-8")) != _sources(workspace):
+        raise DataError("E3018", f"{folder} is older than what was collected", fix=fix)
+    found = gather(workspace, corpus=folder / "corpus.jsonl", options=options)
+    return found, not (folder / "qrels" / "all.tsv").exists()
+
+
+def _sources(workspace: Workspace) -> dict[str, str]:
+    """The hash of each collection's judgements."""
+    return {name: hash_file(workspace.collected / name / "judgements.jsonl") for name, _ in collections(workspace)}
+
+
 def build_data(
     workspace: Workspace,
     *,
@@ -116,7 +141,8 @@ def build_data(
         found = gather(workspace, corpus=corpus, options=options)
         resolved = resolve(chain.from_iterable(found.judgements.values()), found.queries)
         splits = _split(resolved, found.docs, options)
-        folder = _write(workspace.collected / "data", resolved, found.docs, splits)
+        folder = _write(workspace.collected / DATA, resolved, found.docs, splits)
+        replace_text(folder / SOURCES, json.dumps(_sources(workspace), indent=1) + "\n")
     built = Built(folder, found, resolved, {name: len(split) for name, split in splits.items()})
     for line in _tell(built):
         talk.say(f"collect: {line}")

@@ -100,7 +100,7 @@ def test_another_log_stands_beside_the_first(desk: Path) -> None:
     assert [name for name, _ in collections(Workspace(desk / "lexitune-work"))] == ["clicks", "shop-2026"]
 
 
-@pytest.mark.parametrize("name", ["data", "../up", "A b"])
+@pytest.mark.parametrize("name", ["data", "all", "../up", "A b"])
 def test_a_name_that_can_be_none_is_refused(desk: Path, name: str) -> None:
     result = call("logs", "queries.ndjson", "events.ndjson", "--name", name)
 

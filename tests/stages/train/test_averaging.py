@@ -153,15 +153,15 @@ def test_a_query_that_is_lost_is_no_more_than_one_standard_error() -> None:
     assert _point(0.6, 0.5 * best, best, None, None).behind > 1e9  # behind with every query
 
 
-def test_where_every_share_collapses_the_training_has(
+def test_where_every_share_from_a_half_on_collapses_the_training_has(
     tiny: Embedder, dev: HeldOut, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def measure(*given: object, step: int) -> np.ndarray:
-        if step:
+    def between(held_out: HeldOut, stock: object, trained: object, share: float, **_: object) -> np.ndarray:
+        if share >= 0.5:
             raise StageFailed("E1202", "after step 5 the model has collapsed", fix="train with a lower rate")
         return np.ones(8)
 
-    monkeypatch.setattr("lexitune.stages.train.averaging.values_of_vectors", measure)
+    monkeypatch.setattr("lexitune.stages.train.averaging._between", between)
 
     with pytest.raises(StageFailed) as caught:
         sweep(tiny, Mixture(tiny.network), dev=dev, general=dev, step=5, talk=listen())

@@ -37,8 +37,8 @@ USUAL = 0.7
 """Share at which dev ranks the checkpoints, and which is taken unless dev or general text speaks against it."""
 
 SHARES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-"""Shares of the trained weights that are looked at; 0, the stock model, stands beside them. Less than half of the way
-gave up too much of what was learnt (docs/decisions.md).
+"""Shares of the trained weights that are looked at first; 0, the stock model, stands beside them. Less than half of the
+way gives up much of what was learnt (docs/decisions.md).
 """
 
 LOWER = (0.4, 0.3, 0.2)
@@ -109,8 +109,12 @@ def sweep(model: Embedder, mixture: Mixture, *, dev: HeldOut, general: HeldOut, 
     stock = _read_by_stock(on_general, talk)
     dev_values, general_values, collapse = {0.0: on_dev(0.0)}, {0.0: stock}, None
     for share in (*SHARES, *LOWER):
-        if share in LOWER and (stock is None or any(_is_safe(stock, general_values[one]) for one in dev_values if one)):
-            continue
+        if share in LOWER and (
+            stock is None
+            or len(dev_values) == 1  # all collapsed
+            or any(_is_safe(stock, general_values[one]) for one in dev_values if one)
+        ):
+            break
         try:
             found = on_dev(share), None if stock is None else on_general(share)
         except StageFailed as error:
