@@ -48,12 +48,12 @@ def record(*pairs: tuple[str, list[int], float], **more: Any) -> dict[str, Any]:
 PAIRS = [("why?", [1, 2], 9.0), ("what?", [2], 7.0)]
 
 
-@pytest.mark.parametrize("file", ["a.jsonl", "a.json", "one.json", "a.parquet", "generated_batch0.json"])
+@pytest.mark.parametrize("file", ["a.jsonl", "a.json", "one.json", "a.parquet", "generated.json", "generated.parquet"])
 def test_synthetic_questions_are_read_whatever_holds_them(tmp_path: Path, file: str) -> None:
     path, rows = tmp_path / file, [record(*PAIRS)]
-    if file == "a.parquet":
+    if path.suffix == ".parquet":
         write_parquet(path, list(rows[0]), rows)
-    elif file == "a.jsonl":
+    elif path.suffix == ".jsonl":
         write_jsonl(path, rows)
     else:
         path.write_text(json.dumps(rows[0] if file == "one.json" else rows, indent=2))
@@ -76,8 +76,9 @@ def test_synthetic_questions_are_read_whatever_holds_them(tmp_path: Path, file: 
             {"qa_evaluations": None},
             "1 records have not as many scores as questions: their questions are left out",
         ),
+        ([("bad?", [1], 9.0)], {"qa_evaluations": {"evaluations": [None]}}, "1 questions have no score: left out"),
     ],
-    ids=["a low score", "no such chunk", "no chunk", "no scores"],
+    ids=["a low score", "no such chunk", "no chunk", "no scores", "no score"],
 )
 def test_questions_that_nvidia_drops_are_left_out_and_counted(
     tmp_path: Path, pairs: list[tuple[str, list[int], float]], more: dict[str, Any], note: str
@@ -86,6 +87,39 @@ def test_questions_that_nvidia_drops_are_left_out_and_counted(
 
     found = read(tmp_path / "a.jsonl", "nemotron-sdg", notes=[note])
 
+    assert [query.text for query in found.queries.values()] == ["why?", "what?"]
+
+
+def scored(score: object) -> dict[str, Any]:
+    return {"qa_evaluations": {"evaluations": [{"overall": {"score": score}}]}}
+
+
+def asked(**facts: Any) -> dict[str, Any]:
+    return {"deduplicated_qa_pairs": [{"question": "bad?", "segment_ids": [1], **facts}]}
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"deduplicated_qa_pairs": ["x"]}, "'x' is no question"),
+        ({"deduplicated_qa_pairs": 3}, "'deduplicated_qa_pairs' is no list"),
+        (asked(segment_ids=3), "'segment_ids' is no list"),
+        (asked(metadata=3), "metadata '3' is no object"),
+        ({"qa_evaluations": {"evaluations": 3}}, "'evaluations' is no list"),
+        ({"qa_evaluations": [1]}, "qa_evaluations '[1]' is no object"),
+        ({"qa_evaluations": {"evaluations": [9.0]}}, "evaluation '9.0' is no object"),
+        ({"qa_evaluations": {"evaluations": [{"overall": 9.0}]}}, "overall '9.0' is no object"),
+        (scored("9"), "the score '9' is no number"),
+        (scored(10**400), f"the score '{str(10**400)[:40]}' is no number"),
+    ],
+)
+def test_a_record_of_another_shape_is_set_aside_alone(tmp_path: Path, more: dict[str, Any], reason: str) -> None:
+    write_jsonl(tmp_path / "a.jsonl", [record(*PAIRS), record(("bad?", [1], 9.0)) | more])
+    quarantine = Quarantine(max_share=0.5)
+
+    found = read_labels(tmp_path / "a.jsonl", "nemotron-sdg", quarantine, choices=Choices())
+
+    assert [(row.line, row.reason) for row in quarantine.rows] == [(2, reason)]
     assert [query.text for query in found.queries.values()] == ["why?", "what?"]
 
 
@@ -98,13 +132,41 @@ def test_chunks_of_a_bundle_are_one_family(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_two_kinds_is_refused(tmp_path: Path) -> None:
-    for name in ("generated.jsonl", "generated.parquet"):
-        (tmp_path / name).touch()
+    write_jsonl(tmp_path / "generated.jsonl", [record(*PAIRS)])
+    (tmp_path / "generated.parquet").touch()
 
     with pytest.raises(DataError) as caught:
         read(tmp_path, "nemotron-sdg")
 
     assert caught.value.code == "E3002"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[{"_id": "g1", "text": "made up"}], [record(*PAIRS)], []],
+    ids=["queries", "questions that sdg made of its corpus", "nothing"],
+)
+def test_a_beir_folder_with_a_file_called_generated_stays_one(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    given = Labelled({"q": Query("q", "x")}, {"d": Doc("d", "a")}, [Opinion("q", "d", 1)])
+    FORMATS.get("beir").write(tmp_path / "b", given, split="train")
+    write_jsonl(tmp_path / "b" / "generated_queries.jsonl", rows)
+    write_parquet(tmp_path / "b" / "examples.parquet", ("query_id",), [{"query_id": "q"}])  # as a workspace has one
+
+    assert triples(read(tmp_path / "b", "beir")) == [("x", "a", 1)]
+
+
+def test_a_split_called_generated_is_a_split(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "generated.parquet", ("anchor", "positive"), [{"anchor": "x", "positive": "a"}])
+
+    assert triples(read(tmp_path, "hf")) == [("x", "a", 1)]
+
+
+def test_a_saved_split_called_generated_is_a_split(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    made = datasets.DatasetDict({"generated": datasets.Dataset.from_dict({"anchor": ["x"], "positive": ["a"]})})
+    made.save_to_disk(str(tmp_path / "s"))
+
+    assert triples(read(tmp_path / "s", "hf")) == [("x", "a", 1)]
 
 
 def test_documents_that_a_question_spans_are_written_as_one_record(tmp_path: Path) -> None:
