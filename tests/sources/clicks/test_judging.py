@@ -100,8 +100,8 @@ def test_what_keeps_a_passage_from_being_right(case: str, options: LogsOptions, 
 
 
 def test_a_passage_far_below_the_best_of_its_query_is_not_right() -> None:
-    # At each rank half of what is shown is clicked at 10 %, so that 30 % of d1 is more than its rank brings.
-    clicks = [(0, 0, 1, 1000, 700), (0, 1, 2, 1000, 300), *((1, 9 + rank, rank, 1000, 100) for rank in (1, 2))]
+    # At each rank half of what is shown is clicked at 1 %, so that 30 % of d1 is more than its rank brings.
+    clicks = [(0, 0, 1, 1000, 700), (0, 1, 2, 1000, 300), *((1, 9 + rank, rank, 1000, 10) for rank in (1, 2))]
 
     def right(least: float) -> set[str]:
         options = LogsOptions(least_of_best=least, correction="position", examination="curve", curve_power=0.0)
