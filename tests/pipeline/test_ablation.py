@@ -24,8 +24,9 @@ from lexitune.sources.dataset import Gathered, build_data
 from lexitune.stages.train.options import TrainOptions
 from lexitune.types import Dataset, Doc, Judgement, Query
 
+SPLIT = DataOptions(dev_share=0.4, test_share=0.1)
 SECTIONS = {
-    "data": DataOptions(dev_share=0.4, test_share=0.1),
+    "data": SPLIT,
     "model": ModelOptions(model="minilm", max_length=16, precision="fp32", device="cpu"),
     "train": TrainOptions(epochs=1),
 }
@@ -44,7 +45,7 @@ def collected(tmp_path: Path) -> Workspace:
     for name, judged in (("human", right), ("shop", clicks)):
         asked = {one.query_id: queries[one.query_id] for one in judged}
         write_collection(workspace, name, Collection(judged, asked, docs), Meta(f"collect {name}", {}, {}))
-    build_data(workspace, options=SECTIONS["data"])
+    build_data(workspace, options=SPLIT)
     return workspace
 
 
@@ -95,7 +96,7 @@ def collect(workspace: Workspace, name: str, judged: list[Judgement]) -> None:
 
 def test_one_source_has_nothing_to_be_compared_with(collected: Workspace) -> None:
     (collected.collected / "shop" / "meta.json").unlink()
-    build_data(collected, options=SECTIONS["data"])
+    build_data(collected, options=SPLIT)
 
     with pytest.raises(DataError, match="nothing to compare: 1 collections"):
         ablate(collected, pairs=None, sections=SECTIONS, talk=Heard())
@@ -107,7 +108,7 @@ def test_a_source_that_nothing_can_be_trained_on_is_left_out_before_anything_is_
     (collected.collected / "shop" / "meta.json").unlink()
     doc_id = read_collection(collected, "human").judgements[0].doc_id
     collect(collected, "tiny", [Judgement("t1", doc_id, 1, "click:tiny")])
-    build_data(collected, options=SECTIONS["data"])
+    build_data(collected, options=SPLIT)
     monkeypatch.setattr(ablation, "passing_model", None)  # to call it would fail
     talk = Heard()
 

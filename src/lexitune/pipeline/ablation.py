@@ -259,7 +259,8 @@ class _Kept:
     def of(cls, folder: Path, made_of: Mapping[str, str], data: Dataset) -> _Kept:
         folder.mkdir(parents=True, exist_ok=True)
         asked = [data.queries[query_id] for query_id in sorted(data.qrels["dev"])]
-        seen = [dict(one.metadata) for one in (*asked, *data.docs)] if any(map(read_filter, asked)) else []
+        filters = list(map(read_filter, asked))
+        seen = [filters, [dict(doc.metadata) for doc in data.docs]] if any(filters) else []
         return cls(folder / f"{hash_json([dict(made_of), seen])[:16]}.json")
 
     def get(self, measure: Callable[[], Floats]) -> Floats:
