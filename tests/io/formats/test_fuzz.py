@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,15 @@ FILES = {
     "st": "a.jsonl",
     "flag": "a.jsonl",
     "automodel": "a.jsonl",
+    "tevatron": "a.jsonl",
+    "nemotron-sdg": "a.jsonl",
     "llamaindex": "a.json",
     "labelstudio": "a.json",
     "quepid": "a.csv",
 }
-FOLDERS = ("beir", "trec", "flag-eval", "nemotron")
+FOLDERS = ("beir", "trec", "flag-eval", "nemotron", "hf")
+# A passage may be known by its id alone.
+BY_ID = ("csv", "tsv", "jsonl", "parquet", "xlsx", "quepid", "labelstudio", "tevatron")
 GIVEN = Labelled(
     {f"q{n}": Query(f"q{n}", f"question {n}", {"prompt": "P: "}) for n in range(3)},
     {f"d{n}": Doc(f"d{n}", f'an "answer", {n};\ttwo') for n in range(4)},
@@ -50,6 +55,28 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         for n in range(4)
     ],
     "automodel": [{"query": f"q {n}", "pos_doc": ["a"], "neg_doc": [{"text": "b"}, "c"]} for n in range(4)],
+    "tevatron": [
+        {
+            "query_id": f"q{n}",
+            "query": f"q {n}",
+            "positive_passages": [{"docid": f"d{n}", "title": "T", "text": f"a {n}"}],
+            "negative_passages": [{"docid": "e", "text": "b"}],
+        }
+        for n in range(3)
+    ]
+    + [{"query_id": 7, "query": "p", "positive_document_ids": ["d0"], "negative_document_ids": [8]}],
+    # A question a record, as the test counts them.
+    "nemotron-sdg": [
+        {
+            "file_name": [f"{n}.txt"],
+            "chunks": [{"chunk_id": 1, "text": f"a {n}"}, {"chunk_id": 2, "text": "b", "doc_id": f"d{n}"}],
+            "deduplicated_qa_pairs": [
+                {"question": f"q {n}", "segment_ids": [1, 2], "hop_count": 2, "metadata": {"tenant": "t"}}
+            ],
+            "qa_evaluations": {"evaluations": [{"overall": {"score": 9}}]},
+        }
+        for n in range(4)
+    ],
 }
 TASK = {
     "id": 1,
@@ -70,6 +97,9 @@ LLAMAINDEX = {
 }
 
 
+NEEDS = {"xlsx": "openpyxl", "hf": "datasets"}
+
+
 def read(path: Path, name: str) -> tuple[Labelled | None, Quarantine]:
     """Both ways in: by the name of a format, and told by content. Nothing but our own errors comes out."""
     quarantine = Quarantine(max_share=1.0)
@@ -81,7 +111,7 @@ def read(path: Path, name: str) -> tuple[Labelled | None, Quarantine]:
         return None, quarantine
     for one in found.opinions:
         assert one.query_id in found.queries
-        assert name in ("csv", "tsv", "jsonl", "parquet", "xlsx", "quepid", "labelstudio") or one.doc_id in found.docs
+        assert name in BY_ID or one.doc_id in found.docs
     for file, seen in quarantine.seen.items():
         assert sum(row.file == file for row in quarantine.rows) <= seen
     return found, quarantine
@@ -89,11 +119,17 @@ def read(path: Path, name: str) -> tuple[Labelled | None, Quarantine]:
 
 def written(name: str, file: str = "a") -> dict[str, bytes]:
     """Path below a folder -> bytes, as the format's own writer leaves them."""
-    if name == "xlsx":
-        pytest.importorskip("openpyxl")
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     with folder() as home:
         FORMATS.get(name).write(home / file, GIVEN, split="train")
         return {str(path.relative_to(home)): path.read_bytes() for path in sorted(home.rglob("*")) if path.is_file()}
+
+
+def lay(home: Path, files: Mapping[str, bytes]) -> None:
+    for path, content in files.items():
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_bytes(content)
 
 
 @pytest.mark.parametrize("name", list(FILES))
@@ -119,9 +155,7 @@ def test_a_folder_with_a_mangled_file_is_read_set_aside_or_refused(name: str) ->
     def check(data: st.DataObject) -> None:
         spoilt = data.draw(st.sampled_from(sorted(files)))
         with folder() as home:
-            for path, content in files.items():
-                (home / path).parent.mkdir(parents=True, exist_ok=True)
-                (home / path).write_bytes(data.draw(mangled(content)) if path == spoilt else content)
+            lay(home, files | {spoilt: data.draw(mangled(files[spoilt]))})
             read(home / "a", name)
 
     check()
@@ -156,6 +190,37 @@ def test_tasks_of_any_json_are_used_counted_or_set_aside(tasks: list[Any]) -> No
         (home / "a.json").write_text(json.dumps(tasks, indent=1), encoding="utf-8")
         _, quarantine = read(home / "a.json", "labelstudio")
     assert quarantine.count <= len(tasks)
+
+
+def test_a_saved_data_set_whose_records_hold_any_json_is_read_or_refused() -> None:
+    files = written("hf")
+
+    @settings(fast, max_examples=100)
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        spoilt = data.draw(st.sampled_from([path for path in files if path.endswith(".json")]))
+        (record,) = data.draw(mangled_rows([json.loads(files[spoilt])]))[:1]
+        with folder() as home:
+            lay(home, files | {spoilt: json.dumps(record).encode()})
+            read(home / "a", "hf")
+
+    check()
+
+
+# Bytes that keep the file's length: arrow maps it as it lies, and checks neither texts nor where they begin.
+def test_a_saved_data_set_with_a_byte_changed_is_read_or_refused() -> None:
+    files = written("hf")
+    (arrow,) = (path for path in files if path.endswith(".arrow"))
+    whole = files[arrow]
+
+    @settings(fast, max_examples=100)
+    @given(st.one_of(st.just(whole.index(b"question 0")), st.integers(0, len(whole) - 1)), st.integers(0, 255))
+    def check(place: int, byte: int) -> None:
+        with folder() as home:
+            lay(home, files | {arrow: whole[:place] + bytes([byte]) + whole[place + 1 :]})
+            read(home / "a", "hf")
+
+    check()
 
 
 @settings(fast, max_examples=80)

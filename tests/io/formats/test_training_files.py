@@ -76,8 +76,9 @@ def test_synthetic_questions_are_read_whatever_holds_them(tmp_path: Path, file: 
             {"qa_evaluations": None},
             "1 records have not as many scores as questions: their questions are left out",
         ),
+        ([("bad?", [1], 9.0)], {"qa_evaluations": {"evaluations": [None]}}, "1 questions have no score: left out"),
     ],
-    ids=["a low score", "no such chunk", "no chunk", "no scores"],
+    ids=["a low score", "no such chunk", "no chunk", "no scores", "no score"],
 )
 def test_questions_that_nvidia_drops_are_left_out_and_counted(
     tmp_path: Path, pairs: list[tuple[str, list[int], float]], more: dict[str, Any], note: str
@@ -86,6 +87,39 @@ def test_questions_that_nvidia_drops_are_left_out_and_counted(
 
     found = read(tmp_path / "a.jsonl", "nemotron-sdg", notes=[note])
 
+    assert [query.text for query in found.queries.values()] == ["why?", "what?"]
+
+
+def scored(score: object) -> dict[str, Any]:
+    return {"qa_evaluations": {"evaluations": [{"overall": {"score": score}}]}}
+
+
+def asked(**facts: Any) -> dict[str, Any]:
+    return {"deduplicated_qa_pairs": [{"question": "bad?", "segment_ids": [1], **facts}]}
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"deduplicated_qa_pairs": ["x"]}, "'x' is no question"),
+        ({"deduplicated_qa_pairs": 3}, "'deduplicated_qa_pairs' is no list"),
+        (asked(segment_ids=3), "'segment_ids' is no list"),
+        (asked(metadata=3), "metadata '3' is no object"),
+        ({"qa_evaluations": {"evaluations": 3}}, "'evaluations' is no list"),
+        ({"qa_evaluations": [1]}, "qa_evaluations '[1]' is no object"),
+        ({"qa_evaluations": {"evaluations": [9.0]}}, "evaluation '9.0' is no object"),
+        ({"qa_evaluations": {"evaluations": [{"overall": 9.0}]}}, "overall '9.0' is no object"),
+        (scored("9"), "the score '9' is no number"),
+        (scored(10**400), f"the score '{str(10**400)[:40]}' is no number"),
+    ],
+)
+def test_a_record_of_another_shape_is_set_aside_alone(tmp_path: Path, more: dict[str, Any], reason: str) -> None:
+    write_jsonl(tmp_path / "a.jsonl", [record(*PAIRS), record(("bad?", [1], 9.0)) | more])
+    quarantine = Quarantine(max_share=0.5)
+
+    found = read_labels(tmp_path / "a.jsonl", "nemotron-sdg", quarantine, choices=Choices())
+
+    assert [(row.line, row.reason) for row in quarantine.rows] == [(2, reason)]
     assert [query.text for query in found.queries.values()] == ["why?", "what?"]
 
 

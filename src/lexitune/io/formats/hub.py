@@ -45,12 +45,22 @@ def _read(path: Path, quarantine: Quarantine, *, choices: Choices) -> Labelled:
 def _saved(path: Path, choices: Choices) -> Any:
     import datasets
 
+    with _undamaged(path), _silent():
+        found = datasets.load_from_disk(str(path))
+    if isinstance(found, datasets.DatasetDict):
+        found = found[_one_of(list(found), choices.split, path)]
+    with _undamaged(path):
+        found.data.validate(full=True)  # it is mapped unchecked: a wrong offset would end the whole process
+    return found
+
+
+@contextmanager
+def _undamaged(path: Path) -> Iterator[None]:
     try:
-        with _silent():
-            found = datasets.load_from_disk(str(path))
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError("E3008", f"{path} is damaged: {error}", fix="save it again with save_to_disk") from error
-    return found[_one_of(list(found), choices.split, path)] if isinstance(found, datasets.DatasetDict) else found
+        yield
+    except Exception as error:  # datasets checks none of its records: a value of another kind fails anywhere in it
+        problem = f"{path} is damaged: {type(error).__name__}: {error}"
+        raise DataError("E3008", problem, fix="save it again with save_to_disk") from error
 
 
 def _parquet_folder(path: Path, quarantine: Quarantine, choices: Choices) -> Cells:

@@ -10,10 +10,22 @@ from urllib.parse import quote
 
 from lexitune.errors import DataError
 from lexitune.io.formats.cells import read_parquet
-from lexitune.io.formats.records import Choices, Format, Gathering, Labelled, Look, Opinion, grouped, lost, text_of
+from lexitune.io.formats.records import (
+    Choices,
+    Format,
+    Gathering,
+    Labelled,
+    Look,
+    Opinion,
+    grouped,
+    listed,
+    lost,
+    score_of,
+    text_of,
+)
 from lexitune.io.formats.triplets import without_right
 from lexitune.io.ids import check_id, read_id
-from lexitune.io.jsonl import ONE_DOCUMENT, open_text, read_json, read_jsonl, write_jsonl
+from lexitune.io.jsonl import ONE_DOCUMENT, first_line, open_text, read_json, read_jsonl, write_jsonl
 from lexitune.io.quarantine import Quarantine
 
 __all__ = ["NEMOTRON_SDG"]
@@ -49,7 +61,7 @@ def _records(file: Path, quarantine: Quarantine) -> Iterable[tuple[int, Any]]:
         if binary.read(4) == b"PAR1":
             return read_parquet([file], quarantine).rows
     with open_text(file) as lines:
-        first = next((line for line in lines if line.strip()), "")
+        first = first_line(lines)
     if not ONE_DOCUMENT.match(first):
         return read_jsonl(file, quarantine)
     whole = read_json(file)
@@ -62,19 +74,23 @@ def _use(record: Any, gathering: Gathering) -> None:
     if not isinstance(record, dict) or not isinstance(record.get(CHUNKS), list):
         raise ValueError(f"no record with a list '{CHUNKS}'")
     segments = _segments(record, gathering)
-    pairs, scores = record.get(PAIRS) or [], _scores(record)
+    pairs, scores = listed(record, PAIRS), _scores(record)
     if len(pairs) != len(scores):
         gathering.counts["records have not as many scores as questions: their questions are left out"] += 1
         return
     for pair, score in zip(pairs, scores, strict=True):
-        named = [read_id(one) for one in pair.get("segment_ids") or []]
-        if not score >= ENOUGH:
+        if not isinstance(pair, Mapping):
+            raise ValueError(f"{pair!r} is no question")
+        named = [read_id(one) for one in listed(pair, "segment_ids")]
+        if score is None:
+            gathering.counts["questions have no score: left out"] += 1
+        elif not score >= ENOUGH:
             gathering.counts[f"questions have a score below {ENOUGH:g}: left out"] += 1
         elif not named or not set(named) <= segments.keys():
             gathering.counts["questions name a chunk that is not there, or none: left out"] += 1
         else:
             facts = {name: pair[name] for name in CARRIED if pair.get(name) is not None}
-            facts |= pair.get("metadata") or {}
+            facts |= _object(pair.get("metadata"), "metadata")
             query_id = gathering.query(pair.get("question"), pair.get("query_id"), facts)
             for segment in named:
                 gathering.judge(Opinion(query_id, segments[segment], 1))
@@ -102,14 +118,18 @@ def _family(record: Mapping[str, Any]) -> dict[str, str]:
     return {"family": " + ".join(sorted(map(str, names)))} if names else {}
 
 
-def _scores(record: Mapping[str, Any]) -> list[float]:
-    listed = _part(record.get(SCORES), "evaluations")
-    found = [_part(_part(one, "overall"), "score") for one in listed or []]
-    return [float(score) if isinstance(score, (int, float)) else 0.0 for score in found]
+def _scores(record: Mapping[str, Any]) -> list[float | None]:
+    found = list[float | None]()
+    for one in listed(_object(record.get(SCORES), SCORES), "evaluations"):
+        score = _object(_object(one, "evaluation").get("overall"), "overall").get("score")
+        found.append(None if score is None else score_of(score))
+    return found
 
 
-def _part(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None
+def _object(value: Any, name: str) -> Mapping[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise ValueError(f"{name} {str(value)[:40]!r} is no object")
+    return value or {}
 
 
 def _write(path: Path, labelled: Labelled, *, split: str) -> list[str]:

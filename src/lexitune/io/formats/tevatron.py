@@ -19,7 +19,7 @@ from lexitune.io.formats.records import (
 )
 from lexitune.io.formats.triplets import without_right
 from lexitune.io.ids import check_id, read_id
-from lexitune.io.jsonl import open_text, read_jsonl, write_jsonl
+from lexitune.io.jsonl import first_line, open_text, read_jsonl, write_jsonl
 from lexitune.io.quarantine import Quarantine
 
 __all__ = ["TEVATRON"]
@@ -53,7 +53,7 @@ def _read(path: Path, quarantine: Quarantine, *, choices: Choices) -> Labelled:
 
 def _names_ids(path: Path) -> bool:
     with open_text(path) as lines:
-        return '"positive_document_ids"' in next((line for line in lines if line.strip()), "")
+        return '"positive_document_ids"' in first_line(lines)
 
 
 def _keep(passage: Any, gathering: Gathering) -> str:
