@@ -48,12 +48,12 @@ def record(*pairs: tuple[str, list[int], float], **more: Any) -> dict[str, Any]:
 PAIRS = [("why?", [1, 2], 9.0), ("what?", [2], 7.0)]
 
 
-@pytest.mark.parametrize("file", ["a.jsonl", "a.json", "one.json", "a.parquet", "generated_batch0.json"])
+@pytest.mark.parametrize("file", ["a.jsonl", "a.json", "one.json", "a.parquet", "generated.json", "generated.parquet"])
 def test_synthetic_questions_are_read_whatever_holds_them(tmp_path: Path, file: str) -> None:
     path, rows = tmp_path / file, [record(*PAIRS)]
-    if file == "a.parquet":
+    if path.suffix == ".parquet":
         write_parquet(path, list(rows[0]), rows)
-    elif file == "a.jsonl":
+    elif path.suffix == ".jsonl":
         write_jsonl(path, rows)
     else:
         path.write_text(json.dumps(rows[0] if file == "one.json" else rows, indent=2))
@@ -132,13 +132,41 @@ def test_chunks_of_a_bundle_are_one_family(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_two_kinds_is_refused(tmp_path: Path) -> None:
-    for name in ("generated.jsonl", "generated.parquet"):
-        (tmp_path / name).touch()
+    write_jsonl(tmp_path / "generated.jsonl", [record(*PAIRS)])
+    (tmp_path / "generated.parquet").touch()
 
     with pytest.raises(DataError) as caught:
         read(tmp_path, "nemotron-sdg")
 
     assert caught.value.code == "E3002"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[{"_id": "g1", "text": "made up"}], [record(*PAIRS)], []],
+    ids=["queries", "questions that sdg made of its corpus", "nothing"],
+)
+def test_a_beir_folder_with_a_file_called_generated_stays_one(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    given = Labelled({"q": Query("q", "x")}, {"d": Doc("d", "a")}, [Opinion("q", "d", 1)])
+    FORMATS.get("beir").write(tmp_path / "b", given, split="train")
+    write_jsonl(tmp_path / "b" / "generated_queries.jsonl", rows)
+    write_parquet(tmp_path / "b" / "examples.parquet", ("query_id",), [{"query_id": "q"}])  # as a workspace has one
+
+    assert triples(read(tmp_path / "b", "beir")) == [("x", "a", 1)]
+
+
+def test_a_split_called_generated_is_a_split(tmp_path: Path) -> None:
+    write_parquet(tmp_path / "generated.parquet", ("anchor", "positive"), [{"anchor": "x", "positive": "a"}])
+
+    assert triples(read(tmp_path, "hf")) == [("x", "a", 1)]
+
+
+def test_a_saved_split_called_generated_is_a_split(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    made = datasets.DatasetDict({"generated": datasets.Dataset.from_dict({"anchor": ["x"], "positive": ["a"]})})
+    made.save_to_disk(str(tmp_path / "s"))
+
+    assert triples(read(tmp_path / "s", "hf")) == [("x", "a", 1)]
 
 
 def test_documents_that_a_question_spans_are_written_as_one_record(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from lexitune.errors import DataError
 from lexitune.io.formats.cells import read_parquet
+from lexitune.io.formats.look import look_at
 from lexitune.io.formats.records import (
     Choices,
     Format,
@@ -203,9 +204,18 @@ def _pair(labelled: Labelled, query_id: str, segments: Sequence[int]) -> dict[st
 
 
 def _fits(look: Look) -> bool:
-    if look.kind == "folder":
-        return any(name.startswith("generated") and "/" not in name for name in look.names)
-    return look.kind != "hub" and {CHUNKS, PAIRS} <= set(look.names)
+    if look.kind != "folder":
+        return look.kind != "hub" and {CHUNKS, PAIRS} <= set(look.names)
+    # Others call a file so too: a split of a data set, the queries that a model wrote to a BEIR corpus.
+    made = (file for kind in KINDS for file in sorted(look.path.glob(f"generated{kind}")))
+    return any(_holds_records(file) for file in made)
+
+
+def _holds_records(file: Path) -> bool:
+    try:
+        return file.is_file() and _fits(look_at(file))
+    except DataError:  # whose it is cannot be told, and another format may fit the folder
+        return False
 
 
 NEMOTRON_SDG = Format(_fits, _read, _write)
