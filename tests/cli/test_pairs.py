@@ -137,6 +137,23 @@ def test_mined_negatives_are_written_as_rows_for_training(workspace: Workspace, 
     assert "export: 1 wrong passages were mined, nobody judged them" in result.stderr
 
 
+def own(workspace: Workspace, *query_ids: str) -> None:
+    """Examples that a user wrote: of each query d0 is right and d3 wrong."""
+    rows = [{"query_id": name, "positives": ["d0"], "negatives": ["d3"]} for name in query_ids]
+    pq.write_table(pa.Table.from_pylist(rows), workspace.root / "examples.parquet")
+
+
+def test_examples_that_training_passes_over_are_not_exported(workspace: Workspace) -> None:
+    own(workspace, "nobody", "q0", "q1")  # q1 is asked in dev
+
+    result = call("-C", "work", "export", "pairs", "out.jsonl", "--format", "flag", "--mined")
+
+    assert result.exit_code == 0, result.stderr
+    rows = [row for _, row in read_jsonl(Path("out.jsonl"), Quarantine())]
+    assert rows == [{"query": ASKED[0], "pos": ["passage 0"], "neg": ["passage 3"]}]
+    assert "export: 2 examples are of no train query with a right passage: left out" in result.stderr
+
+
 @pytest.mark.parametrize("name", ["flag", "hf", "nemotron"])
 def test_mined_negatives_come_back_with_the_scores_of_a_teacher(workspace: Workspace, name: str) -> None:
     mined(workspace, teacher_scores=[4.0, 0.5, -1.5])

@@ -91,9 +91,13 @@ def _mined(workspace: Workspace, qrels: Qrels) -> tuple[list[Opinion], list[str]
         raise DataError("E3325", f"{path} is not there: nothing was mined", fix="lexitune mine")
     if is_of_other_data(workspace):
         raise DataError("E3325", f"{path} was mined from other data", fix="lexitune mine makes it anew")
-    found, mined = list[Opinion](), 0
+    asked = {query_id for query_id, grades in qrels.items() if any(grade > NOT_RELEVANT for grade in grades.values())}
+    found, mined, others = list[Opinion](), 0, 0
     for example in read_examples(path):
-        judged = qrels.get(example.query_id, {})
+        if example.query_id not in asked:  # training passes over it: of dev, unknown, or with no right passage
+            others += 1
+            continue
+        judged = qrels[example.query_id]
         doc_ids = [*example.positives, *example.negatives]
         scores: Sequence[float | None] = example.teacher_scores or [None] * len(doc_ids)
         if len(scores) != len(doc_ids):
@@ -104,4 +108,7 @@ def _mined(workspace: Workspace, qrels: Qrels) -> tuple[list[Opinion], list[str]
             grade = max(judged.get(doc_id, 1), 1) if is_right else NOT_RELEVANT
             found.append(Opinion(example.query_id, doc_id, grade, score=score))
             mined += not is_right and doc_id not in judged
-    return found, [f"{mined:,} wrong passages were mined, nobody judged them"]
+    notes = [f"{mined:,} wrong passages were mined, nobody judged them"]
+    if others:
+        notes.append(f"{others:,} examples are of no train query with a right passage: left out")
+    return found, notes
