@@ -24,7 +24,7 @@ from lexitune.sources.clicks.log import read_votes
 from lexitune.sources.clicks.options import LogsOptions
 from lexitune.text.normalise import normalise
 
-OPTIONS = LogsOptions(most_per_query=1_000_000)
+OPTIONS = LogsOptions(most_per_query=1_000_000, least_of_best=0.0)  # the peer takes no such steps
 
 Pairs = dict[tuple[str, str], float]  # (query, passage) -> lower bound of clicks over expected clicks
 
