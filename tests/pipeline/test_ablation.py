@@ -17,7 +17,7 @@ from lexitune.io.options import DataOptions
 from lexitune.io.workspace import Meta, Workspace
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline import ablation
-from lexitune.pipeline.ablation import ablate, make_trials
+from lexitune.pipeline.ablation import ablate, make_trials, measured_on
 from lexitune.pipeline.passing import passing_model
 from lexitune.pipeline.pylib import as_dataset_parts, documented_functions, library_folder
 from lexitune.sources.dataset import Gathered, build_data
@@ -152,14 +152,14 @@ def test_too_few_dev_queries_name_the_share_that_suffices(collected: Workspace) 
     assert caught.value.fix == "lexitune collect resolve --dev-share 0.28"
 
 
-def test_other_permissions_are_measured_anew(tmp_path: Path) -> None:
-    def kept(tenant: str, /, **wanted: str) -> Path:
+def test_other_permissions_are_measured_anew() -> None:
+    def on(tenant: str, /, **wanted: str) -> str:
         docs = [Doc("d1", "text", metadata={"tenant": tenant})]
         data = Dataset(docs, {"q1": Query("q1", "?", metadata={"filter": wanted})}, {"dev": {"q1": {"d1": 1}}})
-        return ablation._Kept.of(tmp_path, {"tune": "1"}, data).path
+        return measured_on(data)
 
-    assert kept("a", tenant="a") != kept("b", tenant="a") != kept("b", tenant="b")
-    assert kept("a") == kept("b")  # without a filter nobody looks at them
+    assert on("a", tenant="a") != on("b", tenant="a") != on("b", tenant="b")
+    assert on("a") == on("b")  # without a filter nobody looks at them
 
 
 def gathered(**judgements: list[Judgement]) -> Gathered:

@@ -43,7 +43,7 @@ from lexitune.types import Dataset, Qrels, Talk
 if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
 
-__all__ = ["ALL", "Ablation", "Trained", "Trial", "ablate", "compare_trials", "make_trials"]
+__all__ = ["ALL", "Ablation", "Trained", "Trial", "ablate", "compare_trials", "make_trials", "measured_on"]
 
 ALL = "all"
 (RECALL,) = parse_measures("R@10")
@@ -213,9 +213,10 @@ def compare_trials(
         model: The stock model; `loading` is how it was loaded.
         folder: Keeps each query's recall, by all that a tune is made of.
     """
-    stock = _Kept.of(folder, {**hash_data(data), "model": model.fingerprint}, data)
+    on = measured_on(data)
+    stock = _Kept.of(folder, on, model.fingerprint)
     plans = [_plan(data, model, one, options) for one in trials]
-    kept = [_Kept.of(folder, {"tune": plan.hash, "dev": hash_data(data)["dev"]}, data) for plan in plans]
+    kept = [_Kept.of(folder, on, plan.hash) for plan in plans]
     left = [one for one, there in zip(trials, kept, strict=True) if not there.path.exists()]
     if left:
         pace = measure_pace(data, model, options)
@@ -231,7 +232,8 @@ def compare_trials(
     talk.progress("ablate", len(trials), len(trials))
     trained = tuple(
         Trained(one.name, count_pairs(one.train), mean_interval(found), t_interval(found - before))
-        for one, found in zip(trials, map(after.__getitem__, (one.sources for one in trials)), strict=True)
+        for one in trials
+        for found in [after[one.sources]]
     )
     whole = max(after, key=len)
     earned = {name: t_interval(after[whole] - after[whole - {name}]) for name in sorted(whole) if len(whole) > 1}
@@ -249,19 +251,24 @@ def _tune(plan: Plan, data: Dataset, model: Embedder, *, loading: ModelOptions, 
         return _recall(tuned, data, talk)
 
 
+def measured_on(data: Dataset) -> str:
+    """The hash of what recall is measured on: passages, dev queries, and the metadata that their filters look at."""
+    asked = [data.queries[query_id] for query_id in sorted(data.qrels["dev"])]
+    filters = list(map(read_filter, asked))
+    seen = [filters, [dict(doc.metadata) for doc in data.docs]] if any(filters) else []
+    return hash_json([hash_data(replace(data, qrels={"dev": data.qrels["dev"]})), seen])
+
+
 @dataclass(frozen=True)
 class _Kept:
-    """Each dev query's recall, in a file that is named by all that it was measured of."""
+    """Each dev query's recall, in a file that is named by what it was measured on and by the model, or its tune."""
 
     path: Path
 
     @classmethod
-    def of(cls, folder: Path, made_of: Mapping[str, str], data: Dataset) -> _Kept:
+    def of(cls, folder: Path, on: str, model: str) -> _Kept:
         folder.mkdir(parents=True, exist_ok=True)
-        asked = [data.queries[query_id] for query_id in sorted(data.qrels["dev"])]
-        filters = list(map(read_filter, asked))
-        seen = [filters, [dict(doc.metadata) for doc in data.docs]] if any(filters) else []
-        return cls(folder / f"{hash_json([dict(made_of), seen])[:16]}.json")
+        return cls(folder / f"{hash_json([on, model])[:16]}.json")
 
     def get(self, measure: Callable[[], Floats]) -> Floats:
         """As it was measured before, or is now."""

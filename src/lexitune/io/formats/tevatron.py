@@ -14,6 +14,7 @@ from lexitune.io.formats.records import (
     Labelled,
     Opinion,
     grouped,
+    listed,
     lost,
     text_of,
 )
@@ -64,9 +65,7 @@ def _keep(passage: Any, gathering: Gathering) -> str:
 
 
 def _passages(row: Mapping[str, Any], side: str, gathering: Gathering) -> list[str]:
-    given, ids = row.get(f"{side}_passages") or [], row.get(f"{side}_document_ids") or []
-    if not isinstance(given, list) or not isinstance(ids, list):
-        raise ValueError(f"no list of {side} passages")
+    given, ids = listed(row, f"{side}_passages"), listed(row, f"{side}_document_ids")
     return [*(_keep(passage, gathering) for passage in given), *map(read_id, ids)]
 
 

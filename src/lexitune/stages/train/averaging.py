@@ -110,9 +110,8 @@ def sweep(model: Embedder, mixture: Mixture, *, dev: HeldOut, general: HeldOut, 
     dev_values, general_values, collapse = {0.0: on_dev(0.0)}, {0.0: stock}, None
     for share in (*SHARES, *LOWER):
         if share in LOWER and (
-            stock is None
-            or len(dev_values) == 1  # all collapsed
-            or any(_is_safe(stock, general_values[one]) for one in dev_values if one)
+            len(dev_values) == 1  # all collapsed
+            or any((_lost(stock, general_values[one]) or 0.0) <= MOST_LOSS for one in dev_values if one)
         ):
             break
         try:
@@ -128,19 +127,18 @@ def sweep(model: Embedder, mixture: Mixture, *, dev: HeldOut, general: HeldOut, 
     return [_point(share, dev_values[share], best, general_values[share], stock) for share in sorted(dev_values)]
 
 
-def _is_safe(stock: Values, general: Values | None) -> bool:
-    """Whether general text does not show a loss of more than is borne."""
-    loss, error = mean_and_error(stock - (stock if general is None else general))
-    return loss - error <= MOST_LOSS
+def _lost(stock: Values | None, general: Values | None) -> float | None:
+    """What general text lost against stock, less a standard error."""
+    if stock is None or general is None:
+        return None
+    loss, error = mean_and_error(stock - general)
+    return loss - error
 
 
 def _point(share: float, dev: Values, best: Values, general: Values | None, stock: Values | None) -> Point:
     behind, error = mean_and_error(best - dev)
-    where = (share, float(dev.mean()), behind / max(error, TINY))
-    if general is None or stock is None:
-        return Point(*where, None, None)
-    loss, error = mean_and_error(stock - general)
-    return Point(*where, float(general.mean()), loss - error)
+    reached = None if general is None else float(general.mean())
+    return Point(share, float(dev.mean()), behind / max(error, TINY), reached, _lost(stock, general))
 
 
 def mean_and_error(values: Values) -> tuple[float, float]:
