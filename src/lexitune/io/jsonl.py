@@ -26,6 +26,7 @@ __all__ = [
     "check_exists",
     "check_kind",
     "first_line",
+    "is_parquet",
     "open_lines",
     "open_text",
     "read_json",
@@ -44,12 +45,14 @@ LINE_LIMIT = 1 << 26
 
 DOCUMENT_LIMIT = 1 << 30  # characters: a gz file of a few MB can unpack to more than any memory
 
+PARQUET = b"PAR1"
+
 # What a file begins with, what it then is, and what to do about it.
 KINDS = (
     (b"PK\x03\x04", "an Excel workbook or zip archive", "save it as CSV UTF-8, or unzip it"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as CSV UTF-8"),
     (b"%PDF", "a PDF", 'extract its passages as JSON lines: one {"text": ...} each'),
-    (b"PAR1", "a Parquet file", "export it as JSON lines"),
+    (PARQUET, "a Parquet file", "export it as JSON lines"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unzstd it"),
     (b"BZh", "compressed with bzip2", "bunzip2 it"),
     (b"\xfd7zXZ", "compressed with xz", "unxz it"),
@@ -100,6 +103,12 @@ def check_exists(path: Path) -> None:
     near = difflib.get_close_matches(path.name, beside, n=1)
     fix = f"did you mean '{path.parent / near[0]}'?" if near else f"check the path; it is looked up from {Path.cwd()}"
     raise DataError("E3001", f"no such file: {path}", fix=fix)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file begins as Parquet does."""
+    with path.open("rb") as file:
+        return file.read(len(PARQUET)) == PARQUET
 
 
 def check_kind(path: Path, start: bytes) -> None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lexitune.errors import DataError
-from lexitune.io.jsonl import check_exists, first_line, open_lines, open_text, read_jsonl
+from lexitune.io.jsonl import check_exists, first_line, is_parquet, open_lines, open_text, read_jsonl
 from lexitune.io.pairs import QUERY_NAMES
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.tables import CUTS, TABS, Cut, find_cut, place_of, read_rows, rows_below
@@ -21,7 +21,6 @@ __all__ = ["COUNT_NAMES", "TEXT_NAMES", "read_log"]
 TEXT_NAMES = (*QUERY_NAMES, "q", "text", "search")
 COUNT_NAMES = ("count", "n", "frequency", "searches")
 MOST = 10**12  # searches of one query: beyond that a count is something else, and sums must fit 64 bits
-PARQUET = b"PAR1"
 
 Row = tuple[int, object, object]  # line, query, count
 
@@ -65,9 +64,8 @@ def _whole(count: object) -> int:
 
 
 def _rows(path: Path, quarantine: Quarantine) -> Iterator[Row]:
-    with path.open("rb") as file:
-        if file.read(len(PARQUET)) == PARQUET:
-            return _from_parquet(path, quarantine)
+    if is_parquet(path):
+        return _from_parquet(path, quarantine)
     with open_text(path) as text:
         start = first_line(text).strip()
     if start.startswith(("{", "[")):

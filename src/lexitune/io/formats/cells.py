@@ -12,7 +12,7 @@ from typing import Any
 
 from lexitune.errors import DataError
 from lexitune.io.atomic import replacing
-from lexitune.io.jsonl import check_exists, first_line, open_text, read_jsonl, write_jsonl
+from lexitune.io.jsonl import check_exists, first_line, is_parquet, open_text, read_jsonl, write_jsonl
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.tables import find_cut, rows_below
 
@@ -40,9 +40,8 @@ def open_cells(path: Path, quarantine: Quarantine) -> Cells:
         DataError: No such file, a file of another kind, or a table without a line of names.
     """
     check_exists(path)
-    with path.open("rb") as file:
-        if file.read(4) == b"PAR1":
-            return read_parquet([path], quarantine)
+    if is_parquet(path):
+        return read_parquet([path], quarantine)
     with open_text(path) as lines:
         start = first_line(lines)
     if start.startswith(("{", "[")):

@@ -9,7 +9,7 @@ from pathlib import Path
 from lexitune.errors import DataError
 from lexitune.io.formats.hub import HUB
 from lexitune.io.formats.records import Look
-from lexitune.io.jsonl import ONE_DOCUMENT, check_exists, first_line, open_text, read_json
+from lexitune.io.jsonl import ONE_DOCUMENT, check_exists, first_line, is_parquet, open_text, read_json
 from lexitune.io.tables import find_cut
 
 __all__ = ["look_at"]
@@ -27,10 +27,10 @@ def look_at(path: Path) -> Look:
         inner = [*path.glob("*"), *path.glob("*/*")]
         return Look(path, "folder", sorted(found.relative_to(path).as_posix() for found in inner))
     check_exists(path)
+    if is_parquet(path):
+        return Look(path, "parquet", _parquet_names(path))
     with path.open("rb") as file:
         magic = file.read(4)
-    if magic == b"PAR1":
-        return Look(path, "parquet", _parquet_names(path))
     if magic == b"PK\x03\x04" and _is_workbook(path):
         return Look(path, "workbook")
     with open_text(path) as lines:

@@ -26,7 +26,7 @@ from lexitune.io.formats.records import (
 )
 from lexitune.io.formats.triplets import without_right
 from lexitune.io.ids import check_id, read_id
-from lexitune.io.jsonl import ONE_DOCUMENT, first_line, open_text, read_json, read_jsonl, write_jsonl
+from lexitune.io.jsonl import ONE_DOCUMENT, first_line, is_parquet, open_text, read_json, read_jsonl, write_jsonl
 from lexitune.io.quarantine import Quarantine
 
 __all__ = ["NEMOTRON_SDG"]
@@ -58,9 +58,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _records(file: Path, quarantine: Quarantine) -> Iterable[tuple[int, Any]]:
-    with file.open("rb") as binary:
-        if binary.read(4) == b"PAR1":
-            return read_parquet([file], quarantine).rows
+    if is_parquet(file):
+        return read_parquet([file], quarantine).rows
     with open_text(file) as lines:
         first = first_line(lines)
     if not ONE_DOCUMENT.match(first):

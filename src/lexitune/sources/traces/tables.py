@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lexitune.io.formats.cells import open_cells
-from lexitune.io.jsonl import check_exists, first_line, open_text
+from lexitune.io.jsonl import check_exists, first_line, is_parquet, open_text
 from lexitune.io.quarantine import Quarantine
 
 __all__ = ["is_table", "read_table"]
@@ -25,9 +25,8 @@ def is_table(path: Path) -> bool:
         DataError: No such file, or one that is neither text nor Parquet.
     """
     check_exists(path)
-    with path.open("rb") as file:
-        if file.read(4) == b"PAR1":
-            return True
+    if is_parquet(path):
+        return True
     with open_text(path) as lines:
         start = first_line(lines)
     return bool(start) and not start.startswith(("{", "["))
