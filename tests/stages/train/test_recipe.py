@@ -139,13 +139,15 @@ def test_the_trackers_are_those_that_accelerate_knows() -> None:
     ("pairs", "given", "expected"),
     [
         (20_000, {}, (128, 1, 2e-4)),  # 157 steps
-        (2_000, {}, (128, 1, 4e-4)),  # 16 steps, the fewest, bear twice the rate
-        (1_056, {}, (64, 1, 4e-4)),  # 17 steps of a smaller batch
-        (778, {}, (48, 2, 4e-4)),  # few pairs: twice 17
+        (4_000, {}, (128, 2, 3e-4)),  # twice 32
+        (2_000, {}, (128, 3, 4e-4)),  # thrice 16: passes of the fewest steps bear twice the rate
+        (2_000, {"recipe": "fast"}, (128, 2, 4e-4)),  # of the upper half of the layers
+        (1_056, {}, (64, 3, 4e-4)),  # thrice 17 of a smaller batch
+        (778, {}, (48, 2, 4e-4)),  # few pairs: the upper half learns here too
         (100, {}, (32, 5, 4e-4)),  # 4 steps an epoch
-        (2_000, {"batch_size": 32}, (32, 1, 2e-4)),  # 63 steps
+        (2_000, {"batch_size": 32}, (32, 3, 2e-4)),  # 63 steps a pass
         (2_000, {"epochs": 2}, (128, 2, 4e-4)),  # the rate goes by the steps of a pass
-        (2_000, {"learning_rate": 1e-5}, (128, 1, 1e-5)),
+        (2_000, {"learning_rate": 1e-5}, (128, 3, 1e-5)),
     ],
 )
 def test_the_default_recipe_goes_by_the_number_of_pairs(

@@ -21,7 +21,7 @@ class TrainOptions:
     epochs: int | None = field(
         default=None,
         metadata={
-            "help": "Passes over the pairs (default and fast 1, 2 to 5 below 1,000 pairs; mnrl 3, adapter 15)",
+            "help": "Passes over the pairs (default 1 to 5, for about 48 steps; fast for 32; mnrl 3, adapter 15)",
             "least": 1,
         },
     )

@@ -154,33 +154,37 @@ training goes on when less is free, and with the smaller `--token-budget` that i
 
 
 PAIRS, PARAMETERS, LAYERS = 20_000, 22_700_000, 6  # where neither data nor model are at hand: all-MiniLM-L6-v2
-LARGEST_BATCH, SMALLEST_BATCH, STEPS, MOST_EPOCHS = 128, 32, 16, 5
+LARGEST_BATCH, SMALLEST_BATCH, MOST_EPOCHS = 128, 32, 5
+STEPS_OF_A_PASS = 16  # at least
+STEPS, STEPS_OF_HALF = 48, 32  # in all, about; where the upper half of the layers learns
 FEW_PAIRS = 1_000
 RATE, MANY_STEPS = 2e-4, 64
 
 
-def derive(*, pairs: int, parameters: int, batch_size: int | None = None, epochs: int | None = None) -> dict[str, Any]:
+def derive(
+    *, pairs: int, parameters: int, steps: int, batch_size: int | None = None, epochs: int | None = None
+) -> dict[str, Any]:
     """Batch, epochs and learning rate, by the number of pairs and the size of the model.
 
-    A large batch has many negatives, so each pair teaches more; but a training needs some steps, and sixteen were
-    enough; below a thousand pairs twice as many pay, in further passes over them, five at most (docs/decisions.md). How
-    many passes is reckoned with the batch that fits, not with the user's. Passes of few steps bear a higher rate, up to
-    twice. A larger model takes a lower one, by the root of its size: that is custom, not measured here.
+    A large batch has many negatives, so each pair teaches more; but a training needs some steps: sixteen a pass, by
+    smaller batches, and some more in all, by further passes, five at most (docs/decisions.md). How many passes is
+    reckoned with the batch that fits, not with the user's. Passes of few steps bear a higher rate, up to twice. A
+    larger model takes a lower one, by the root of its size: that is custom, not measured here.
 
     Args:
+        steps: About as many in all, or more where one pass has more.
         batch_size: The user's, and `epochs` likewise; None: none was given.
 
     Example:
-        >>> derive(pairs=20_000, parameters=22_700_000)
+        >>> derive(pairs=20_000, parameters=22_700_000, steps=48)
         {'batch_size': 128, 'epochs': 1, 'learning_rate': 0.0002}
-        >>> derive(pairs=2_000, parameters=22_700_000)
-        {'batch_size': 128, 'epochs': 1, 'learning_rate': 0.0004}
-        >>> derive(pairs=250, parameters=335_000_000)
+        >>> derive(pairs=2_000, parameters=22_700_000, steps=48)
+        {'batch_size': 128, 'epochs': 3, 'learning_rate': 0.0004}
+        >>> derive(pairs=250, parameters=335_000_000, steps=32)
         {'batch_size': 32, 'epochs': 4, 'learning_rate': 0.0001}
     """
-    fitting = max(SMALLEST_BATCH, min(LARGEST_BATCH, 16 * round(pairs / STEPS / 16)))
+    fitting = max(SMALLEST_BATCH, min(LARGEST_BATCH, 16 * round(pairs / STEPS_OF_A_PASS / 16)))
     batch = batch_size or fitting
-    steps = 2 * STEPS if pairs < FEW_PAIRS else STEPS
     passes = epochs or min(MOST_EPOCHS, max(1, round(steps * fitting / max(pairs, 1))))
     steps_of_a_pass = max(1, -(-pairs // batch))
     rate = RATE * min(2.0, max(1.0, (MANY_STEPS / steps_of_a_pass) ** 0.5)) * min(1.0, (PARAMETERS / parameters) ** 0.5)
@@ -201,7 +205,7 @@ def settle(
         token_budget: What suits the device, where neither the user nor the recipe says.
         pairs: Training pairs there are; the recipes `default` and `fast` go by them, and by the model's number of
             weights, `parameters`, and of `layers`. With few of them `default`, too, leaves the lower half as it is,
-            unless the passes are given: twice as many then cost a sixth more than one over all layers.
+            unless the passes are given.
 
     Raises:
         UsageError: An option is set that the recipe would have to ignore, or one without another that it needs.
@@ -228,19 +232,21 @@ def settle(
     if options.matryoshka is not None:
         given["matryoshka"] = _sizes(options.matryoshka)
     values = {**OPEN, "token_budget": token_budget, **RECIPES[options.recipe]}
-    if options.lora is None and options.freeze_layers is None:
+    few = options.recipe == "default" and pairs < FEW_PAIRS and options.epochs is None
+    halves = options.recipe == "fast" or few
+    if halves and options.lora is None and options.freeze_layers is None:
         if options.recipe == "fast" and layers < 2:
             raise UsageError(
                 "E2123",
                 "the recipe 'fast' freezes lower layers, and those of this model cannot be told apart",
                 fix="take --recipe default, or --lora 16",
             )
-        if options.recipe == "fast" or (options.recipe == "default" and pairs < FEW_PAIRS and options.epochs is None):
-            values["freeze_layers"] = layers // 2
+        values["freeze_layers"] = layers // 2
     values |= given
     if options.recipe not in HONOURED:
-        derived = derive(pairs=pairs, parameters=parameters, batch_size=options.batch_size, epochs=options.epochs)
-        values = {**derived, **values}
+        steps = STEPS_OF_HALF if halves else STEPS
+        open_or_not = {"batch_size": options.batch_size, "epochs": options.epochs}
+        values = {**derive(pairs=pairs, parameters=parameters, steps=steps, **open_or_not), **values}
     return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
 
 
