@@ -15,6 +15,7 @@ from lexitune.io.atomic import replace_text
 from lexitune.io.options import DataOptions
 from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
+from lexitune.models.sizing import TRAINING_PASSES
 from lexitune.pipeline.outcome import TuneOutcome, interval_text
 from lexitune.pipeline.pylib import DEMO_SEED, Function, as_dataset_parts, documented_functions, library_folder
 from lexitune.pipeline.sections import SECTIONS
@@ -24,6 +25,7 @@ from lexitune.types import Dataset, SealedQrels, Silent, Talk
 if TYPE_CHECKING:
     from lexitune.metrics.statistics import Interval
     from lexitune.models.embedder import Embedder
+    from lexitune.stages.train.options import TrainOptions
 
 __all__ = ["demo_data", "run"]
 
@@ -31,7 +33,7 @@ MODEL = "minilm"
 MAX_LENGTH = 128  # tokens: 71 % of the functions are whole; see docs/decisions.md
 SPLIT = DataOptions(split_seed=DEMO_SEED)
 SHARE_WITHOUT_BF16 = 0.3  # of the training pairs, where the processor would take several times as long
-PROBE = 256  # functions encoded to estimate how long the demo takes
+PROBE, WITH_DEV, OTHER_S = 256, 1.5, 45  # functions encoded to estimate how long the demo takes; what else takes time
 NEXT = "lexitune tune pairs.csv --corpus docs.jsonl"
 
 
@@ -53,17 +55,18 @@ def run(folder: Path, *, talk: Talk | None = None, model: str = MODEL) -> TuneOu
     options = ModelOptions(model=model, max_length=MAX_LENGTH)
     embedder = load(options=options, talk=talk)
     functions = documented_functions(library_folder())
-    share = 1.0 if embedder.precision == "bf16" else SHARE_WITHOUT_BF16
-    data = demo_data(functions, train_share=share)
-    _introduce(data, embedder, share=share, talk=talk)
+    quick = embedder.precision == "bf16"
+    given = {"model": options, "train": SECTIONS["train"](recipe="default" if quick else "fast")}
+    sections = {name: kind() for name, kind in SECTIONS.items()} | given | {"data": SPLIT}
+    data = demo_data(functions, train_share=1.0 if quick else SHARE_WITHOUT_BF16)
+    _introduce(data, embedder, training=sections["train"], quick=quick, talk=talk)
     with workspace.lock():
-        import_data(workspace, data, options=SPLIT, talk=Silent(), config=write_toml(SECTIONS, {"model": options}))
+        import_data(workspace, data, options=SPLIT, talk=Silent(), config=write_toml(SECTIONS, given))
         unmasked = _measure_unmasked(workspace, data, functions, embedder=embedder, talk=talk)
         talk.say(
             f"Before masking, the stock model found {interval_text(unmasked)} of them in its first ten: "
             "a name gives its function away."
         )
-        sections = {name: kind() for name, kind in SECTIONS.items()} | {"model": options, "data": SPLIT}
         outcome = tune(workspace, None, sections=sections, talk=talk)
     lines = [*outcome.lines, "This is one small model on code; your gain will differ."]
     return replace(outcome, lines=lines, next_command=NEXT, facts={"stock_unmasked": {"R@10": asdict(unmasked)}})
@@ -84,7 +87,7 @@ def demo_data(functions: list[Function], *, train_share: float = 1.0) -> Dataset
     return Dataset(docs, queries, {"train": train, "dev": splits["dev"]}, SealedQrels(None, len(test), test))
 
 
-def _introduce(data: Dataset, embedder: Embedder, *, share: float, talk: Talk) -> None:
+def _introduce(data: Dataset, embedder: Embedder, *, training: TrainOptions, quick: bool, talk: Talk) -> None:
     import torch
 
     tests = data.test.judgements or {} if data.test else {}
@@ -93,21 +96,29 @@ def _introduce(data: Dataset, embedder: Embedder, *, share: float, talk: Talk) -
     talk.say(f"Demo: Python's own library. {pairs:,} pairs, split by file. No data leaves here.")
     talk.say(
         f"Machine: {torch.get_num_threads()} cores, {embedder.precision}. "
-        f"Model: {embedder.spec.name} ({million:.0f}M). About {_estimate_min(data, embedder)} min."
+        f"Model: {embedder.spec.name} ({million:.0f}M). About {_estimate_min(data, embedder, training)} min."
     )
-    if share < 1:
-        talk.say(f"This processor does not compute in bf16: {share:.0%} of the training pairs are used.")
+    if not quick:
+        talk.say(
+            f"This processor does not compute in bf16: {SHARE_WITHOUT_BF16:.0%} of the training pairs are used, "
+            "and the upper half of the layers learns."
+        )
 
 
-def _estimate_min(data: Dataset, embedder: Embedder) -> int:
+def _estimate_min(data: Dataset, embedder: Embedder, training: TrainOptions) -> int:
     """Minutes, from the rate on a sample: the corpus is encoded three times, and a training token costs three."""
+    from lexitune.stages.train.recipe import settle
+
     sample = [doc.full_text for doc in data.docs[:: max(1, len(data.docs) // PROBE)]]
     embedder.encode_docs(sample[: PROBE // 4])  # the first batches also set the kernels up
     start = time.monotonic()
     embedder.encode_docs(sample)
     per_doc = (time.monotonic() - start) / len(sample)
-    train = len(data.qrels["train"]) * 3.5
-    return max(1, round(per_doc * (3 * len(data.docs) + train) / 60 + 0.5))
+    network, pairs = embedder.network, len(data.qrels["train"])
+    sizes = {"parameters": network.weight_count, "layers": network.layer_count}
+    recipe = settle(training, token_budget=embedder.token_budget, pairs=pairs, **sizes)
+    texts = 3 * len(data.docs) + WITH_DEV * TRAINING_PASSES * recipe.epochs * recipe.work_share(sizes["layers"]) * pairs
+    return max(1, round((per_doc * texts + OTHER_S) / 60))
 
 
 def _measure_unmasked(
