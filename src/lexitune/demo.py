@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +14,6 @@ from lexitune.io.atomic import replace_text
 from lexitune.io.options import DataOptions
 from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
 from lexitune.models.options import ModelOptions
-from lexitune.models.sizing import TRAINING_PASSES
 from lexitune.pipeline.outcome import TuneOutcome, interval_text
 from lexitune.pipeline.pylib import DEMO_SEED, Function, as_dataset_parts, documented_functions, library_folder
 from lexitune.pipeline.sections import SECTIONS
@@ -33,7 +31,8 @@ MODEL = "minilm"
 MAX_LENGTH = 128  # tokens: 71 % of the functions are whole; see docs/decisions.md
 SPLIT = DataOptions(split_seed=DEMO_SEED)
 SHARE_WITHOUT_BF16 = 0.3  # of the training pairs, where the processor would take several times as long
-PROBE, WITH_DEV, OTHER_S = 256, 1.5, 45  # functions encoded to estimate how long the demo takes; what else takes time
+WITH_DEV = 1.5  # times what the training alone takes, estimated
+OTHER_S = 45  # seconds for what neither trains nor encodes, estimated
 NEXT = "lexitune tune pairs.csv --corpus docs.jsonl"
 
 
@@ -106,19 +105,12 @@ def _introduce(data: Dataset, embedder: Embedder, *, training: TrainOptions, qui
 
 
 def _estimate_min(data: Dataset, embedder: Embedder, training: TrainOptions) -> int:
-    """Minutes, from the rate on a sample: the corpus is encoded three times, and a training token costs three."""
-    from lexitune.stages.train.recipe import settle
+    """Minutes, from the rate on a sample: the corpus is encoded three times, and the training evaluates dev."""
+    from lexitune.pipeline.passing import measure_pace
 
-    sample = [doc.full_text for doc in data.docs[:: max(1, len(data.docs) // PROBE)]]
-    embedder.encode_docs(sample[: PROBE // 4])  # the first batches also set the kernels up
-    start = time.monotonic()
-    embedder.encode_docs(sample)
-    per_doc = (time.monotonic() - start) / len(sample)
-    network, pairs = embedder.network, len(data.qrels["train"])
-    sizes = {"parameters": network.weight_count, "layers": network.layer_count}
-    recipe = settle(training, token_budget=embedder.token_budget, pairs=pairs, **sizes)
-    texts = 3 * len(data.docs) + WITH_DEV * TRAINING_PASSES * recipe.epochs * recipe.work_share(sizes["layers"]) * pairs
-    return max(1, round((per_doc * texts + OTHER_S) / 60))
+    pace = measure_pace(data, embedder, training)
+    seconds = 3 * len(data.docs) * pace.doc + WITH_DEV * pace.training(len(data.qrels["train"])) + OTHER_S
+    return max(1, round(seconds / 60))
 
 
 def _measure_unmasked(

@@ -245,8 +245,10 @@ def settle(
     values |= given
     if options.recipe not in HONOURED:
         steps = STEPS_OF_HALF if halves else STEPS
-        open_or_not = {"batch_size": options.batch_size, "epochs": options.epochs}
-        values = {**derive(pairs=pairs, parameters=parameters, steps=steps, **open_or_not), **values}
+        derived = derive(
+            pairs=pairs, parameters=parameters, steps=steps, batch_size=options.batch_size, epochs=options.epochs
+        )
+        values = {**derived, **values}
     return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
 
 
