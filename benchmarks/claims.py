@@ -34,8 +34,8 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     name = short_name(given.model)
     rows = given.out / f"{name}.jsonl"
-    keys = plan(given.model, "test", sets=given.sets, seeds=given.seeds, pairs=given.pairs, recipes=",".join(RECIPES))
-    run(keys, path=rows, work=given.out / "work", threads=given.threads or torch.get_num_threads())
+    keys = plan(given.model, sets=given.sets, seeds=given.seeds, pairs=given.pairs, recipes=",".join(RECIPES))
+    run(keys, ("test",), path=rows, work=given.out / "work", threads=given.threads or torch.get_num_threads())
     table = lift_table(read_rows(rows))
     (given.out / f"{name}.md").write_text(table, encoding="utf-8")
     sys.stdout.write(table)

@@ -11,7 +11,8 @@ nothing else should run meanwhile, and each row tells how busy the processor was
 
 A row is appended to benchmarks/lift/rows.jsonl as soon as it is measured, and a row that is there is not measured
 again: a lab that was stopped goes on where it was. After a change of the code `--again` measures anew; the newest row
-of a trial counts. Test is opened for `--split test` alone.
+of a trial counts. Test is opened for `--split test` and `both`; with `both` one training is measured on both,
+and the time that the classic recipe's curve took does not count on test.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ import torch
 
 from benchmarks.harness import SETS, arguments
 from benchmarks.lift.tables import lift_table, race_table, trials_table
-from benchmarks.lift.trial import MEASURES, MODEL, measure_stock, run_trial
+from benchmarks.lift.trial import MEASURES, MODEL, measure_stock, run_trial, split_key
 from benchmarks.rows import Row, add_row, find_row, read_rows
 from benchmarks.sample import WHOLE
 
+SPLITS = {"dev": ("dev",), "test": ("test",), "both": ("dev", "test")}
 ROWS = Path(__file__).with_name("rows.jsonl")
 
 
@@ -36,7 +38,7 @@ def main() -> None:
     """Run what has no row yet, then show the tables."""
     parser = arguments("The lab: recipes over the real sets")
     parser.add_argument("--model", default=MODEL, help="where training starts (default minilm)")
-    parser.add_argument("--split", choices=("dev", "test"), default="dev", help="what is measured (default dev)")
+    parser.add_argument("--split", choices=SPLITS, default="dev", help="what is measured (default dev)")
     parser.add_argument("--sets", default=",".join(SETS), help="separated by commas (default all nine)")
     parser.add_argument("--recipes", default="mnrl,default", help="separated by commas (default mnrl,default)")
     parser.add_argument("--seeds", default="1", help="of samples and trainings, separated by commas (default 1)")
@@ -47,33 +49,48 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="measure nothing, show the tables")
     given = parser.parse_args()
     chosen = {name: getattr(given, name) for name in ("sets", "seeds", "pairs", "recipes")}
-    keys = plan(given.model, given.split, **chosen)
+    splits = SPLITS[given.split]
     if not given.show:
         threads = given.threads or torch.get_num_threads()
-        run(keys, path=given.rows, work=given.work, threads=threads, again=given.again)
-    rows = [row for row in newest(read_rows(given.rows)) if (row["split"], row["model"]) == (given.split, given.model)]
-    tables = [lift_table(rows), trials_table(rows)] if given.split == "test" else [trials_table(rows), race_table(rows)]
-    sys.stdout.write("\n".join(tables))
+        keys = plan(given.model, **chosen)
+        run(keys, splits, path=given.rows, work=given.work, threads=threads, again=given.again)
+    for split in splits:
+        rows = [row for row in newest(read_rows(given.rows)) if (row["split"], row["model"]) == (split, given.model)]
+        tables = [lift_table(rows), trials_table(rows)] if split == "test" else [trials_table(rows), race_table(rows)]
+        sys.stdout.write("\n".join(tables))
 
 
-def plan(model: str, split: str, *, sets: str, seeds: str, pairs: str, recipes: str) -> list[dict[str, Any]]:
+def plan(model: str, *, sets: str, seeds: str, pairs: str, recipes: str) -> list[dict[str, Any]]:
     """The key of each trial, in the order in which they are run; lists are separated by commas."""
     most = WHOLE if pairs == "all" else int(pairs)
     return [
-        {"model": model, "set": name, "split": split, "seed": int(seed), "pairs": most, "recipe": recipe}
+        {"model": model, "set": name, "seed": int(seed), "pairs": most, "recipe": recipe}
         for name in sets.split(",")
         for seed in seeds.split(",")
         for recipe in (text.replace(";", ",") for text in recipes.split(","))
     ]
 
 
-def run(keys: Sequence[Mapping[str, Any]], *, path: Path, work: Path, threads: int, again: bool = False) -> None:
-    """Measure each key that has no row yet, or `again` if it has; the stock model of its set before."""
+def run(
+    keys: Sequence[Mapping[str, Any]],
+    splits: Sequence[str],
+    *,
+    path: Path,
+    work: Path,
+    threads: int,
+    again: bool = False,
+) -> None:
+    """Measure each key on the splits that have no row of it yet, or `again` if they have; the stock model before."""
     for key in keys:
-        before = {name: key[name] for name in ("model", "set", "split")} | {"recipe": "stock"}
-        start = find_row(read_rows(path), before) or add_row(measure_stock(before, work=work, threads=threads), path)
-        if again or find_row(read_rows(path), key) is None:
-            tell(add_row(run_trial(key, before=start, work=work, threads=threads), path))
+        missing = [split for split in splits if again or find_row(read_rows(path), split_key(key, split)) is None]
+        before = {}
+        for split in missing:
+            stock = {"model": key["model"], "set": key["set"], "split": split, "recipe": "stock"}
+            start = find_row(read_rows(path), stock) or add_row(measure_stock(stock, work=work, threads=threads), path)
+            before[split] = start
+        if missing:
+            for row in run_trial(key, before=before, work=work, threads=threads):
+                tell(add_row(row, path))
 
 
 def newest(rows: Sequence[Row]) -> list[Row]:
@@ -85,7 +102,8 @@ def newest(rows: Sequence[Row]) -> list[Row]:
 def tell(row: Row) -> None:
     """One line on stderr, as soon as a trial is measured."""
     gained = "  ".join(f"{one} {100 * row['gain'][str(one)]['mean']:+.1f}" for one in MEASURES)
-    sys.stderr.write(f"{row['set']:<13}{row['seed']}  {row['train_minutes']:5.1f} min  {gained}  {row['recipe']}\n")
+    what = f"{row['set']:<13}{row['split']:<5}{row['seed']}  {row['train_minutes']:5.1f} min"
+    sys.stderr.write(f"{what}  {gained}  {row['recipe']}\n")
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def train_with_curve(
     """Train the model by the classic recipe, and leave the weights at `points` places, evenly between, in `folder`.
 
     Returns:
-        Step and seconds of each place, and the number of pairs.
+        Step and seconds of each place, with those of them that went into looking at dev, and the number of pairs.
     """
     folder.mkdir(parents=True)
     # The dev sample that the default recipe would draw for these pairs.
@@ -103,16 +103,18 @@ class _Snapshots(TrainerCallback):
     def __init__(self, evaluator: Any, folder: Path, *, points: int, began: float) -> None:
         self.evaluator, self.folder, self.points, self.began = evaluator, folder, points, began
         self.rows: list[dict[str, float]] = []
-        self.uncounted = 0.0
+        self.looked = self.uncounted = 0.0
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
         places = {round(state.max_steps * place / self.points) for place in range(1, self.points + 1)}
         if state.global_step not in places:
             return
-        model = given["model"]
+        model, start = given["model"], time.monotonic()
         self.evaluator(model)
         model.train()
         reached = time.monotonic()
-        self.rows.append({"step": float(state.global_step), "seconds": reached - self.began - self.uncounted})
+        self.looked += reached - start
+        seconds = reached - self.began - self.uncounted
+        self.rows.append({"step": float(state.global_step), "seconds": seconds, "looked": self.looked})
         torch.save(model.state_dict(), _path(self.folder, state.global_step))
         self.uncounted += time.monotonic() - reached

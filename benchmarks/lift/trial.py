@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +39,7 @@ from lexitune.stages.train.options import TrainOptions
 from lexitune.stages.train.training import train
 from lexitune.types import Dataset, Example, Qrels, Silent
 
-__all__ = ["MEASURES", "MODEL", "measure_stock", "run_trial", "unpack"]
+__all__ = ["MEASURES", "MODEL", "measure_stock", "run_trial", "split_key", "unpack"]
 
 MEASURES = parse_measures("R@10,nDCG@10")
 DEPTH = 100  # of each ranking that a hybrid is made of
@@ -46,31 +47,42 @@ NEVER_S = 1e9
 MODEL = "minilm"
 
 
-def run_trial(key: Mapping[str, Any], *, before: Row, work: Path, threads: int) -> Row:
-    """Train as the key says, encode the corpus anew, and measure.
+def run_trial(key: Mapping[str, Any], *, before: Mapping[str, Row], work: Path, threads: int) -> Iterator[Row]:
+    """Train once as the key says; then, for each split, encode the corpus anew and measure.
 
     Args:
-        key: `model`, `set`, `split`, `seed`, `pairs` and `recipe`: a recipe's name and options, such as
+        key: `model`, `set`, `seed`, `pairs` and `recipe`: a recipe's name and options, such as
             `default,batch_size=64`; `mined=model` trains with negatives mined before, from that ranking;
             `mnrl,curve=12` also measures the classic recipe at that many places on its way.
-        before: The set's row of the stock model, for the gain.
+        before: Split -> the set's row of the stock model, for the gain.
         work: Folder for models and vectors; what belongs to this trial is removed.
     """
-    folder = work / "trials" / "-".join(str(key[name]) for name in ("set", "split", "seed", "pairs", "recipe"))
+    folder = work / "trials" / "-".join(str(key[name]) for name in ("set", "seed", "pairs", "recipe"))
     shutil.rmtree(folder, ignore_errors=True)
     made = observe(Side(make_training, {"key": dict(key), "folder": str(folder)}), threads)
-    found = observe(Side(make_measuring, {"key": dict(key), "folder": str(folder), "work": str(work)}), threads)
+    training = made.pop("value")
+    for split, start in before.items():
+        own = split_key(key, split)
+        found = observe(Side(make_measuring, {"key": own, "folder": str(folder), "work": str(work)}), threads)
+        measured = found.pop("value")
+        looked = 0.0 if own["recipe"] == key["recipe"] else training["looked_minutes"]
+        yield {
+            **own,
+            **training,
+            "train_minutes": training["train_minutes"] - looked,
+            **measured,
+            "gain": {name: gain(measured["values"][name], start["values"][name]) for name in map(str, MEASURES)},
+            "train": made,
+            "measure": found,
+            **circumstances(threads),
+        }
     shutil.rmtree(folder)
-    training, measured = made.pop("value"), found.pop("value")
-    return {
-        **key,
-        **training,
-        **measured,
-        "gain": {name: gain(measured["values"][name], before["values"][name]) for name in map(str, MEASURES)},
-        "train": made,
-        "measure": found,
-        **circumstances(threads),
-    }
+
+
+def split_key(key: Mapping[str, Any], split: str) -> dict[str, Any]:
+    """The key of a trial's row for one split. The curve is dev's: on test its recipe is the one without."""
+    recipe = key["recipe"] if split == "dev" else re.sub(r",curve=\d+", "", key["recipe"])
+    return {**key, "split": split, "recipe": recipe}
 
 
 def measure_stock(key: Mapping[str, Any], *, work: Path, threads: int) -> Row:
@@ -107,7 +119,8 @@ def make_training(key: Mapping[str, Any], folder: str) -> Callable[[], Row]:
                 data, model=model, folder=Path(folder) / "curve", options=options, points=extras.curve
             )
             model.save(Path(folder) / "model")
-            return {"trained_pairs": pairs, "train_minutes": rows[-1]["seconds"] / 60}
+            minutes, looked = (rows[-1][name] / 60 for name in ("seconds", "looked"))
+            return {"trained_pairs": pairs, "train_minutes": minutes, "looked_minutes": looked}
         mined: tuple[Example, ...] = ()
         if extras.mined:
             given = MineOptions(candidates=extras.mined, seed=key["seed"])
@@ -146,7 +159,7 @@ def make_measuring(key: Mapping[str, Any], folder: str, work: str) -> Callable[[
             "values": {str(one): pack(alone.values(one)) for one in MEASURES},
             "hybrid_values": {str(MEASURES[0]): pack(reports["hybrid_model"].values(MEASURES[0]))},
         }
-        if folder and (Path(folder) / "curve").exists():
+        if key["split"] == "dev" and (Path(folder) / "curve").exists():
             found["curve"] = measure_curve(data, model=model, folder=Path(folder) / "curve")
         if key["split"] == "test":
             found["guard"] = guards(model, key, read_meta(made) if folder else None)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from benchmarks.harness import real_set
+from benchmarks.harness import Side, real_set
 from benchmarks.lift import trial
-from benchmarks.lift.__main__ import newest
+from benchmarks.lift.__main__ import newest, run
 from benchmarks.lift.guard import before_averaging, guard_set
 from benchmarks.lift.tables import lift_table, race_table, trials_table
 from benchmarks.lift.trial import gain, pack, read_recipe, sample, unpack
@@ -54,11 +54,11 @@ def small_key(tmp_path: Path, shared_data: Callable[[str], Path], monkeypatch: p
     shared_data("tatqa")
     small = cut(real_set("tatqa"), tmp_path, pairs=40, docs=120, queries=12)
     monkeypatch.setattr(trial, "real_set", lambda name: small)
-    return {"model": "minilm", "set": "tatqa", "split": "dev", "seed": 2, "pairs": 16}
+    return {"model": "minilm", "set": "tatqa", "seed": 2, "pairs": 16}
 
 
 def test_a_trial_trains_and_measures_on_its_sample(tmp_path: Path, small_key: Mapping[str, Any]) -> None:
-    key = {**small_key, "recipe": "mnrl,epochs=1,batch_size=8,learning_rate=1e-3,warmup_steps=1"}
+    key = {**small_key, "split": "dev", "recipe": "mnrl,epochs=1,batch_size=8,learning_rate=1e-3,warmup_steps=1"}
 
     trained = trial.make_training(key, str(tmp_path))()
     found = trial.make_measuring(key, str(tmp_path), str(tmp_path / "work"))()
@@ -69,6 +69,34 @@ def test_a_trial_trains_and_measures_on_its_sample(tmp_path: Path, small_key: Ma
     assert found["R@10"]["n"] == stock["bm25"]["nDCG@10"]["n"] == len(unpack(found["values"]["R@10"])) == 12
     assert found["values"] != stock["values"]
     assert 0 <= found["hybrid"]["bm25_weight"] <= 1
+
+
+def test_one_training_gives_a_row_of_each_split(
+    tmp_path: Path, small_key: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The classic recipe's curve is dev's, with the time that it took to look; on test that time does not count."""
+    calls: list[str] = []
+
+    def observe(side: Side, threads: int) -> dict[str, Any]:
+        calls.append(side.make.__name__)
+        value = side.make(**side.given)()
+        return {"value": value, "minutes": 0.0, "cpu_minutes": 0.0, "peak_mb": 0, "others": 0.0}
+
+    monkeypatch.setattr(trial, "observe", observe)
+    monkeypatch.setattr(trial, "guards", lambda *given: {"now": {"mean": 0.8}})
+    key = {**small_key, "recipe": "mnrl,epochs=1,batch_size=8,curve=2"}
+    path = tmp_path / "rows.jsonl"
+    for _ in range(2):
+        run([key], ("dev", "test"), path=path, work=tmp_path / "work", threads=2)
+
+    before, dev, after, test = sorted(read_rows(path), key=lambda row: (row["split"], row["recipe"] != "stock"))
+    assert calls.count("make_training") == 1
+    assert (dev["recipe"], test["recipe"]) == (key["recipe"], "mnrl,epochs=1,batch_size=8")
+    assert before["recipe"] == after["recipe"] == "stock"
+    assert "curve" in dev
+    assert "curve" not in test
+    assert dev["train_minutes"] - test["train_minutes"] == pytest.approx(dev["curve"][-1]["looked"] / 60)
+    assert 0 < test["train_minutes"] < dev["train_minutes"]
 
 
 def test_both_recipes_of_a_seed_get_one_sample(shared_data: Callable[[str], Path]) -> None:
@@ -211,7 +239,8 @@ def test_the_race_is_to_nearly_all_of_the_classic_gain() -> None:
 
 
 def test_the_classic_recipe_has_a_curve(tmp_path: Path, small_key: Mapping[str, Any]) -> None:
-    key = {**small_key, "recipe": "mnrl,epochs=2,batch_size=8,learning_rate=1e-3,warmup_steps=1,curve=2"}
+    recipe = "mnrl,epochs=2,batch_size=8,learning_rate=1e-3,warmup_steps=1,curve=2"
+    key = {**small_key, "split": "dev", "recipe": recipe}
 
     trained = trial.make_training(key, str(tmp_path))()
     found = trial.make_measuring(key, str(tmp_path), str(tmp_path / "work"))()
