@@ -124,7 +124,8 @@ def make_training(key: Mapping[str, Any], folder: str) -> Callable[[], Row]:
         mined: tuple[Example, ...] = ()
         if extras.mined:
             given = MineOptions(candidates=extras.mined, seed=key["seed"])
-            mined = tuple(mine(data, model=model, options=given).examples())
+            journal = Path(folder) / "openings.jsonl"
+            mined = tuple(mine(data, model=model, openings=journal, options=given).examples())
         out = train(data, model=model, out=Path(folder) / "model", mined=mined, options=options)
         meta = read_meta(out)
         assert meta is not None

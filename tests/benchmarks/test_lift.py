@@ -71,6 +71,12 @@ def test_a_trial_trains_and_measures_on_its_sample(tmp_path: Path, small_key: Ma
     assert 0 <= found["hybrid"]["bm25_weight"] <= 1
 
 
+def test_a_trial_may_mine_negatives_first(tmp_path: Path, small_key: Mapping[str, Any]) -> None:
+    trained = trial.make_training({**small_key, "recipe": "default,mined=model,freeze_layers=5"}, str(tmp_path))()
+
+    assert trained["trained_negatives"] > 0
+
+
 def test_one_training_gives_a_row_of_each_split(
     tmp_path: Path, small_key: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
