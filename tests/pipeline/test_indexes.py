@@ -155,7 +155,8 @@ def test_the_doctor_misses_an_index_that_should_serve_and_asks_each_store(worksp
     assert signs[1].fix == "lexitune reembed, then lexitune promote; or lexitune rollback"
 
 
-def test_a_store_that_is_away_does_not_hide_the_others(workspace: Workspace) -> None:
+def barred_and_live(workspace: Workspace) -> tuple[Serving, Serving]:
+    """Two stores; the first one's files cannot be read."""
     barred, there = (
         serving(f"lancedb:{workspace.root / 'first'}", "a"),
         serving(f"lancedb:{workspace.root / 'second'}", "b"),
@@ -164,10 +165,38 @@ def test_a_store_that_is_away_does_not_hide_the_others(workspace: Workspace) -> 
     promote(workspace, there, barred)
     for manifest in (workspace.root / "first").rglob("*.manifest"):
         manifest.write_text("broken")
+    return barred, there
+
+
+def test_a_store_that_is_away_does_not_hide_the_others(workspace: Workspace) -> None:
+    barred, _ = barred_and_live(workspace)
 
     signs = [sign for sign in examine(workspace) if "answers" in sign.said or "LanceDB" in sign.said]
+    listed = call(workspace)
 
     assert [sign.mark for sign in signs] == [FAULT, OK]
+    assert listed.exit_code == 0
+    assert [line.split()[0] for line in listed.stdout.splitlines() if "passages" in line] == ["docs_b"]
+    assert f"{barred.store} is left out" in listed.stderr.replace("\n  ", "")
+
+
+def test_nothing_is_dropped_where_another_store_may_have_that_name(workspace: Workspace) -> None:
+    _, there = barred_and_live(workspace)
+    with opened(there.store) as store:
+        store.create("docs_c", stamp=Stamp("c", 4))
+
+    assert call(workspace, "--drop", "docs_c", "--yes").exit_code != 0
+    assert call(workspace, "--drop", "docs_c", "--store", there.store, "--yes").exit_code == 0
+    assert [index.name for index in list_indexes(workspace)] == ["docs_b"]
+
+
+def test_no_store_at_all_is_an_error(workspace: Workspace) -> None:
+    barred = serving(f"lancedb:{workspace.root / 'first'}", "a")
+    promote(workspace, barred, STOCK)
+    for manifest in (workspace.root / "first").rglob("*.manifest"):
+        manifest.write_text("broken")
+
+    assert call(workspace).exit_code != 0
 
 
 def test_advice_to_drop_an_index_looks_into_the_same_folder(tmp_path: Path) -> None:

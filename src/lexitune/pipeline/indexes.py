@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lexitune.errors import UsageError
+from lexitune.errors import StageFailed, UsageError
 from lexitune.io.staged import read_staged
 from lexitune.io.workspace import Workspace
 from lexitune.settings import did_you_mean
@@ -14,7 +14,7 @@ from lexitune.stages.promote.keep import kept
 from lexitune.stages.promote.serving import read_serving
 from lexitune.stages.promote.switch import history
 from lexitune.stores.store import opened
-from lexitune.types import Talk
+from lexitune.types import Silent, Talk
 
 __all__ = ["StoredIndex", "drop_index", "known_stores", "list_indexes"]
 
@@ -47,25 +47,51 @@ class StoredIndex:
         return self.role == "rollback" and not self.kept and not self.alias
 
 
-def list_indexes(workspace: Workspace, *, talk: Talk | None = None) -> list[StoredIndex]:
+def list_indexes(
+    workspace: Workspace, *, store: str | None = None, strict: bool = False, talk: Talk | None = None
+) -> list[StoredIndex]:
     """Every index of every store that something in the workspace names.
 
+    Args:
+        store: Of this store alone.
+        strict: A store that cannot be reached is an error; else it is told, and the others are listed.
+
     Raises:
-        StageFailed: A store cannot be reached.
+        StageFailed: No store can be reached, or, where that is asked, one cannot.
     """
+    talk = talk or Silent()
     recover(workspace, talk=talk)
-    roles = {(_place(spec), name): role for (spec, name), role in _roles(workspace)}
-    held = {(_place(one.serving.store), one.serving.index): one for one in kept(workspace) if one.serving.store}
+    found: list[StoredIndex] = []
+    left_out = 0
+    wanted = known_stores(workspace)
+    if store is not None:
+        wanted = {place: spec for place, spec in wanted.items() if place == _place(store)}
+    for spec in wanted.values():
+        try:
+            found += _list_store(workspace, spec)
+        except StageFailed as error:
+            left_out += 1
+            if strict or left_out == len(wanted):
+                raise
+            talk.say(f"{spec} is left out: {error.problem}")
+    return found
+
+
+def _list_store(workspace: Workspace, spec: str) -> list[StoredIndex]:
+    place = _place(spec)
+    roles = {name: role for (named, name), role in _roles(workspace) if _place(named) == place}
+    held = {
+        one.serving.index: one for one in kept(workspace) if one.serving.store and _place(one.serving.store) == place
+    }
     found = []
-    for place, spec in known_stores(workspace).items():
-        with opened(spec) as store:
-            pointed = store.serving()
-            for name in store.indexes():
-                stamp, role, until = store.stamp(name), roles.get((place, name), ""), held.get((place, name))
-                alias = store.alias if name == pointed and role != "serves" else ""
-                still = str(until) if role == "rollback" and until and not until.is_over else ""
-                model = stamp.fingerprint if stamp else ""
-                found.append(StoredIndex(spec, name, store.count(name), model, role, alias, still))
+    with opened(spec) as store:
+        pointed = store.serving()
+        for name in store.indexes():
+            stamp, role, until = store.stamp(name), roles.get(name, ""), held.get(name)
+            alias = store.alias if name == pointed and role != "serves" else ""
+            still = str(until) if role == "rollback" and until and not until.is_over else ""
+            model = stamp.fingerprint if stamp else ""
+            found.append(StoredIndex(spec, name, store.count(name), model, role, alias, still))
     return found
 
 
@@ -86,12 +112,11 @@ def drop_index(
 
     Raises:
         UsageError: No such index or several, or it serves, or is needed as above.
-        StageFailed: The store cannot be reached.
+        StageFailed: The store cannot be reached; or another one, which may have an index of that name, where `store`
+            is not given.
     """
     with workspace.lock():
-        known = list_indexes(workspace, talk=talk)
-        if store is not None:
-            known = [index for index in known if _place(index.store) == _place(store)]
+        known = list_indexes(workspace, store=store, strict=True, talk=talk)
         found = [index for index in known if index.name == name]
         if not found:
             where = "no store here" if store is None else store

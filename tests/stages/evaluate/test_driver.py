@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.heard import Heard
 
 from lexitune.errors import DataError
 from lexitune.io.quarantine import Quarantine
@@ -61,6 +62,15 @@ def test_everything_is_written_and_equal_inputs_are_read_back(staged: Workspace,
     assert again.to_json() == found.to_json()
     assert found.sides["tuned"].model == "models/m1"
     assert found.sides["stock"].model == str(Path(model.model).resolve())
+
+
+def test_all_of_it_is_one_step_of_the_journey(staged: Workspace, model: ModelOptions) -> None:
+    """Progress under another name would end the step's line, and what comes after would tell of a second end."""
+    heard = Heard()
+
+    run(staged, model=model, options=replace(QUICK, cosine_audit=True), talk=heard)
+
+    assert heard.stages == {"evaluate"}
 
 
 def test_test_is_recorded_each_time_it_is_opened_and_only_then(staged: Workspace, model: ModelOptions) -> None:

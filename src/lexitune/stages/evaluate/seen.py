@@ -45,7 +45,9 @@ def seen_queries(data: Dataset, test: Qrels, *, stock: Embedder | None, talk: Ta
         ids = {"test": [query_id for query_id in test if query_id not in known]}
         ids |= {name: list(split) for name, split in data.qrels.items()}
         vectors = {
-            name: stock.encode_queries([data.queries[query_id].text for query_id in of_split], talk=talk)
+            name: stock.encode_queries(
+                [data.queries[query_id].text for query_id in of_split], talk=talk, stage="evaluate"
+            )
             for name, of_split in ids.items()
         }
         for name in data.qrels:
