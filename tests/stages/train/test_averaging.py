@@ -116,8 +116,7 @@ def test_how_far_a_share_lies_behind_is_told_in_standard_errors(tiny: Embedder, 
     assert len({point.dev for point in points}) > 1
     best = max(point.dev for point in points[1:])
     assert all((point.behind == 0) == (point.dev == best) for point in points if point.share > 0)
-    # Dev is general text here, and one of its errors is taken off the loss.
-    assert all((point.lost or 0.0) < points[0].dev - point.dev for point in points if point.dev != points[0].dev)
+    assert [point.lost for point in points] == pytest.approx([points[0].dev - point.dev for point in points])
 
 
 def test_a_share_that_collapses_is_no_choice(tiny: Embedder, dev: HeldOut) -> None:
