@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks.harness import Side, real_set
-from benchmarks.lift import trial
+from benchmarks.lift import shares, trial
 from benchmarks.lift.__main__ import newest, run
-from benchmarks.lift.guard import before_averaging, guard_set
+from benchmarks.lift.guard import before_averaging, guard_of, guard_set, measure_pool
 from benchmarks.lift.tables import lift_table, race_table, trials_table
 from benchmarks.lift.trial import gain, pack, read_recipe, sample, unpack
 from benchmarks.rows import Row, add_row, find_row, read_rows
@@ -135,6 +135,23 @@ def test_the_weights_before_averaging_come_back() -> None:
     before_averaging(tuned, stock, share=0.25)
 
     assert np.allclose(parameter.detach().numpy(), (start + 2).numpy(), atol=1e-6)
+
+
+def test_shares_begin_with_stock(small_key: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    data, model = trial.real_set("tatqa"), load("minilm")
+    held = [data.queries[query_id] for query_id in sorted(data.qrels["dev"])], data.docs, data.qrels["dev"]
+    monkeypatch.setattr(shares, "real_set", trial.real_set)
+    monkeypatch.setattr(shares, "guard_set", lambda name: held)
+    monkeypatch.setattr(shares, "SHARES", (0.0, 0.5, 1.0))
+
+    chosen, points = shares.measure({**small_key, "recipe": "default,blend=0.5,freeze_layers=5,epochs=1"})
+
+    assert chosen == 0.5
+    assert points[0] == (
+        measure_pool(model, *held, measure=shares.RECALL).mean(shares.RECALL),
+        guard_of(model, held)["mean"],
+    )
+    assert len({guard for _, guard in points}) == 3
 
 
 def row(recipe: str, recall: str, minutes: float = 0.0, **more: Any) -> Row:

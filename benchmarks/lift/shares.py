@@ -1,0 +1,85 @@
+"""What each share of the way from stock to the trained weights reaches: the curve that a training only estimates.
+
+    python -m benchmarks.lift.shares [--sets tldr,pycode] [--recipe default] [--seed 1]
+
+One training a set; then the real weights at each share are measured on all dev queries and the whole corpus, and on the
+guard, nDCG@10 over dev queries of the other sets. A line a set is written as it is measured, in points.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.harness import SETS, arguments, real_set
+from benchmarks.lift.curve import RECALL
+from benchmarks.lift.guard import guard_of, guard_set, measure_pool
+from benchmarks.lift.trial import MODEL, read_recipe, sample, stock
+from lexitune.io.workspace import read_meta
+from lexitune.models.load import load
+from lexitune.stages.train.training import train
+
+SHARES = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
+
+
+def main() -> None:
+    """Train and measure each set."""
+    parser = arguments("What each share of the trained weights reaches on dev")
+    parser.add_argument("--sets", default=",".join(SETS), help="separated by commas (default all nine)")
+    parser.add_argument("--recipe", default="default", help="as in the lab (default default)")
+    parser.add_argument("--seed", type=int, default=1, help="of sample and training (default 1)")
+    parser.add_argument("--pairs", type=int, default=2000, help="most train pairs of a set (default 2000)")
+    given = parser.parse_args()
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    heads = "".join(f" {share:g} |" for share in SHARES)
+    sys.stdout.write(f"| set | of |{heads} chosen |\n|---|---|{'---|' * len(SHARES)}---|\n")
+    for name in given.sets.split(","):
+        key = {"model": MODEL, "set": name, "seed": given.seed, "pairs": given.pairs, "recipe": given.recipe}
+        chosen, points = measure(key)
+        for place, what in enumerate((f"{RECALL}, dev", "guard")):
+            cells = "".join(f" {100 * point[place]:.1f} |" for point in points)
+            sys.stdout.write(f"| {name} | {what} |{cells} {chosen:g} |\n")
+        sys.stdout.flush()
+
+
+def measure(key: dict[str, Any]) -> tuple[float, list[tuple[float, float]]]:
+    """The share that the training chose, and R@10 on dev and nDCG@10 on the guard at each of `SHARES`."""
+    data = sample(real_set(key["set"]), pairs=key["pairs"], seed=key["seed"])
+    options, _ = read_recipe(key)
+    with tempfile.TemporaryDirectory() as folder:
+        out = train(data, model=load(options=stock(key)), out=Path(folder) / "model", options=options)
+        meta = read_meta(out)
+        assert meta is not None
+        chosen = float(meta.outputs["share"])
+        if not chosen:
+            return chosen, []
+        tuned = load(options=replace(stock(key), model=str(out)))
+    return chosen, list(_along(tuned, key, chosen))
+
+
+def _along(tuned: Any, key: dict[str, Any], chosen: float) -> Iterator[tuple[float, float]]:
+    start, held = load(options=stock(key)), guard_set(key["set"])
+    ends = [
+        (one, before.detach().clone(), one.detach().clone())
+        for one, before in zip(tuned.network.parameters(), start.network.parameters(), strict=True)
+    ]
+    data = real_set(key["set"])
+    queries = [data.queries[query_id] for query_id in sorted(data.qrels["dev"])]
+    for share in SHARES:
+        with torch.no_grad():
+            for one, before, now in ends:
+                one.copy_(before + (now - before) * (share / chosen))
+        tuned.network.refresh()
+        found = measure_pool(tuned, queries, data.docs, data.qrels["dev"], measure=RECALL)
+        yield float(found.mean(RECALL)), float(guard_of(tuned, held)["mean"])
+
+
+if __name__ == "__main__":
+    main()
