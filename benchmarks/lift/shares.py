@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,16 @@ from typing import Any
 import torch
 
 from benchmarks.harness import SETS, arguments, real_set
-from benchmarks.lift.curve import RECALL
 from benchmarks.lift.guard import guard_of, guard_set, measure_pool
-from benchmarks.lift.trial import MODEL, read_recipe, sample, stock
+from benchmarks.lift.trial import MEASURES, MODEL, read_recipe, sample, stock
 from lexitune.io.workspace import read_meta
+from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
 from lexitune.stages.train.training import train
 
+__all__ = ["along"]
+
+RECALL = MEASURES[0]
 SHARES = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 
 
@@ -49,7 +52,7 @@ def main() -> None:
         sys.stdout.flush()
 
 
-def measure(key: dict[str, Any]) -> tuple[float, list[tuple[float, float]]]:
+def measure(key: Mapping[str, Any]) -> tuple[float, list[tuple[float, float]]]:
     """The share that the training chose, and R@10 on dev and nDCG@10 on the guard at each of `SHARES`."""
     data = sample(real_set(key["set"]), pairs=key["pairs"], seed=key["seed"])
     options, _ = read_recipe(key)
@@ -61,10 +64,11 @@ def measure(key: dict[str, Any]) -> tuple[float, list[tuple[float, float]]]:
         if not chosen:
             return chosen, []
         tuned = load(options=replace(stock(key), model=str(out)))
-    return chosen, list(_along(tuned, key, chosen))
+    return chosen, list(along(tuned, key, chosen))
 
 
-def _along(tuned: Any, key: dict[str, Any], chosen: float) -> Iterator[tuple[float, float]]:
+def along(tuned: Embedder, key: Mapping[str, Any], chosen: float) -> Iterator[tuple[float, float]]:
+    """The points of a model that is `chosen` of the way from stock to the trained weights; it is changed in place."""
     start, held = load(options=stock(key)), guard_set(key["set"])
     ends = [
         (one, before.detach().clone(), one.detach().clone())

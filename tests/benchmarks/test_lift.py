@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from benchmarks.harness import Side, real_set
 from benchmarks.lift import shares, trial
 from benchmarks.lift.__main__ import newest, run
 from benchmarks.lift.guard import before_averaging, guard_of, guard_set, measure_pool
 from benchmarks.lift.tables import lift_table, race_table, trials_table
-from benchmarks.lift.trial import gain, pack, read_recipe, sample, unpack
+from benchmarks.lift.trial import MEASURES, gain, pack, read_recipe, sample, unpack
 from benchmarks.rows import Row, add_row, find_row, read_rows
 from benchmarks.sample import cut
 
@@ -137,21 +138,28 @@ def test_the_weights_before_averaging_come_back() -> None:
     assert np.allclose(parameter.detach().numpy(), (start + 2).numpy(), atol=1e-6)
 
 
-def test_shares_begin_with_stock(small_key: Mapping[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    data, model = trial.real_set("tatqa"), load("minilm")
-    held = [data.queries[query_id] for query_id in sorted(data.qrels["dev"])], data.docs, data.qrels["dev"]
-    monkeypatch.setattr(shares, "real_set", trial.real_set)
+def test_shares_lie_between_stock_and_what_was_trained(
+    tmp_path: Path, shared_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared_data("tatqa")
+    data = cut(real_set("tatqa"), tmp_path, pairs=40, docs=120, queries=12)
+    held = [data.queries[query_id] for query_id in sorted(data.qrels["dev"])], list(data.docs), data.qrels["dev"]
+    monkeypatch.setattr(shares, "real_set", lambda name: data)
     monkeypatch.setattr(shares, "guard_set", lambda name: held)
-    monkeypatch.setattr(shares, "SHARES", (0.0, 0.5, 1.0))
+    stock, tuned = load("minilm"), load("minilm")
+    draw = torch.Generator().manual_seed(3)
+    for parameter in tuned.network.parameters():
+        parameter.data += 0.2 * parameter.std() * torch.randn(parameter.shape, generator=draw)
+    tuned.network.refresh()
+    ends = [
+        (measure_pool(one, *held, measure=MEASURES[0]).mean(MEASURES[0]), guard_of(one, held)["mean"])
+        for one in (stock, tuned)
+    ]
 
-    chosen, points = shares.measure({**small_key, "recipe": "default,blend=0.5,freeze_layers=5,epochs=1"})
+    points = list(shares.along(tuned, {"model": "minilm", "set": "tatqa"}, 0.5))
 
-    assert chosen == 0.5
-    assert points[0] == (
-        measure_pool(model, *held, measure=shares.RECALL).mean(shares.RECALL),
-        guard_of(model, held)["mean"],
-    )
-    assert len({guard for _, guard in points}) == 3
+    assert [points[0], points[shares.SHARES.index(0.5)]] == ends
+    assert len({guard for _, guard in points}) > 3
 
 
 def row(recipe: str, recall: str, minutes: float = 0.0, **more: Any) -> Row:
