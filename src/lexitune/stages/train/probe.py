@@ -153,8 +153,8 @@ def _probe_tuning(model: Embedder, plan: Plan, sample: TokenIds, *, folder: Path
         each_s = time.monotonic() - began - best_s
     steps_s, rate = all_steps(seconds, costs), encode_rate(model, sample)
     dev_s, average_s, evaluations = _evaluations(model, ready, recipe, rate)
-    # A checkpoint is written after each dev evaluation but the stock model's, and when the last one is old.
-    saves = max(1.0, evaluations - 1, steps_s / max(recipe.checkpoint_s, steps_s / len(batches)))
+    # A checkpoint is written when the last one is old, and at the end.
+    saves = 1.0 + steps_s // max(recipe.checkpoint_s, steps_s / len(batches))
     parts = {"prepare": gathered, "steps": steps_s, "dev": dev_s, "average": average_s}
     return Probe(count, len(batches), rate, {**parts, "save": evaluations * best_s + saves * each_s})
 
