@@ -26,7 +26,7 @@ from lexitune.stages.train.training import plan_training
 from lexitune.stages.train.tuning import gather_work
 from lexitune.types import Dataset, Silent
 
-__all__ = ["measure_curve", "train_with_curve"]
+__all__ = ["RECALL", "measure_curve", "recall_on_dev", "train_with_curve"]
 
 RECALL = Measure("R", 10)
 ROWS = "curve.json"
@@ -68,14 +68,19 @@ def measure_curve(data: Dataset, *, model: Embedder, folder: Path) -> list[dict[
     Args:
         model: Its weights are the last place's afterwards.
     """
-    judged, found = data.qrels["dev"], []
-    queries = [data.queries[query_id] for query_id in sorted(judged)]
+    found = []
     for row in json.loads((folder / ROWS).read_text(encoding="utf-8")):
         model.model.load_state_dict(torch.load(_path(folder, int(row["step"])), weights_only=True))
         model.network.refresh()
-        report = measure_pool(model, queries, data.docs, judged, measure=RECALL)
-        found.append({**row, str(RECALL): report.mean(RECALL)})
+        found.append({**row, str(RECALL): recall_on_dev(model, data)})
     return found
+
+
+def recall_on_dev(model: Embedder, data: Dataset) -> float:
+    """R@10 of all dev queries over the whole corpus."""
+    judged = data.qrels["dev"]
+    queries = [data.queries[query_id] for query_id in sorted(judged)]
+    return measure_pool(model, queries, data.docs, judged, measure=RECALL).mean(RECALL)
 
 
 def _path(folder: Path, step: int) -> Path:

@@ -18,16 +18,17 @@ from typing import Any
 import torch
 
 from benchmarks.harness import SETS, arguments, real_set
-from benchmarks.lift.guard import guard_of, guard_set, measure_pool
-from benchmarks.lift.trial import MEASURES, MODEL, read_recipe, sample, stock
+from benchmarks.lift.curve import RECALL, recall_on_dev
+from benchmarks.lift.guard import guard_of, guard_set
+from benchmarks.lift.trial import MODEL, read_recipe, sample, stock
 from lexitune.io.workspace import read_meta
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
+from lexitune.stages.train.mixture import Mixture
 from lexitune.stages.train.training import train
 
 __all__ = ["along"]
 
-RECALL = MEASURES[0]
 SHARES = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 
 
@@ -68,21 +69,12 @@ def measure(key: Mapping[str, Any]) -> tuple[float, list[tuple[float, float]]]:
 
 
 def along(tuned: Embedder, key: Mapping[str, Any], chosen: float) -> Iterator[tuple[float, float]]:
-    """The points of a model that is `chosen` of the way from stock to the trained weights; it is changed in place."""
-    start, held = load(options=stock(key)), guard_set(key["set"])
-    ends = [
-        (one, before.detach().clone(), one.detach().clone())
-        for one, before in zip(tuned.network.parameters(), start.network.parameters(), strict=True)
-    ]
-    data = real_set(key["set"])
-    queries = [data.queries[query_id] for query_id in sorted(data.qrels["dev"])]
+    """The points of the line on which `tuned` lies `chosen` of the way from stock to the trained weights."""
+    data, held, model = real_set(key["set"]), guard_set(key["set"]), load(options=stock(key))
+    mixture, weights = Mixture(model.network), Mixture(tuned.network).copy()
     for share in SHARES:
-        with torch.no_grad():
-            for one, before, now in ends:
-                one.copy_(before + (now - before) * (share / chosen))
-        tuned.network.refresh()
-        found = measure_pool(tuned, queries, data.docs, data.qrels["dev"], measure=RECALL)
-        yield float(found.mean(RECALL)), float(guard_of(tuned, held)["mean"])
+        mixture.put_share(weights, share / chosen)
+        yield recall_on_dev(model, data), float(guard_of(model, held)["mean"])
 
 
 if __name__ == "__main__":

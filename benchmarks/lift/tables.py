@@ -77,13 +77,14 @@ def race_table(rows: Sequence[Row]) -> str:
     """Minutes to stock + 95 % of the classic recipe's gain on dev, for each recipe that was trained beside its curve.
 
     The classic recipe's are those of the first place on its curve that is as good, without what came after; those of
-    any other are its whole training's, and count only where what it publishes is as good.
+    any other are its whole training's, and count only where what it publishes is as good. Rows of another
+    processor take no part.
     """
     lines = ["| set | pairs | seeds | recipe | reached | minutes, classic | minutes | times faster |", "|" + "---|" * 8]
     races: dict[tuple[str, int, str], list[tuple[float, float | None]]] = {}
     for classic, target, minutes in _finishes(rows):
         for row in rows:
-            same = all(row.get(name) == classic[name] for name in ("set", "seed", "pairs"))
+            same = all(row.get(name) == classic.get(name) for name in ("set", "seed", "pairs", "cpu"))
             if same and "curve" not in row:
                 race = races.setdefault((row["set"], classic["trained_pairs"], row["recipe"]), [])
                 race.append((minutes, row["train_minutes"] if row[RECALL]["mean"] >= target else None))
@@ -180,18 +181,19 @@ def _hybrid_table(groups: Sequence[_Compared]) -> str:
 
 
 def _cost_table(groups: Sequence[_Compared]) -> str:
-    """Median minutes and most memory over the seeds; the guard is mean nDCG@10: of stock, of the trained weights, and
-    after averaging.
+    """Median minutes and most memory over the seeds, and how many times faster the default recipe is, of the seeds with
+    both rows of one processor; the guard is mean nDCG@10: of stock, of the trained weights, and after averaging.
     """
     lines = []
     for one in groups:
         both = (one.classic, one.default)
-        ratios = [old["train_minutes"] / new["train_minutes"] for old, new in zip(*both, strict=True)]
+        pairs = [(old, new) for old, new in zip(*both, strict=True) if old.get("cpu") == new.get("cpu")]
+        ratios = [old["train_minutes"] / new["train_minutes"] for old, new in pairs]
         guard = [_guard([one.stock]), _guard(one.default, "before_averaging"), _guard(one.default)]
         lines.append(
             [
                 " / ".join(f"{statistics.median(row['train_minutes'] for row in some):.1f}" for some in both),
-                _spread(ratios),
+                _spread(ratios) if ratios else "-",
                 " / ".join(str(max(row["train"]["peak_mb"] for row in some)) for some in both),
                 " -> ".join(guard),
                 _guard(one.classic),

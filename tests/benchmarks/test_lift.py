@@ -269,6 +269,19 @@ def test_the_race_is_to_nearly_all_of_the_classic_gain() -> None:
     ]
 
 
+def test_minutes_of_two_processors_make_no_ratio() -> None:
+    curve = [{"step": 1.0, "seconds": 600.0, "R@10": 0.5}]
+    rows = [
+        row("stock", "500 0"),
+        row("mnrl", "1000 0", 15.0, cpu="old"),
+        row("mnrl,curve=1", "1000 0", 15.0, curve=curve, cpu="old"),
+        row("default", "1000 0", 2.0, cpu="new"),
+    ]
+
+    assert lift_table(rows).splitlines()[-1].split(" | ")[3:5] == ["15.0 / 2.0", "-"]
+    assert not any("default" in line for line in race_table(rows).splitlines())
+
+
 def test_the_classic_recipe_has_a_curve(tmp_path: Path, small_key: Mapping[str, Any]) -> None:
     recipe = "mnrl,epochs=2,batch_size=8,learning_rate=1e-3,warmup_steps=1,curve=2"
     key = {**small_key, "split": "dev", "recipe": recipe}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lexitune.errors import StageFailed, UsageError
@@ -10,7 +10,7 @@ from lexitune.io.staged import read_staged
 from lexitune.io.workspace import Workspace
 from lexitune.settings import did_you_mean
 from lexitune.stages.promote.driver import recover
-from lexitune.stages.promote.keep import kept
+from lexitune.stages.promote.keep import Kept, kept
 from lexitune.stages.promote.serving import read_serving
 from lexitune.stages.promote.switch import history
 from lexitune.stores.store import opened
@@ -61,14 +61,16 @@ def list_indexes(
     """
     talk = talk or Silent()
     recover(workspace, talk=talk)
-    found: list[StoredIndex] = []
-    left_out = 0
+    roles = {(_place(spec), name): role for (spec, name), role in _roles(workspace)}
+    held = {(_place(one.serving.store), one.serving.index): one for one in kept(workspace) if one.serving.store}
     wanted = known_stores(workspace)
     if store is not None:
         wanted = {place: spec for place, spec in wanted.items() if place == _place(store)}
-    for spec in wanted.values():
+    found: list[StoredIndex] = []
+    left_out = 0
+    for place, spec in wanted.items():
         try:
-            found += _list_store(workspace, spec)
+            found += _list_store(spec, place, roles, held)
         except StageFailed as error:
             left_out += 1
             if strict or left_out == len(wanted):
@@ -77,17 +79,14 @@ def list_indexes(
     return found
 
 
-def _list_store(workspace: Workspace, spec: str) -> list[StoredIndex]:
-    place = _place(spec)
-    roles = {name: role for (named, name), role in _roles(workspace) if _place(named) == place}
-    held = {
-        one.serving.index: one for one in kept(workspace) if one.serving.store and _place(one.serving.store) == place
-    }
+def _list_store(
+    spec: str, place: str, roles: Mapping[tuple[str, str], str], held: Mapping[tuple[str, str], Kept]
+) -> list[StoredIndex]:
     found = []
     with opened(spec) as store:
         pointed = store.serving()
         for name in store.indexes():
-            stamp, role, until = store.stamp(name), roles.get(name, ""), held.get(name)
+            stamp, role, until = store.stamp(name), roles.get((place, name), ""), held.get((place, name))
             alias = store.alias if name == pointed and role != "serves" else ""
             still = str(until) if role == "rollback" and until and not until.is_over else ""
             model = stamp.fingerprint if stamp else ""
