@@ -228,6 +228,16 @@ def test_the_table_of_trials_pools_seeds() -> None:
     line = trials_table(rows).splitlines()[-1]
 
     assert line.startswith("| law | default | 9 | 2 | 75.0 | +75.0 [")
+    assert line.endswith("| 80.0 |")  # the guard
+
+
+def test_dev_has_no_guard() -> None:
+    rows = [
+        {name: value for name, value in one.items() if name != "guard"}
+        for one in (row("stock", "0 0"), row("default", "1000 0"))
+    ]
+
+    assert [line.split("|")[-2].strip() for line in trials_table(rows).splitlines()] == ["guard", "---", "", "", ""]
 
 
 def test_the_table_of_trials_sets_each_recipe_beside_the_default_one() -> None:

@@ -272,6 +272,17 @@ def test_a_loss_without_its_teacher_is_refused_before_anything_is_done(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("loss", "silent"), [("infonce-symmetric", True), ("kl", False)])
+def test_a_teacher_that_the_loss_does_not_hear_is_told(
+    tiny: Embedder, no_dev: Dataset, tmp_path: Path, mined: list[Example], loss: str, silent: bool
+) -> None:
+    heard = listen()
+
+    train(no_dev, model=tiny, out=tmp_path / "m", options=replace(TRAINED, loss=loss), mined=mined, talk=heard)
+
+    assert any("the teacher's scores take no part" in line for line in heard.lines) == silent
+
+
 def test_mined_negatives_make_it_harder_and_none_are_none(
     tiny: Embedder, no_dev: Dataset, tmp_path: Path, mined: list[Example]
 ) -> None:

@@ -180,6 +180,8 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk, vectors: Pa
     }
     stock = [parameter.detach().to("cpu", copy=True) for parameter in model.network.parameters()]
     talk.say(_told(plan))
+    if len(plan.examples.taught) and plan.recipe.loss not in TAUGHT:
+        talk.say("the teacher's scores take no part: --loss kl or margin-mse learns from them")
     base = {"name": model.spec.name, "source": model.spec.source, "fingerprint": plan.inputs["model"]}
     try:
         tuned = _run(plan, model, building, fingerprints, talk, vectors or building / "vectors")
@@ -313,7 +315,8 @@ def _told(plan: Plan) -> str:
     """The recipe as it was settled, and by what."""
     recipe, count = plan.recipe, len(plan.examples)
     mined = f", {recipe.negatives} mined negative{'s' * (recipe.negatives > 1)} each" if recipe.negatives else ""
-    frozen = f", the lower {recipe.freeze_layers} layers as they are" if recipe.freeze_layers else ""
+    lower = "the lowest layer" if recipe.freeze_layers == 1 else f"the lower {recipe.freeze_layers} layers"
+    frozen = f", {lower} as before" if recipe.freeze_layers else ""
     return (
         f"recipe {recipe.recipe} for {count:,} pairs{mined}: batch {recipe.batch_size}, {recipe.told_epochs}, "
         f"learning rate {recipe.learning_rate:g}{frozen}"
