@@ -263,7 +263,7 @@ def _frozen(recipe: str, layers: int, *, pairs: int, epochs: int) -> int:
         return layers // 2
     if epochs == 1:
         return 0
-    return layers // 2 if pairs < FEW_PAIRS else layers // 3
+    return layers // 2 if pairs < FEW_PAIRS else layers // 6
 
 
 def _sizes(text: str) -> tuple[int, ...]:
