@@ -91,8 +91,7 @@ class TrainOptions:
     freeze_layers: int | None = field(
         default=None,
         metadata={
-            "help": "Lower layers that do not learn (default: of several passes a sixth, below 1,000 pairs half; of "
-            "one none; fast half)",
+            "help": "Lower layers that do not learn (default 0, below 1,000 pairs half of them; fast half of them)",
             "least": 0,
         },
     )

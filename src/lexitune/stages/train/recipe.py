@@ -204,7 +204,8 @@ def settle(
     Args:
         token_budget: What suits the device, where neither the user nor the recipe says.
         pairs: Training pairs there are; the recipes `default` and `fast` go by them, and by the model's number of
-            weights, `parameters`, and of `layers`.
+            weights, `parameters`, and of `layers`. With few of them `default`, too, leaves the lower half as it is,
+            unless the passes are given.
 
     Raises:
         UsageError: An option is set that the recipe would have to ignore, or one without another that it needs.
@@ -231,39 +232,29 @@ def settle(
     if options.matryoshka is not None:
         given["matryoshka"] = _sizes(options.matryoshka)
     values = {**OPEN, "token_budget": token_budget, **RECIPES[options.recipe]}
-    if options.recipe not in HONOURED:
-        halves = options.recipe == "fast" or pairs < FEW_PAIRS
-        values |= derive(
-            pairs=pairs,
-            parameters=parameters,
-            steps=STEPS_OF_HALF if halves else STEPS,
-            batch_size=options.batch_size,
-            epochs=options.epochs,
-        )
-        if options.lora is None and options.freeze_layers is None:
-            values["freeze_layers"] = _frozen(options.recipe, layers, pairs=pairs, epochs=values["epochs"])
+    few = options.recipe == "default" and pairs < FEW_PAIRS and options.epochs is None
+    halves = options.recipe == "fast" or few
+    if halves and options.lora is None and options.freeze_layers is None:
+        if options.recipe == "fast" and layers < 2:
+            raise UsageError(
+                "E2123",
+                "the recipe 'fast' freezes lower layers, and those of this model cannot be told apart",
+                fix="take --recipe default, or --lora 16",
+            )
+        values["freeze_layers"] = layers // 2
     values |= given
+    if options.recipe not in HONOURED:
+        steps = STEPS_OF_HALF if halves else STEPS
+        derived = derive(
+            pairs=pairs, parameters=parameters, steps=steps, batch_size=options.batch_size, epochs=options.epochs
+        )
+        values = {**derived, **values}
     return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
 
 
 def identity(recipe: Recipe) -> dict[str, Any]:
     """The values that decide the weights."""
     return {name: value for name, value in asdict(recipe).items() if name not in NO_PART}
-
-
-def _frozen(recipe: str, layers: int, *, pairs: int, epochs: int) -> int:
-    """Lower layers that stay as they are: what they make of a text is computed once for all passes, and kept."""
-    if recipe == "fast" and layers < 2:
-        raise UsageError(
-            "E2123",
-            "the recipe 'fast' freezes lower layers, and those of this model cannot be told apart",
-            fix="take --recipe default, or --lora 16",
-        )
-    if recipe == "fast":
-        return layers // 2
-    if epochs == 1:
-        return 0
-    return layers // 2 if pairs < FEW_PAIRS else layers // 6
 
 
 def _sizes(text: str) -> tuple[int, ...]:
