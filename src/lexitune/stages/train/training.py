@@ -181,7 +181,7 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk, vectors: Pa
     stock = [parameter.detach().to("cpu", copy=True) for parameter in model.network.parameters()]
     talk.say(_told(plan))
     if len(plan.examples.taught) and plan.recipe.loss not in TAUGHT:
-        talk.say("the teacher's scores take no part: --loss kl or margin-mse learns from them")
+        talk.say(f"the teacher's scores take no part: --loss {' or '.join(TAUGHT)} learns from them")
     base = {"name": model.spec.name, "source": model.spec.source, "fingerprint": plan.inputs["model"]}
     try:
         tuned = _run(plan, model, building, fingerprints, talk, vectors or building / "vectors")
@@ -315,8 +315,9 @@ def _told(plan: Plan) -> str:
     """The recipe as it was settled, and by what."""
     recipe, count = plan.recipe, len(plan.examples)
     mined = f", {recipe.negatives} mined negative{'s' * (recipe.negatives > 1)} each" if recipe.negatives else ""
-    lower = "the lowest layer" if recipe.freeze_layers == 1 else f"the lower {recipe.freeze_layers} layers"
-    frozen = f", {lower} as before" if recipe.freeze_layers else ""
+    one = recipe.freeze_layers == 1
+    lower = "the lowest layer as it is" if one else f"the lower {recipe.freeze_layers} layers as they are"
+    frozen = f", {lower}" if recipe.freeze_layers else ""
     return (
         f"recipe {recipe.recipe} for {count:,} pairs{mined}: batch {recipe.batch_size}, {recipe.told_epochs}, "
         f"learning rate {recipe.learning_rate:g}{frozen}"
