@@ -27,7 +27,7 @@ from lexitune.models.sizing import (
 from lexitune.pipeline.bill import Bill, Cost, Gain, Memory, Plan, Span, Subject
 from lexitune.pipeline.options import PlanOptions
 from lexitune.pipeline.workload import WORD_TOKENS, Lengths, Workload
-from lexitune.stages.train.averaging import ENDS, general_tokens
+from lexitune.stages.train.averaging import AFTER, ENDS, general_tokens
 from lexitune.stages.train.dev import plan_dev
 from lexitune.stages.train.options import TrainOptions
 from lexitune.stages.train.recipe import Recipe, settle
@@ -194,7 +194,7 @@ def _evaluation_tokens(work: Workload, recipe: Recipe, learnt: float) -> float:
     docs, queries, _ = read_general()
     words = sum(len(text.split()) for text in (*(doc.text for doc in docs), *(one.text for one in queries.values())))
     general = min(general_tokens(learnt), WORD_TOKENS * words)
-    return (dev.evaluations + ENDS + 1) * each + ENDS * general
+    return (dev.evaluations + AFTER) * each + ENDS * general
 
 
 def _least_cost(subject: Subject, recipe: Recipe, rate: float) -> Cost:

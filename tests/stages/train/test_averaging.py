@@ -1,5 +1,7 @@
 """Shares of the trained weights: how they are mixed, what is measured at each, and which is chosen."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from lexitune.models.learning import add_lora
 from lexitune.stages.train import averaging
 from lexitune.stages.train.averaging import LOWER, SHARES, Point, _point, choose, sweep
 from lexitune.stages.train.dev import DevPlan, make_dev_set
-from lexitune.stages.train.heldout import HeldOut, measure_held_out
+from lexitune.stages.train.heldout import HeldOut, encode_held_out, measure_held_out
 from lexitune.stages.train.mixture import Mixture
 from lexitune.types import Dataset
 
@@ -68,6 +70,24 @@ def test_a_training_that_changed_nothing_has_a_flat_curve(tiny: Embedder, dev: H
     assert [point.share for point in points] == [0.0, *SHARES]
     assert {(point.dev, point.behind, point.general, point.lost) for point in points} == {(stock, 0.0, stock, 0.0)}
     assert all(torch.equal(one, now) for one, now in zip(trained, mixture.parameters, strict=True))
+
+
+def test_vectors_of_dev_by_stock_that_are_known_are_not_made_again(
+    tiny: Embedder, dev: HeldOut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixture = Mixture(tiny.network)
+    known = encode_held_out(tiny, dev, step=0)
+    alone = sweep(tiny, mixture, dev=dev, general=dev, step=5, talk=listen())
+    steps: list[int] = []
+
+    def counted(*given: Any, step: int) -> Any:
+        steps.append(step)
+        return encode_held_out(*given, step=step)
+
+    monkeypatch.setattr(averaging, "encode_held_out", counted)
+
+    assert sweep(tiny, mixture, dev=dev, general=dev, step=5, talk=listen(), dev_by_stock=known) == alone
+    assert steps == [0, 5, 5]  # general text, then dev and general text
 
 
 def test_shares_below_a_half_are_looked_at_where_general_text_loses_much(

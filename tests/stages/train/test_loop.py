@@ -268,7 +268,7 @@ def test_time_is_left_for_what_comes_after_the_last_step(
         clock = Clock(heard)
         monkeypatch.setattr("lexitune.stages.train.loop.time", clock)
         measure = partial(_slowly, clock)
-        monkeypatch.setattr("lexitune.stages.train.loop.measure_held_out", measure)
+        monkeypatch.setattr("lexitune.stages.train.loop.values_of_vectors", measure)
         options = replace(RARELY, blend=blend, max_minutes=2.05)
         out = train(small_data, model=tiny, out=tmp_path / str(blend), options=options, talk=heard)
         steps[blend] = outputs(out)["steps"]
@@ -326,7 +326,7 @@ def test_stock_is_kept_where_it_is_a_standard_error_better(
     def measured(*_: object, step: int) -> NDArray[np.float64]:
         return np.array(found[step], dtype=np.float64)
 
-    monkeypatch.setattr("lexitune.stages.train.loop.measure_held_out", measured)
+    monkeypatch.setattr("lexitune.stages.train.loop.values_of_vectors", measured)
     heard = listen()
 
     out = train(small_data, model=tiny, out=tmp_path / "tuned", options=replace(RARELY, blend=1.0), talk=heard)

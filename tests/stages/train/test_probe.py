@@ -13,7 +13,7 @@ from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
 from lexitune.models.shape import Shape
 from lexitune.models.sizing import forward_flops
-from lexitune.stages.train.averaging import ENDS
+from lexitune.stages.train.averaging import AFTER
 from lexitune.stages.train.options import TrainOptions
 from lexitune.stages.train.probe import Probe, all_steps, encode_rate, few_steps, probe_training, shape_in
 from lexitune.stages.train.training import Plan, plan_training
@@ -79,7 +79,7 @@ def test_dev_and_general_text_are_counted_as_often_as_training_measures_them(
     for found in (chosen, given):
         assert found.seconds["dev"] == pytest.approx(len(work.dev_steps) * each * found.rate)
     assert given.seconds["average"] == 0.0
-    assert chosen.seconds["average"] > (ENDS + 1) * each * chosen.rate
+    assert chosen.seconds["average"] > AFTER * each * chosen.rate
 
 
 def test_preparation_counts_from_when_the_plan_began(tiny: Embedder, small_data: Dataset, tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
 from lexitune.models.lower import LowerLayers
 from lexitune.stages.train import tuning
-from lexitune.stages.train.averaging import SHARES, Point, choose
+from lexitune.stages.train.averaging import SHARES, Point, choose, sweep
 from lexitune.stages.train.dev import DevPlan, make_dev_set
-from lexitune.stages.train.heldout import measure_held_out
+from lexitune.stages.train.heldout import encode_held_out, measure_held_out
 from lexitune.stages.train.training import train
 from lexitune.types import Dataset, Doc, Example, Query
 
@@ -309,6 +309,22 @@ def test_only_how_weights_compare_counts(tiny: Embedder, no_dev: Dataset, tmp_pa
 def held_out(model: Embedder, data: Dataset) -> float:
     dev = make_dev_set(data, model=model, plan=DevPlan(queries=8, docs=24, evaluations=3), seed=13)
     return float(measure_held_out(model, dev, step=12).mean())
+
+
+def test_dev_is_encoded_by_the_stock_model_once(
+    tiny: Embedder, small_data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Mapping[str, Any]] = []
+
+    def listened(*args: Any, **named: Any) -> Any:
+        given.append(named)
+        return sweep(*args, **named)
+
+    monkeypatch.setattr(tuning, "sweep", listened)
+    train(small_data, model=tiny, out=tmp_path / "tuned", options=RARELY)
+
+    for known, found in zip(given[0]["dev_by_stock"], encode_held_out(tiny, given[0]["dev"], step=0), strict=True):
+        np.testing.assert_allclose(known, found, atol=1e-6)
 
 
 def test_the_share_is_the_one_that_the_curve_speaks_for_and_the_curve_is_in_the_record(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lexitune.errors import StageFailed
 from lexitune.models.adapter import Matrix, unit_rows
 from lexitune.models.sizing import TRAINING_PASSES
-from lexitune.stages.train.heldout import HeldOut, encode_held_out, values_of_vectors
+from lexitune.stages.train.heldout import Encoded, HeldOut, encode_held_out, values_of_vectors
 from lexitune.types import Talk
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lexitune.stages.train.mixture import Mixture
 
 __all__ = [
+    "AFTER",
     "ENDS",
     "ROUNDING",
     "SHARES",
@@ -45,7 +46,12 @@ LOWER = (0.4, 0.3, 0.2)
 """Shares that are looked at where general text loses too much at all others."""
 
 ENDS = 2
-"""Encodings of dev and of general text that a sweep takes: by the stock model, and by the trained one."""
+"""Encodings of general text that a sweep takes: by the stock model, and by the trained one."""
+
+AFTER = 2
+"""Encodings of dev after the last step: by the trained weights, and at the share that is taken, if not the usual one.
+The stock model's are those of step 0.
+"""
 
 GENERAL_SHARE = 0.05  # of the training's work that all evaluations on general text may take
 MOST_GENERAL = 100_000  # tokens: twice what comes with lexitune
@@ -80,7 +86,16 @@ def general_tokens(learnt: float) -> float:
     return min(MOST_GENERAL, GENERAL_SHARE * TRAINING_PASSES * learnt / ENDS)
 
 
-def sweep(model: Embedder, mixture: Mixture, *, dev: HeldOut, general: HeldOut, step: int, talk: Talk) -> list[Point]:
+def sweep(
+    model: Embedder,
+    mixture: Mixture,
+    *,
+    dev: HeldOut,
+    general: HeldOut,
+    step: int,
+    talk: Talk,
+    dev_by_stock: Encoded | None = None,
+) -> list[Point]:
     """Estimate what stock and each share of the trained weights reach. The network has the trained ones and keeps them.
 
     Texts are encoded twice, by the stock model and by the trained one, and what lies between is estimated from vectors
@@ -91,6 +106,7 @@ def sweep(model: Embedder, mixture: Mixture, *, dev: HeldOut, general: HeldOut, 
         general: Held-out general text. Where the stock model cannot tell it apart, since it is in a language that it
             does not read, say, it is left out.
         step: Steps that were trained, for errors.
+        dev_by_stock: The stock model's vectors of dev; None: they are encoded.
 
     Raises:
         StageFailed: Vectors that are not numbers, or a model that has collapsed at every share.
@@ -100,7 +116,9 @@ def sweep(model: Embedder, mixture: Mixture, *, dev: HeldOut, general: HeldOut, 
     for number, share in enumerate((0.0, 1.0)):
         talk.progress("average", number, ENDS)
         mixture.put_share(trained, share)
-        ends.append([encode_held_out(model, one, step=step if share else 0) for one in (dev, general)])
+        at = step if share else 0
+        known = None if share else dev_by_stock
+        ends.append([known or encode_held_out(model, dev, step=at), encode_held_out(model, general, step=at)])
     mixture.put(trained)
     talk.progress("average", ENDS, ENDS)
     (dev_0, general_0), (dev_1, general_1) = ends

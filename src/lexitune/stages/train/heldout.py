@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
     from lexitune.models.tokens import TokenIds
 
-__all__ = ["HeldOut", "encode_held_out", "measure_held_out", "values_of_search", "values_of_vectors"]
+__all__ = ["Encoded", "HeldOut", "encode_held_out", "measure_held_out", "values_of_search", "values_of_vectors"]
 
 Matrix = NDArray[np.float32]
+Encoded = tuple[Matrix, Matrix]
+"""Vectors of the queries and of the docs."""
 
 DEPTH = 11  # hits that show whether a model tells docs apart at all
 LOWER = "train with a lower --learning-rate; nothing was published"
@@ -56,7 +58,7 @@ def measure_held_out(model: Embedder, held_out: HeldOut, *, step: int) -> NDArra
     return values_of_vectors(*encode_held_out(model, held_out, step=step), held_out, step=step)
 
 
-def encode_held_out(model: Embedder, held_out: HeldOut, *, step: int) -> tuple[Matrix, Matrix]:
+def encode_held_out(model: Embedder, held_out: HeldOut, *, step: int) -> Encoded:
     """Vectors of the queries and of the docs, with the weights as they are now.
 
     Raises:

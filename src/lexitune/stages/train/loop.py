@@ -25,7 +25,7 @@ from lexitune.stages.train import checkpoint
 from lexitune.stages.train.averaging import ENDS, ROUNDING, USUAL, mean_and_error
 from lexitune.stages.train.batches import PairBatch, cut_batches, plan_batch
 from lexitune.stages.train.examples import Examples
-from lexitune.stages.train.heldout import HeldOut, measure_held_out
+from lexitune.stages.train.heldout import Encoded, HeldOut, encode_held_out, values_of_vectors
 from lexitune.stages.train.interrupt import finishing_step
 from lexitune.stages.train.limits import limits_of
 from lexitune.stages.train.mixture import Mixture
@@ -88,7 +88,7 @@ def run_loop(
     folder: Path,
     talk: Talk,
     memory: int | None = None,
-) -> Progress:
+) -> tuple[Progress, Encoded | None]:
     """Train the model's weights in place and leave the best ones in it, as they were trained.
 
     Best is the highest dev recall part of the way back to stock. Of equals the earliest wins: it is the nearest to
@@ -98,6 +98,9 @@ def run_loop(
         mixture: Of the model's network; it knows the stock weights.
         folder: Where checkpoints and the log lie; a second call with the same folder resumes.
         memory: Bytes for kept graphs; None: a share of what is free.
+
+    Returns:
+        Where it ended, and the stock model's vectors of dev, unless an earlier session measured them.
 
     Raises:
         StageFailed: NaN, collapse, memory or disk: nothing is published, complete checkpoints stay.
@@ -127,7 +130,7 @@ def run_loop(
             if stop and loop.goes_on():
                 raise KeyboardInterrupt
     loop.take_best()
-    return loop.progress
+    return loop.progress, loop.dev_by_stock
 
 
 class _Loop:
@@ -159,6 +162,7 @@ class _Loop:
         self.checkpoints = folder / "checkpoints"
         self.limits = limits_of(recipe)
         self.progress = self._resume()
+        self.dev_by_stock: Encoded | None = None
         self.started = time.monotonic() - self.progress.seconds
         self.saved = time.monotonic()
 
@@ -230,7 +234,8 @@ class _Loop:
         trained = self.mixture.copy()
         self.mixture.put_share(trained, USUAL if self.recipe.blend is None else self.recipe.blend)
         # In every process, so that all of them stop where it fails; but the first one's figure counts.
-        own = torch.from_numpy(measure_held_out(self.model, self.work.dev, step=progress.step))
+        encoded = encode_held_out(self.model, self.work.dev, step=progress.step)
+        own = torch.from_numpy(values_of_vectors(*encoded, self.work.dev, step=progress.step))
         counted = (own if self.group.rank == 0 else torch.zeros_like(own)).to(self.model.network.device)
         values = self.group.total(counted).cpu().numpy()
         self.mixture.put(trained)
@@ -238,7 +243,7 @@ class _Loop:
         highest = max((row["dev"] for row in progress.curve if "dev" in row), default=-1.0)
         self.record({"dev": dev})
         if progress.step == 0:
-            progress.stock_dev = values.tolist()
+            progress.stock_dev, self.dev_by_stock = values.tolist(), encoded
         progress.worse = 0 if dev > highest else progress.worse + 1
         if self._is_best(values):
             progress.best_step, progress.best_dev = progress.step, dev

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lexitune.errors import UsageError
 from lexitune.models.shape import Shape, config_shape
 from lexitune.models.sizing import forward_flops, padded_flops
-from lexitune.stages.train.averaging import ENDS, general_tokens
+from lexitune.stages.train.averaging import AFTER, ENDS, general_tokens
 from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.general import make_general_set
 from lexitune.stages.train.progress import Progress
@@ -187,8 +187,7 @@ def _evaluations(model: Embedder, ready: Gathered, recipe: Recipe, rate: float) 
     general = make_general_set(model, folder=folder, tokens=general_tokens(ready.learnt), seed=recipe.seed)
     made = time.monotonic() - began
     other = rate * sum(forward_flops(shape, one.lengths) for one in (general.queries, general.docs))
-    # Both ends, and dev at the share that is taken, where it is not the usual one.
-    return count * each, made + (ENDS + 1) * each + ENDS * other, count
+    return count * each, made + AFTER * each + ENDS * other, count
 
 
 class _Clock:

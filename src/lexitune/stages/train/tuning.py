@@ -25,7 +25,7 @@ from lexitune.stages.train.dev import answered, evaluation_steps, make_dev_set, 
 from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.general import make_general_set
 from lexitune.stages.train.gradients import tell_room
-from lexitune.stages.train.heldout import HeldOut, measure_held_out
+from lexitune.stages.train.heldout import Encoded, HeldOut, measure_held_out
 from lexitune.stages.train.loop import Work, run_loop
 from lexitune.stages.train.mixture import Mixture
 from lexitune.stages.train.progress import Progress
@@ -106,9 +106,11 @@ def run_tuning(
     work = ready.work
     with set_learning(model, work, recipe=recipe, folder=folder, talk=talk):
         mixture = Mixture(model.network)
-        progress = run_loop(model, mixture, work, recipe=recipe, folder=folder, talk=talk, memory=graph_room(model))
+        progress, dev_by_stock = run_loop(
+            model, mixture, work, recipe=recipe, folder=folder, talk=talk, memory=graph_room(model)
+        )
         _tell_stopped(progress, ready.steps, talk)
-        tuned = _go_back(model, mixture, progress, work.dev, recipe, ready.learnt, talk)
+        tuned = _go_back(model, mixture, progress, work.dev, recipe, ready.learnt, talk, dev_by_stock)
         merge_lora(model.network)
     return tuned
 
@@ -188,6 +190,7 @@ def _go_back(
     recipe: Recipe,
     learnt: float,
     talk: Talk,
+    dev_by_stock: Encoded | None,
 ) -> Tuned:
     """Put the chosen share of the trained weights into the model."""
     if progress.best_step == 0:
@@ -202,7 +205,7 @@ def _go_back(
         tokens=general_tokens(learnt),
         seed=recipe.seed,
     )
-    points = sweep(model, mixture, dev=dev, general=general, step=progress.step, talk=talk)
+    points = sweep(model, mixture, dev=dev, general=general, step=progress.step, talk=talk, dev_by_stock=dev_by_stock)
     trained, share, reached = mixture.copy(), choose(points).share, progress.best_dev
     if share != USUAL:
         mixture.put_share(trained, share)
