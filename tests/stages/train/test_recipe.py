@@ -143,8 +143,12 @@ def test_the_trackers_are_those_that_accelerate_knows() -> None:
         (2_000, {}, (128, 3, 4e-4)),  # thrice 16: passes of the fewest steps bear twice the rate
         (2_000, {"recipe": "fast"}, (128, 2, 4e-4)),  # of the upper half of the layers
         (1_056, {}, (64, 3, 4e-4)),  # thrice 17 of a smaller batch
-        (778, {}, (48, 2, 4e-4)),  # few pairs: the upper half learns here too
-        (100, {}, (32, 5, 4e-4)),  # 4 steps an epoch
+        (1_000, {}, (64, 3, 4e-4)),
+        (999, {}, (16, 2, 1e-4)),  # few pairs: small batches, a lower rate
+        (778, {}, (16, 2, 1e-4)),
+        (250, {}, (16, 5, 2e-4)),  # 16 steps a pass
+        (778, {"recipe": "fast"}, (48, 2, 4e-4)),
+        (778, {"epochs": 4}, (16, 4, 1e-4)),
         (2_000, {"batch_size": 32}, (32, 3, 2e-4)),  # 63 steps a pass
         (2_000, {"epochs": 2}, (128, 2, 4e-4)),  # the rate goes by the steps of a pass
         (2_000, {"learning_rate": 1e-5}, (128, 3, 1e-5)),
@@ -161,15 +165,18 @@ def test_the_default_recipe_goes_by_the_number_of_pairs(
 @pytest.mark.parametrize(
     ("pairs", "given", "frozen"),
     [
-        (999, {}, 6),
         (1_000, {}, 0),
+        (999, {}, 2),
         (999, {"freeze_layers": 0}, 0),
-        (999, {"epochs": 1}, 0),
         (999, {"lora": 8}, 0),
         (999, {"recipe": "mnrl"}, 0),
+        (999, {"recipe": "fast"}, 6),
+        (20_000, {"recipe": "fast"}, 6),
+        (20_000, {"recipe": "fast", "freeze_layers": 0}, 0),
+        (20_000, {"recipe": "fast", "lora": 8}, 0),
     ],
 )
-def test_with_few_pairs_the_lower_half_of_the_layers_stays_as_it_is(
+def test_lower_layers_stay_as_they_are_with_few_pairs_and_in_the_fast_recipe(
     pairs: int, given: dict[str, object], frozen: int
 ) -> None:
     options = replace(TrainOptions(), **given)  # type: ignore[arg-type]

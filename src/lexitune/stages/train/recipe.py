@@ -154,40 +154,55 @@ training goes on when less is free, and with the smaller `--token-budget` that i
 
 
 PAIRS, PARAMETERS, LAYERS = 20_000, 22_700_000, 6  # where neither data nor model are at hand: all-MiniLM-L6-v2
-LARGEST_BATCH, SMALLEST_BATCH, MOST_EPOCHS = 128, 32, 5
-STEPS_OF_A_PASS = 16  # at least
-STEPS, STEPS_OF_HALF = 48, 32  # in all, about; where the upper half of the layers learns
 FEW_PAIRS = 1_000
-RATE, MANY_STEPS = 2e-4, 64
+STEPS_OF_A_PASS = 16  # at least
+MOST_EPOCHS, MANY_STEPS = 5, 64
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a number of pairs is learnt: about `steps` in all, in batches between `smallest` and `largest`, at `rate`."""
+
+    steps: int
+    smallest: int
+    largest: int
+    rate: float
+
+
+USUAL_PACE = Pace(steps=48, smallest=32, largest=128, rate=2e-4)
+HALF_PACE = Pace(steps=32, smallest=32, largest=128, rate=2e-4)  # the upper half of the layers
+FEW_PACE = Pace(steps=96, smallest=16, largest=16, rate=1e-4)  # all layers but the lowest sixth
+SIXTH = 6
 
 
 def derive(
-    *, pairs: int, parameters: int, steps: int, batch_size: int | None = None, epochs: int | None = None
+    pace: Pace, *, pairs: int, parameters: int, batch_size: int | None = None, epochs: int | None = None
 ) -> dict[str, Any]:
     """Batch, epochs and learning rate, by the number of pairs and the size of the model.
 
     A large batch has many negatives, so each pair teaches more; but a training needs some steps: sixteen a pass, by
-    smaller batches, and some more in all, by further passes, five at most (docs/decisions.md). How many passes is
-    reckoned with the batch that fits, not with the user's. Passes of few steps bear a higher rate, up to twice. A
-    larger model takes a lower one, by the root of its size: that is custom, not measured here.
+    smaller batches, and some more in all, by further passes, five at most. Few pairs are learnt in small batches, at a
+    lower rate (docs/decisions.md). How many passes is reckoned with the batch that fits, not with the user's. Passes of
+    few steps bear a higher rate, up to twice. A larger model takes a lower one, by the root of its size: that is
+    custom, not measured here.
 
     Args:
-        steps: About as many in all, or more where one pass has more.
         batch_size: The user's, and `epochs` likewise; None: none was given.
 
     Example:
-        >>> derive(pairs=20_000, parameters=22_700_000, steps=48)
+        >>> derive(USUAL_PACE, pairs=20_000, parameters=22_700_000)
         {'batch_size': 128, 'epochs': 1, 'learning_rate': 0.0002}
-        >>> derive(pairs=2_000, parameters=22_700_000, steps=48)
+        >>> derive(USUAL_PACE, pairs=2_000, parameters=22_700_000)
         {'batch_size': 128, 'epochs': 3, 'learning_rate': 0.0004}
-        >>> derive(pairs=250, parameters=335_000_000, steps=32)
-        {'batch_size': 32, 'epochs': 4, 'learning_rate': 0.0001}
+        >>> derive(FEW_PACE, pairs=800, parameters=335_000_000)
+        {'batch_size': 16, 'epochs': 2, 'learning_rate': 3e-05}
     """
-    fitting = max(SMALLEST_BATCH, min(LARGEST_BATCH, 16 * round(pairs / STEPS_OF_A_PASS / 16)))
+    fitting = max(pace.smallest, min(pace.largest, 16 * round(pairs / STEPS_OF_A_PASS / 16)))
     batch = batch_size or fitting
-    passes = epochs or min(MOST_EPOCHS, max(1, round(steps * fitting / max(pairs, 1))))
+    passes = epochs or min(MOST_EPOCHS, max(1, round(pace.steps * fitting / max(pairs, 1))))
     steps_of_a_pass = max(1, -(-pairs // batch))
-    rate = RATE * min(2.0, max(1.0, (MANY_STEPS / steps_of_a_pass) ** 0.5)) * min(1.0, (PARAMETERS / parameters) ** 0.5)
+    faster, slower = (MANY_STEPS / steps_of_a_pass) ** 0.5, (PARAMETERS / parameters) ** 0.5
+    rate = pace.rate * min(2.0, max(1.0, faster)) * min(1.0, slower)
     return {"batch_size": batch, "epochs": passes, "learning_rate": float(f"{rate:.1g}")}
 
 
@@ -204,8 +219,7 @@ def settle(
     Args:
         token_budget: What suits the device, where neither the user nor the recipe says.
         pairs: Training pairs there are; the recipes `default` and `fast` go by them, and by the model's number of
-            weights, `parameters`, and of `layers`. With few of them `default`, too, leaves the lower half as it is,
-            unless the passes are given.
+            weights, `parameters`, and of `layers`. With few of them `default` leaves the lowest sixth as it is.
 
     Raises:
         UsageError: An option is set that the recipe would have to ignore, or one without another that it needs.
@@ -232,10 +246,11 @@ def settle(
     if options.matryoshka is not None:
         given["matryoshka"] = _sizes(options.matryoshka)
     values = {**OPEN, "token_budget": token_budget, **RECIPES[options.recipe]}
-    few = options.recipe == "default" and pairs < FEW_PAIRS and options.epochs is None
-    halves = options.recipe == "fast" or few
-    if halves and options.lora is None and options.freeze_layers is None:
-        if options.recipe == "fast" and layers < 2:
+    few = options.recipe == "default" and pairs < FEW_PAIRS
+    if few and options.lora is None:
+        values["freeze_layers"] = layers // SIXTH
+    if options.recipe == "fast" and options.lora is None and options.freeze_layers is None:
+        if layers < 2:
             raise UsageError(
                 "E2123",
                 "the recipe 'fast' freezes lower layers, and those of this model cannot be told apart",
@@ -244,10 +259,8 @@ def settle(
         values["freeze_layers"] = layers // 2
     values |= given
     if options.recipe not in HONOURED:
-        steps = STEPS_OF_HALF if halves else STEPS
-        derived = derive(
-            pairs=pairs, parameters=parameters, steps=steps, batch_size=options.batch_size, epochs=options.epochs
-        )
+        pace = HALF_PACE if options.recipe == "fast" else FEW_PACE if few else USUAL_PACE
+        derived = derive(pace, pairs=pairs, parameters=parameters, batch_size=options.batch_size, epochs=options.epochs)
         values = {**derived, **values}
     return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
 
