@@ -91,7 +91,7 @@ class TrainOptions:
     freeze_layers: int | None = field(
         default=None,
         metadata={
-            "help": "Lower layers that do not learn (default 0, below 1,000 pairs a sixth of them; fast half of them)",
+            "help": "Lower layers that do not learn (default 0, below 900 pairs a sixth of them; fast half of them)",
             "least": 0,
         },
     )

@@ -154,7 +154,7 @@ training goes on when less is free, and with the smaller `--token-budget` that i
 
 
 PAIRS, PARAMETERS, LAYERS = 20_000, 22_700_000, 6  # where neither data nor model are at hand: all-MiniLM-L6-v2
-FEW_PAIRS = 1_000
+FEW_PAIRS = 900
 STEPS_OF_A_PASS = 16  # at least
 MOST_EPOCHS, MANY_STEPS = 5, 64
 
@@ -171,7 +171,7 @@ class Pace:
 
 USUAL_PACE = Pace(steps=48, smallest=32, largest=128, rate=2e-4)
 HALF_PACE = Pace(steps=32, smallest=32, largest=128, rate=2e-4)  # the upper half of the layers
-FEW_PACE = Pace(steps=96, smallest=16, largest=16, rate=1e-4)  # all layers but the lowest sixth
+FEW_PACE = Pace(steps=90, smallest=16, largest=16, rate=1e-4)  # all layers but the lowest sixth
 SIXTH = 6
 
 
