@@ -146,7 +146,9 @@ def test_the_trackers_are_those_that_accelerate_knows() -> None:
         (900, {}, (64, 3, 4e-4)),
         (899, {}, (16, 2, 1e-4)),  # few pairs: small batches, a lower rate
         (600, {}, (16, 2, 1e-4)),
+        (778, {}, (16, 2, 1e-4)),
         (250, {}, (16, 5, 2e-4)),  # 16 steps a pass
+        (100, {}, (16, 5, 2e-4)),  # 7 steps a pass
         (778, {"recipe": "fast"}, (48, 2, 4e-4)),
         (778, {"epochs": 4}, (16, 4, 1e-4)),
         (2_000, {"batch_size": 32}, (32, 3, 2e-4)),  # 63 steps a pass

@@ -311,7 +311,7 @@ def held_out(model: Embedder, data: Dataset) -> float:
     return float(measure_held_out(model, dev, step=12).mean())
 
 
-def test_dev_is_encoded_by_the_stock_model_once(
+def test_the_share_is_chosen_with_the_vectors_by_stock_of_step_0(
     tiny: Embedder, small_data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[Mapping[str, Any]] = []

@@ -296,7 +296,8 @@ class _Loop:
     def is_over(self) -> bool:
         """Whether what is left to spend is only enough to end well: by the clock of the first process."""
         # One more step, one more dev evaluation, and, where no share is given, dev and general text at both ends, the
-        # latter up to twice as long, and dev at the share that is taken.
+        # latter up to twice as long, and dev at the share that is taken. A session that goes on has to encode dev by
+        # stock again.
         evaluations = 1 if self.recipe.blend is not None else 2 + 3 * ENDS
         still_s = (self.progress.latest("seconds") or 0.0) + self.progress.dev_s * evaluations
         return self.group.rank == 0 and self.limits.is_over(time.monotonic() - self.started, still_s=still_s)

@@ -161,18 +161,29 @@ MOST_EPOCHS, MANY_STEPS = 5, 64
 
 @dataclass(frozen=True)
 class Pace:
-    """How a number of pairs is learnt: about `steps` in all, in batches between `smallest` and `largest`, at `rate`."""
+    """How a number of pairs is learnt: about `steps` in all, in batches between `smallest` and `largest`, at `rate`; of
+    every `one_frozen_of` layers the lowest one stays as it is, of 0 none.
+    """
 
     steps: int
     smallest: int
     largest: int
     rate: float
+    one_frozen_of: int = 0
+
+    def frozen(self, layers: int) -> int:
+        """How many of the layers do not learn.
+
+        Example:
+            >>> FEW_PACE.frozen(12), USUAL_PACE.frozen(12)
+            (2, 0)
+        """
+        return layers // self.one_frozen_of if self.one_frozen_of else 0
 
 
 USUAL_PACE = Pace(steps=48, smallest=32, largest=128, rate=2e-4)
-HALF_PACE = Pace(steps=32, smallest=32, largest=128, rate=2e-4)  # the upper half of the layers
-FEW_PACE = Pace(steps=90, smallest=16, largest=16, rate=1e-4)  # all layers but the lowest sixth
-SIXTH = 6
+FAST_PACE = Pace(steps=32, smallest=32, largest=128, rate=2e-4, one_frozen_of=2)
+FEW_PACE = Pace(steps=90, smallest=16, largest=16, rate=1e-4, one_frozen_of=6)
 
 
 def derive(
@@ -246,22 +257,18 @@ def settle(
     if options.matryoshka is not None:
         given["matryoshka"] = _sizes(options.matryoshka)
     values = {**OPEN, "token_budget": token_budget, **RECIPES[options.recipe]}
-    few = options.recipe == "default" and pairs < FEW_PAIRS
-    if few and options.lora is None:
-        values["freeze_layers"] = layers // SIXTH
-    if options.recipe == "fast" and options.lora is None and options.freeze_layers is None:
-        if layers < 2:
-            raise UsageError(
-                "E2123",
-                "the recipe 'fast' freezes lower layers, and those of this model cannot be told apart",
-                fix="take --recipe default, or --lora 16",
-            )
-        values["freeze_layers"] = layers // 2
-    values |= given
     if options.recipe not in HONOURED:
-        pace = HALF_PACE if options.recipe == "fast" else FEW_PACE if few else USUAL_PACE
-        derived = derive(pace, pairs=pairs, parameters=parameters, batch_size=options.batch_size, epochs=options.epochs)
-        values = {**derived, **values}
+        pace = FAST_PACE if options.recipe == "fast" else FEW_PACE if pairs < FEW_PAIRS else USUAL_PACE
+        if options.lora is None and options.freeze_layers is None:
+            values["freeze_layers"] = pace.frozen(layers)
+            if options.recipe == "fast" and not values["freeze_layers"]:
+                raise UsageError(
+                    "E2123",
+                    "the recipe 'fast' freezes lower layers, and those of this model cannot be told apart",
+                    fix="take --recipe default, or --lora 16",
+                )
+        values |= derive(pace, pairs=pairs, parameters=parameters, batch_size=options.batch_size, epochs=options.epochs)
+    values |= given
     return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
 
 
