@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.pipeline.shelf import put_evaluation, put_model
 
 from lexitune.cli.main import main
 from lexitune.io.beir import write_docs, write_qrels, write_queries
+from lexitune.io.workspace import Workspace
 from lexitune.pipeline.bill import Span
 from lexitune.types import Advice, Doc, Query
 
@@ -89,6 +91,25 @@ def test_to_freeze_every_layer_is_refused_as_training_would() -> None:
     assert "--freeze-layers 24 leaves nothing to learn: the model has 24 layers" in result.stderr
 
 
+def test_the_bill_is_that_of_the_recipe_that_is_asked_for() -> None:
+    ours, classic = (plan(*LARGE, "--pairs", "5000", "--recipe", recipe) for recipe in ("default", "mnrl"))
+
+    for found, side in ((ours, "ours"), (classic, "classic")):
+        machine = found["training"][side]["flops"] + found["reembedding"]["flops"]
+        assert found["bill"]["machine"]["flops"] == machine
+    assert classic["settings"]["classic"]["recipe"] == "mnrl"
+
+
+def test_one_passage_a_query_costs_as_many_pairs_as_there_are_queries(empty: Path) -> None:
+    pairs = [{"query": f"question {row // 4}", "passage": f"passage {row}"} for row in range(80)]
+    (empty / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs), encoding="utf-8")
+    args = ("pairs.jsonl", *LARGE, "--dev-share", "0", "--test-share", "0.5")
+
+    each, one = (plan(*args, "--positives", how)["training"]["ours"]["flops"] for how in ("all", "sample"))
+
+    assert one == pytest.approx(each / 4)
+
+
 def test_what_gradient_caching_encodes_twice_is_counted() -> None:
     # 64 pairs of 280 tokens do not fit the quarter of a 4090 that graphs may take; they fit that of an H200.
     args = ("--pairs", "5000", "--batch-size", "64")
@@ -145,6 +166,25 @@ def test_without_an_evaluation_a_point_goes_by_what_assess_foretold(
     assert told in " ".join(call(*LARGE, "--pairs", "5000").stdout.split())
 
 
+def test_the_gain_of_this_model_in_this_workspace_counts_and_nobody_elses(empty: Path, folder: Path) -> None:
+    workspace = Workspace(empty / "lexitune-work")
+    put_model(workspace, "m1")
+    workspace.config.write_text("", encoding="utf-8")
+    put_evaluation(workspace, "m1")
+    own, other_model, other_data = (
+        call("--model", model, "--gpu", "4090", *args).stdout
+        for model, args in (("minilm", ["--pairs", "9"]), (LARGE[1], ["--pairs", "9"]), ("minilm", [str(folder)]))
+    )
+    report = workspace.reports / "m1.json"
+    report.write_text(report.read_text().replace("0.05", "-0.05"))
+
+    assert "with +5.0 points measured on test with m1" in " ".join(own.split())
+    assert "no gain is known here" in " ".join(other_model.split())
+    assert "no gain is known here" in " ".join(other_data.split())
+    lost = call("--model", "minilm", "--gpu", "4090", "--pairs", "9").stdout
+    assert "nothing was gained, -5.0 points measured on test with m1" in " ".join(lost.split())
+
+
 @pytest.mark.parametrize("gpu", ["3090", "4090", "5090", "L4", "A10", "A100", "H100", "H200", "cpu"])
 def test_every_line_fits_80_columns(gpu: str) -> None:
     args = ("--label-minutes", "1", "--hourly-wage", "15", "--llm-cost", "0.05", "--gain", "3")
@@ -176,6 +216,17 @@ def test_what_is_advised_where_nothing_fits_helps(empty: Path) -> None:
     assert [one["memory"]["ours"]["fits"] for one in (whole, lora)] == [False, True]
 
 
+def test_a_text_whose_graph_is_too_large_is_computed_again_and_fits() -> None:
+    args = ("--model", "BAAI/bge-m3", "--gpu", "4090", "--pairs", "5000", "--blend", "1.0", "--doc-tokens")
+    long, short = plan(*args, "8192"), plan(*args, "512")
+
+    # 24 layers' inputs of 1,024 numbers in bf16, and 40,960 bytes a token of the layer that is computed again.
+    memory = long["memory"]["ours"]
+    assert (memory["again"], memory["fits"], memory["batch"]) == (True, True, pytest.approx(28891, rel=0.1))
+    assert memory["parts"]["activations"] == pytest.approx(24 * 1024 * 2 * memory["batch"] + 40960 * 8192)
+    assert not short["memory"]["ours"]["again"]
+
+
 def test_the_index_stays_with_an_adapter() -> None:
     found = plan(*LARGE, "--pairs", "5000", "--recipe", "adapter")
 
@@ -183,8 +234,34 @@ def test_the_index_stays_with_an_adapter() -> None:
     assert found["training"]["ours"]["flops"] < found["training"]["minimum"]["flops"] / 5
 
 
+@pytest.mark.parametrize(
+    ("splits", "pairs", "dev"),
+    [(("train", "dev"), 6, 4), (("train", "test"), 6, 2), (("dev", "test"), 6, 2), (("train", "dev", "test"), 8, 4)],
+)
+def test_splits_that_are_missing_are_reckoned_as_they_will_be_cut(
+    folder: Path, splits: tuple[str, ...], pairs: int, dev: int
+) -> None:
+    """A quarter of the queries of the split that gives them."""
+    qrels = folder / "qrels"
+    train, few = (qrels / "train.tsv").read_bytes(), (qrels / "dev.tsv").read_bytes()
+    for path in qrels.iterdir():
+        path.unlink()
+    for split in splits:
+        (qrels / f"{split}.tsv").write_bytes(train if split == splits[0] else few)
+
+    data = plan(str(folder), *LARGE, "--dev-share", "0.25", "--test-share", "0.25")["data"]
+
+    assert (data["pairs"], data["dev_queries"]) == (pairs, dev)
+
+
+def test_a_pair_is_left_to_train_on(empty: Path) -> None:
+    (empty / "one.csv").write_text("query,passage\nwhich word,this word\n", encoding="utf-8")
+
+    assert plan("one.csv", *LARGE, "--dev-share", "0.5", "--test-share", "0.5")["data"]["pairs"] == 1
+
+
 def test_data_are_counted_by_words_where_no_tokenizer_is_there(folder: Path) -> None:
-    data = plan(str(folder), *LARGE)["data"]
+    data = plan(str(folder), *LARGE, "--test-share", "0")["data"]
 
     assert (data["pairs"], data["docs"], data["dev_queries"]) == (8, 12, 4)
     assert data["how"] == "reckoned, 1.6 tokens a word"
@@ -192,8 +269,14 @@ def test_data_are_counted_by_words_where_no_tokenizer_is_there(folder: Path) -> 
     assert data["query_tokens"] == 18  # 10 words, 16 tokens, and two special ones
 
 
-def test_data_are_counted_with_the_models_own_tokenizer(folder: Path) -> None:
-    data = plan(str(folder), "--model", "minilm", "--gpu", "4090")["data"]
+@pytest.mark.parametrize("model", ["minilm", "acme/mini"])
+def test_data_are_counted_with_the_models_own_tokenizer(
+    folder: Path, minilm_folder: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which lies in a package, or where the Hub's client keeps models."""
+    monkeypatch.setattr("lexitune.models.hub.cached_folder", lambda *_, **__: minilm_folder)
+
+    data = plan(str(folder), "--model", model, "--gpu", "4090")["data"]
 
     assert data["how"] == "counted with its tokenizer"
     assert data["doc_tokens"] == 2 + 4.5  # passages of one to eight words, each one token
@@ -226,10 +309,11 @@ def test_a_workspaces_own_table_of_hardware_counts_and_a_bad_row_is_told_with_it
         (
             ("--gpu", "4090", "--pairs", "10", "--model", "BAAI/bge-larg-en-v1.5"),
             "error[E2101]: 'BAAI/bge-larg-en-v1.5' is not on this machine, and its size is not known\n"
-            "  fix: --model FOLDER, with its config.json; did you mean 'BAAI/bge-large-en-v1.5'?",
+            "  fix: --model FOLDER, with its config.json and weights; did you mean 'BAAI/bge-large-en-v1.5'?",
         ),
         (("--pairs", "10", "--gpu", "4090", "--hardware", "none.toml"), "error[E2002]: no such file: none.toml"),
         (("--pairs", "10", "--probe", "--gpu", "4090"), "error[E2012]: --probe trains on real data"),
+        (("--pairs", "10", "--device", "cuda:77"), "error[E2104]: this machine has no device 'cuda:77'"),
     ],
 )
 def test_a_mistake_is_told_with_its_fix(args: tuple[str, ...], error: str) -> None:

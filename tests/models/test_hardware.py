@@ -1,11 +1,12 @@
 """The table of hardware: what comes with lexitune, and what a user's own file changes."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lexitune.errors import UsageError
-from lexitune.models.hardware import Hardware, choose_hardware, device_here, known_hardware, measured_cpu
+from lexitune.models.hardware import Hardware, choose_hardware, device_here, known_hardware, measured
 
 ASKED = ["3090", "4090", "5090", "L4", "A10", "A100", "H100", "H200"]
 
@@ -81,8 +82,23 @@ def test_a_card_that_no_row_describes_is_not_taken_for_another(monkeypatch: pyte
         device_here(known_hardware())
 
 
-def test_the_processors_peaks_are_measured() -> None:
-    row = measured_cpu(Hardware())
+def test_the_processors_peaks_are_measured_unless_the_table_has_them() -> None:
+    row, told = measured(Hardware(), "cpu"), measured(Hardware(memory_gb=3.0, fp32_tflops=0.7), "cpu")
 
     assert row.memory_gb > 0.5
     assert row.bf16_tflops >= row.fp32_tflops > 0.001
+    assert (told.memory_gb, told.fp32_tflops) == (3.0, 0.7)
+
+
+def test_the_processors_memory_is_what_the_process_may_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lexitune.models.hardware.container_bytes", lambda: 4e8)
+
+    assert measured(Hardware(), "cpu").memory_gb == 0.4
+    assert measured(Hardware(), "cpu", max_memory=0.3).memory_gb == 0.3
+
+
+def test_a_card_here_says_its_own_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda _: SimpleNamespace(total_memory=42 * 10**9))
+
+    assert measured(known_hardware()["A100"], "auto", max_memory=1.0).memory_gb == 42.0

@@ -66,7 +66,9 @@ def test_a_hub_model_that_is_neither_here_nor_known_names_the_nearest_and_a_way_
         shape_of(Choice("BAAI/bge-lage-en-v1.5", "BAAI/bge-lage-en-v1.5"))
 
     assert caught.value.code == "E2101"
-    assert caught.value.fix == "--model FOLDER, with its config.json; did you mean 'BAAI/bge-large-en-v1.5'?"
+    assert (
+        caught.value.fix == "--model FOLDER, with its config.json and weights; did you mean 'BAAI/bge-large-en-v1.5'?"
+    )
 
 
 @pytest.mark.parametrize("config", ["{", "{}", json.dumps({"hidden_size": 8, "num_attention_heads": 2})])
@@ -74,4 +76,11 @@ def test_a_folder_that_does_not_say_is_refused(tmp_path: Path, config: str) -> N
     (tmp_path / "config.json").write_text(config)
 
     with pytest.raises(DataError, match="does not say how large"):
+        read_shape(tmp_path)
+
+
+def test_a_folder_without_safetensors_does_not_say_either(minilm_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_bytes((minilm_folder / "config.json").read_bytes())
+
+    with pytest.raises(DataError, match="it has no"):
         read_shape(tmp_path)

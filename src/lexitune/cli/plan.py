@@ -175,9 +175,11 @@ def _probe(found: Prediction) -> list[str]:
 
 
 def _per_point(bill: Bill) -> str:
+    share = bill.point_share
     if bill.gain is None:
         return "a point of R@10: no gain is known here; lexitune assess foretells one, --gain POINTS assumes one"
-    share = 1 / bill.gain.points
+    if share is None:
+        return f"a point of R@10: nothing was gained, {bill.gain.points:+.1f} points {bill.gain.source}"
     return (
         f"a point of R@10: £{bill.pounds.times(share).as_pounds()} and {bill.hours.times(3600 * share).as_time()}, "
         f"with {bill.gain.points:+.1f} points {bill.gain.source}"

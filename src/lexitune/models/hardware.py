@@ -8,14 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
 from lexitune.errors import UsageError
+from lexitune.io.processes import processes
+from lexitune.models.memory import GB, container_bytes
 from lexitune.settings import build, did_you_mean, read_toml
 
-__all__ = ["CPU", "Hardware", "choose_hardware", "device_here", "known_hardware", "measured_cpu"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["CPU", "Hardware", "choose_hardware", "device_here", "find_device", "known_hardware", "measured"]
 
 CPU = "cpu"
 SHIPPED = Path(str(files("lexitune.models").joinpath("hardware.toml")))
@@ -83,6 +88,25 @@ def choose_hardware(name: str, rows: Mapping[str, Hardware]) -> Hardware:
     return rows[name]
 
 
+def find_device(name: str) -> torch.device:
+    """The device that `ModelOptions.device` means.
+
+    Raises:
+        UsageError: This machine has no such device.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda", processes().place) if torch.cuda.is_available() else torch.device(CPU)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError("E2104", f"there is no device '{name}'", fix="take auto, cpu, cuda or cuda:N") from error
+    if device.type not in (CPU, "cuda") or (device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()):
+        raise UsageError("E2104", f"this machine has no device '{name}'", fix="take --device auto or --device cpu")
+    return device
+
+
 def device_here(rows: Mapping[str, Hardware], device: str = "auto") -> str:
     """The name of this machine's device.
 
@@ -90,13 +114,14 @@ def device_here(rows: Mapping[str, Hardware], device: str = "auto") -> str:
         device: As in `ModelOptions`.
 
     Raises:
-        UsageError: A GPU that no row describes.
+        UsageError: No such device, or a GPU that no row describes.
     """
     import torch
 
-    if device == CPU or not torch.cuda.is_available():
+    here = find_device(device)
+    if here.type == CPU:
         return CPU
-    found = torch.cuda.get_device_name(None if device in ("auto", "cuda") else device)
+    found = torch.cuda.get_device_name(here)
     words = re.split(r"[^A-Za-z0-9]+", found)
     name = next((name for name in rows if name in words), None)
     if name is None:
@@ -106,18 +131,29 @@ def device_here(rows: Mapping[str, Hardware], device: str = "auto") -> str:
     return name
 
 
-def measured_cpu(row: Hardware) -> Hardware:
-    """The row of this machine's processor: its memory, and how fast it multiplies large matrices.
+def measured(row: Hardware, device: str, *, max_memory: float | None = None) -> Hardware:
+    """The row of a device of this machine, with its own memory, and of a processor how fast it multiplies matrices.
 
-    Where it does not multiply in bf16, the fp32 rate stands for both: that is what is then computed in.
+    What the table says of the processor stays. Where it does not multiply in bf16, the fp32 rate stands for both: that
+    is what is then computed in.
+
+    Args:
+        device: As in `ModelOptions`.
+        max_memory: GB that the process may hold. It bounds the host's memory, not a GPU's.
     """
+    import torch
+
+    here = find_device(device)
+    if here.type != CPU:
+        return replace(row, memory_gb=round(torch.cuda.get_device_properties(here).total_memory / GB, 1))
     from lexitune.models.precision import matmul_gflops
 
     fp32, bf16 = matmul_gflops("fp32"), matmul_gflops("bf16")
     assert fp32 is not None  # every processor multiplies in it
+    there = row.memory_gb or round(min(psutil.virtual_memory().total, container_bytes()) / GB, 1)
     return replace(
         row,
-        memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
-        fp32_tflops=fp32 / 1000,
-        bf16_tflops=(bf16 or fp32) / 1000,
+        memory_gb=min(there, max_memory or there),
+        fp32_tflops=row.fp32_tflops or fp32 / 1000,
+        bf16_tflops=row.bf16_tflops or (bf16 or fp32) / 1000,
     )

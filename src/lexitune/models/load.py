@@ -12,11 +12,11 @@ from safetensors import SafetensorError
 from sentence_transformers import SentenceTransformer
 
 from lexitune.errors import DataError, UsageError
-from lexitune.io.processes import processes
 from lexitune.models.adapter import read_adapter
 from lexitune.models.catalog import BUILT_IN, Choice, resolve
 from lexitune.models.embedder import Embedder, hash_tokenizer, hash_weights
 from lexitune.models.folder import check_folder
+from lexitune.models.hardware import find_device
 from lexitune.models.hub import fetch
 from lexitune.models.network import SHIFTED_POSITIONS, split_modules
 from lexitune.models.options import ModelOptions
@@ -52,7 +52,7 @@ def load(name: str = "auto", *, options: ModelOptions = DEFAULT, talk: Talk | No
     choice = resolve(options if name == "auto" else replace(options, model=name))
     if choice.reason:
         talk.say(f"model: {choice.name} ({choice.reason})")
-    device = _device(options.device)
+    device = find_device(options.device)
     precision = choose_precision(options.precision, device=device)
     folder = model_folder(choice, options, talk)
     commit = "" if isinstance(choice.location, Path) else folder.name
@@ -122,20 +122,6 @@ def model_folder(choice: Choice, options: ModelOptions, talk: Talk | None = None
         )
     with quiet():
         return fetch(choice.location, revision=options.revision, code=options.trust_remote_code, talk=talk)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda", processes().place) if torch.cuda.is_available() else torch.device("cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError("E2104", f"there is no device '{name}'", fix="take auto, cpu, cuda or cuda:N") from error
-    if device.type not in ("cpu", "cuda") or (
-        device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count()
-    ):
-        raise UsageError("E2104", f"this machine has no device '{name}'", fix="take --device auto or --device cpu")
-    return device
 
 
 def _spec(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
 
 from lexitune.errors import UsageError
 
-__all__ = ["GRAPH_SHARE", "UNLIMITED", "Limits", "anonymous_bytes", "fit_limits", "pass_bytes"]
+__all__ = ["GRAPH_SHARE", "UNLIMITED", "Limits", "anonymous_bytes", "container_bytes", "fit_limits", "pass_bytes"]
 
 GB = 10**9
 # Shares of the room under a limit; the rest is for texts, and for holes between blocks of changing size: a pass
@@ -47,6 +48,13 @@ def anonymous_bytes() -> int:
     """Memory of this process that no file stands behind. Mapped vectors do not count: the kernel can drop them."""
     memory = psutil.Process().memory_info()
     return int(memory.rss - getattr(memory, "shared", 0))
+
+
+def container_bytes() -> float:
+    """Bytes that the container of this process may hold; infinite where there is none, or no limit."""
+    limit = Path("/sys/fs/cgroup/memory.max")
+    text = limit.read_text().strip() if limit.is_file() else ""
+    return float(text) if text.isdigit() else math.inf
 
 
 def pass_bytes(config: Any, *, length: int, item_bytes: int) -> float:

@@ -120,7 +120,7 @@ def shape_of(choice: Choice) -> Shape:
     raise UsageError(
         "E2101",
         f"'{choice.name}' is not on this machine, and its size is not known",
-        fix=f"--model FOLDER, with its config.json{'; ' + near if near.startswith('did') else ''}",
+        fix=f"--model FOLDER, with its config.json and weights{'; ' + near if near.startswith('did') else ''}",
     )
 
 
@@ -133,11 +133,18 @@ def read_shape(folder: Path) -> Shape:
     path = folder / "config.json"
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        return config_shape(config, parameters=sum(map(_count, sorted(folder.glob("*.safetensors")))))
+        shape = config_shape(config, parameters=sum(map(_count, sorted(folder.glob("*.safetensors")))))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             "E3201", f"{folder} does not say how large its model is: {error!r}", fix=f"check {path}"
         ) from error
+    if not shape.parameters:
+        raise DataError(
+            "E3201",
+            f"{folder} does not say how large its model is: it has no *.safetensors",
+            fix="copy its weights too",
+        )
+    return shape
 
 
 def config_shape(config: Mapping[str, Any], *, parameters: int) -> Shape:

@@ -76,6 +76,7 @@ class Memory:
     Args:
         batch: Tokens whose graphs are kept at once.
         largest_tokens: The most that would fit; `largest_pairs` of the mean length.
+        again: Layers keep their inputs alone and are computed again in the backward pass, for a text is that long.
     """
 
     parts: Mapping[str, float]
@@ -83,6 +84,7 @@ class Memory:
     fits: bool
     largest_tokens: int
     largest_pairs: int
+    again: bool = False
 
     @property
     def total(self) -> float:
@@ -114,7 +116,7 @@ class Gain:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """Everything that is paid for. `per_point` is None where no gain is known."""
+    """Everything that is paid for."""
 
     machine: Cost
     label_hours: float
@@ -133,11 +135,15 @@ class Bill:
         """Of machine and people."""
         return self.machine.seconds.times(1 / 3600) + Span(self.label_hours, self.label_hours)
 
+    @property
+    def point_share(self) -> float | None:
+        """The share of it that a point of R@10 takes; None where no gain is known, or nothing was gained."""
+        return 1 / self.gain.points if self.gain is not None and self.gain.points > 0 else None
+
     def to_json(self) -> dict[str, Any]:
         """With the sums, and what a point costs."""
-        per = None
-        if self.gain is not None:
-            share = 1 / self.gain.points
+        share, per = self.point_share, None
+        if share is not None:
             per = {"pounds": asdict(self.pounds.times(share)), "hours": asdict(self.hours.times(share))}
         return {**asdict(self), "pounds": asdict(self.pounds), "hours": asdict(self.hours), "per_point": per}
 
@@ -182,5 +188,6 @@ class Plan:
             "reembedding_memory": dict(self.reembedding_memory),
             "serving": dict(self.serving),
             "bill": self.bill.to_json(),
+            "settings": {name: asdict(one) for name, one in self.settings.items()},
             "warnings": list(self.warnings),
         }

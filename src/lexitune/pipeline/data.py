@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from lexitune.splits.audit import Leak, find_leaks, repair, tell, that_stop
 from lexitune.splits.grouped import known_times, split_by_group, time_decides
 from lexitune.types import Dataset, Qrels, SealedQrels, Silent, Talk
 
-__all__ = ["import_data", "open_data", "read"]
+__all__ = ["import_data", "open_data", "read", "to_cut"]
 
 SHOWN = 3
 STUB = "# This folder is a lexitune workspace.\n"
@@ -203,32 +203,35 @@ def _write_leaks(path: Path, prepared: Prepared) -> None:
 def _divide(raw: Raw, options: DataOptions) -> tuple[dict[str, Qrels], str]:
     """The splits, made where they are missing, and in one sentence what was made; "" where all were given."""
 
-    def cut(qrels: Qrels, dev: float, test: float) -> dict[str, Qrels]:
-        return split_by_group(
-            qrels,
-            raw.queries,
-            docs=raw.docs,
-            dev_share=dev,
-            test_share=test,
-            seed=options.split_seed,
-            strict=options.split == "strict",
-        )
-
-    if len(raw.qrels) == 1:
-        (qrels,) = raw.qrels.values()
-        how = _how(qrels, raw, options)
-        made = cut(qrels, options.dev_share, options.test_share)
-        counts = ", ".join(f"{len(split):,} {name}" for name, split in made.items())
-        return made, f"the data has one set of judgements: its {len(qrels):,} queries were split {how} into {counts}"
     missing = next((name for name in SPLITS if name not in raw.qrels), None)
     if missing is None:
         return dict(raw.qrels), ""
-    giver = "dev" if missing == "train" else "train"
-    how = _how(raw.qrels[giver], raw, options)
-    shares = (0.0, options.test_share) if missing == "test" else (options.dev_share, 0.0)
-    made = cut(raw.qrels[giver], *shares)
+    giver, dev_share, test_share = to_cut(raw.qrels, options)
+    given = raw.qrels[giver]
+    how = _how(given, raw, options)
+    made = split_by_group(
+        given,
+        raw.queries,
+        docs=raw.docs,
+        dev_share=dev_share,
+        test_share=test_share,
+        seed=options.split_seed,
+        strict=options.split == "strict",
+    )
+    if len(raw.qrels) == 1:
+        counts = ", ".join(f"{len(split):,} {name}" for name, split in made.items())
+        return made, f"the data has one set of judgements: its {len(given):,} queries were split {how} into {counts}"
     rule = f"the data has no {missing} split: {len(made.get(missing, {})):,} queries of {giver} were cut off {how}"
     return {**raw.qrels, **made}, rule
+
+
+def to_cut(given: Collection[str], options: DataOptions) -> tuple[str, float, float]:
+    """The split that gives the missing ones, and the shares of its queries that become dev and test."""
+    if len(given) == 1:
+        (only,) = given
+        return only, options.dev_share, options.test_share
+    dev_share = 0.0 if {"train", "dev"} <= set(given) else options.dev_share
+    return "train" if "train" in given else "dev", dev_share, 0.0 if "test" in given else options.test_share
 
 
 def _how(qrels: Qrels, raw: Raw, options: DataOptions) -> str:

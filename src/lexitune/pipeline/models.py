@@ -157,10 +157,10 @@ def model_vectors(workspace: Workspace, model_id: str) -> list[Path]:
     ]
 
 
-def measured_gain(workspace: Workspace, model_id: str) -> dict[str, Any] | None:
-    """What the last evaluation found in the primary measure; None: there is none."""
+def measured_gain(workspace: Workspace, model_id: str, *, measure: str = "") -> dict[str, Any] | None:
+    """What the last evaluation found in a measure, by default the primary one; None: there is none."""
     report = read_object(workspace.reports / f"{model_id}.json")
-    measure = report.get("primary", "")
+    measure = measure or report.get("primary", "")
     delta = report.get("comparison", {}).get("deltas", {}).get(measure)
     return {"measure": measure, **{key: delta[key] for key in ("mean", "low", "high", "n")}} if delta else None
 

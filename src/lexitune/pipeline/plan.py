@@ -11,13 +11,14 @@ from typing import Any
 from lexitune.errors import UsageError
 from lexitune.io.dataset import open_data
 from lexitune.io.staged import newest_model
-from lexitune.io.workspace import Workspace
+from lexitune.io.workspace import Workspace, read_meta
 from lexitune.models.catalog import BUILT_IN, Choice, choose_auto, resolve
-from lexitune.models.hardware import CPU, Hardware, choose_hardware, device_here, known_hardware, measured_cpu
+from lexitune.models.hardware import CPU, Hardware, choose_hardware, device_here, known_hardware, measured
 from lexitune.models.options import ModelOptions
 from lexitune.models.shape import shape_of
 from lexitune.models.spec import ModelSpec, known_spec
 from lexitune.pipeline.bill import Gain, Plan, Subject
+from lexitune.pipeline.models import measured_gain
 from lexitune.pipeline.options import PlanOptions
 from lexitune.pipeline.reckon import make_plan
 from lexitune.pipeline.sections import SECTIONS
@@ -48,12 +49,15 @@ def plan(workspace: Workspace | None, source: Path | None, *, sections: Mapping[
     rows = known_hardware(_tables(workspace, options))
     device = options.gpu or device_here(rows, sections["model"].device)
     row = choose_hardware(device, rows)
-    row = measured_cpu(row) if device == CPU else row
+    if not options.gpu or device == CPU:
+        here = CPU if device == CPU else sections["model"].device
+        row = measured(row, here, max_memory=sections["model"].max_memory)
     if rate := sections["train"].hourly_rate:
         row = replace(row, pounds_per_hour=rate, rate_source="as told by --hourly-rate", rate_date="")
     choice = _model(sections["model"], row, device)
-    spec = _spec(choice, sections["model"])
-    work = _workload(workspace, source, sections, choice=choice, spec=spec)
+    folder = _folder(choice, sections["model"])
+    spec = _spec(choice, sections["model"], folder)
+    work = _workload(workspace, source, sections, folder=folder, spec=spec)
     shape = shape_of(choice)
     half = sections["model"].precision != "fp32" and row.bf16_tflops > row.fp32_tflops
     dimension = spec.dimension or shape.width
@@ -106,9 +110,16 @@ def _model(options: ModelOptions, row: Hardware, device: str) -> Choice:
     return resolve(replace(options, model=chosen.name))
 
 
-def _spec(choice: Choice, options: ModelOptions) -> ModelSpec:
+def _folder(choice: Choice, options: ModelOptions) -> Path | None:
+    """Where the model lies, if it is on this machine."""
+    from lexitune.models.hub import cached_folder
+
+    here = choice.location
+    return here if isinstance(here, Path) else cached_folder(here, revision=options.revision)
+
+
+def _spec(choice: Choice, options: ModelOptions, folder: Path | None) -> ModelSpec:
     """What is known of the model without loading it."""
-    folder = choice.location if isinstance(choice.location, Path) else None
     found = known_spec(BUILT_IN[choice.name].published if choice.name in BUILT_IN else choice.name, folder)
     spec = found or ModelSpec(choice.name, str(choice.location), max_length=_positions(folder))
     return replace(spec, max_length=options.max_length or spec.max_length or LONGEST)
@@ -123,10 +134,14 @@ def _positions(folder: Path | None) -> int:
 
 
 def _workload(
-    workspace: Workspace | None, source: Path | None, sections: Mapping[str, Any], *, choice: Choice, spec: ModelSpec
+    workspace: Workspace | None,
+    source: Path | None,
+    sections: Mapping[str, Any],
+    *,
+    folder: Path | None,
+    spec: ModelSpec,
 ) -> Workload:
     options: PlanOptions = sections["plan"]
-    folder = choice.location if isinstance(choice.location, Path) else None
     if source is not None:
         return count_file(source, data=sections["data"], options=options, spec=spec, folder=folder)
     if workspace is not None and workspace.dataset.exists():
@@ -139,18 +154,22 @@ def _workload(
 
 
 def _gain(workspace: Workspace | None, source: Path | None, options: PlanOptions, model: str) -> Gain | None:
-    """Points of R@10: as told, as the last evaluation of the newest challenger measured, or as assess foretold them."""
+    """Points of R@10: as told, as measured in this workspace on this model, or as foretold there."""
     if options.gain is not None:
         return Gain(options.gain, "as told by --gain")
-    model_id = None if workspace is None else newest_model(workspace)
-    report = None if workspace is None or model_id is None else workspace.reports / f"{model_id}.json"
-    if report is None or not report.exists():
-        return None if workspace is None or source is not None else _foretold(workspace, model)
-    systems = json.loads(report.read_text(encoding="utf-8"))["systems"]
-    means = [systems[name]["summary"].get(RECALL, {}).get("mean") for name in ("stock", "tuned")]
-    if None in means or means[1] <= means[0]:
+    if workspace is None or source is not None:
         return None
-    return Gain(100 * (means[1] - means[0]), f"measured on test with {model_id}")
+    return _measured(workspace, model) or _foretold(workspace, model)
+
+
+def _measured(workspace: Workspace, model: str) -> Gain | None:
+    """What the last evaluation of the newest challenger measured, if that began as this model."""
+    model_id = newest_model(workspace)
+    meta = read_meta(workspace.models / model_id) if model_id else None
+    if model_id is None or meta is None or meta.outputs.get("base", {}).get("name") != model:
+        return None
+    found = measured_gain(workspace, model_id, measure=RECALL)
+    return Gain(100 * found["mean"], f"measured on test with {model_id}") if found else None
 
 
 def _foretold(workspace: Workspace, model: str) -> Gain | None:

@@ -70,7 +70,7 @@ def make_plan(
         "minimum": _least_cost(subject, classic, rate),
     }
     again = None if ours.recipe == "adapter" else _reembedding(subject, rate)
-    machine = training["ours"]
+    machine = training["classic" if given.recipe == "mnrl" else "ours"]
     if again is not None:
         machine = machine.plus(again, what="training and re-embedding")
     pairs = subject.workload.pairs
@@ -102,22 +102,29 @@ def _classic_memory(subject: Subject, recipe: Recipe, *, copies: int) -> Memory:
 
 
 def _our_memory(subject: Subject, recipe: Recipe) -> Memory:
-    """Ours: the stock weights and the trained ones stay beside those that learn; graphs take a quarter of the rest."""
+    """Ours: the stock weights and the trained ones stay beside those that learn; graphs take a quarter of the rest.
+
+    Where the graph of the longest text takes more than that, layers keep their inputs alone, and the graph of one.
+    """
     work = subject.workload
     if recipe.recipe == "adapter":
         parts = dict(_reembedding_memory(subject))
         return _sum_up(subject, parts, 0.0, 0.0, least=0.0, pair=1.0)
     query, doc = float(work.queries.mean()), float(work.passages.mean())
     pair = query + (1 + recipe.negatives) * doc
-    plain = subject.on_cpu and doc <= LONGEST_PLAIN
-    each = graph_bytes(subject.shape, length=doc, item_bytes=2 if subject.half else 4, pairs=1.0 if plain else 0.0)
-    each *= 1 - recipe.freeze_layers / subject.shape.layers
+    plain, item_bytes = subject.on_cpu and doc <= LONGEST_PLAIN, 2 if subject.half else 4
+    layer = graph_bytes(subject.shape, length=doc, item_bytes=item_bytes, pairs=1.0 if plain else 0.0)
+    layer /= subject.shape.layers
+    upper = subject.shape.layers - recipe.freeze_layers
     parts = state_memory(subject.shape, half=subject.half, copies=2, learning=_learning(subject.shape, recipe))
     room = GRAPH_SHARE * max(0.0, _room(subject) - sum(parts.values()))
     longest = float(max(work.queries.max(), work.passages.max()))
+    again = upper * layer * longest > room
+    each, one = (upper * subject.shape.width * item_bytes, layer * longest) if again else (upper * layer, 0.0)
     batch = min(recipe.batch_size * pair, max(longest, room / each))
-    parts |= {"activations": each * batch, "loss": 0.0}  # in tiles, whose size does not depend on the batch
-    return _sum_up(subject, parts, batch, each, least=each * longest, pair=pair)
+    parts |= {"activations": each * batch + one, "loss": 0.0}  # in tiles, whose size does not depend on the batch
+    found = _sum_up(subject, parts, batch, each, least=each * longest + one, pair=pair)
+    return replace(found, again=again)
 
 
 def _learning(shape: Shape, recipe: Recipe) -> int:
@@ -168,9 +175,12 @@ def _our_cost(subject: Subject, recipe: Recipe, rate: float, memory: Memory) -> 
     tokens = recipe.batch_size * (float(work.queries.mean()) + (1 + recipe.negatives) * float(work.passages.mean()))
     again = max(0.0, 1 - memory.batch / tokens)  # the share of a batch that gradient caching encodes twice
     share = recipe.work_share(shape.layers)
-    again *= 1 - recipe.freeze_layers / shape.layers if recipe.keeps_states else 1
-    flops = (TRAINING_PASSES * share + again) * recipe.epochs * work.pairs * pair
-    learnt = share * recipe.epochs * work.pairs * (tokens / recipe.batch_size)
+    upper = 1 - recipe.freeze_layers / shape.layers
+    again *= upper if recipe.keeps_states else 1
+    again += upper if memory.again else 0  # layers that kept their inputs alone
+    passed = recipe.epochs * (work.asked if recipe.positives == "sample" else work.pairs)
+    flops = (TRAINING_PASSES * share + again) * passed * pair
+    learnt = share * passed * (tokens / recipe.batch_size)
     flops += _evaluation_tokens(work, recipe, learnt) * 2 * shape.layers * shape.layer_weights
     return _cost(f"{name}, {recipe.told_epochs}, dev", flops, _our_seconds(subject, flops), rate)
 

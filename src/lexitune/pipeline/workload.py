@@ -14,6 +14,7 @@ from lexitune.io.dataset import read_folder, read_pairs_data
 from lexitune.io.options import DataOptions
 from lexitune.io.quarantine import Quarantine
 from lexitune.models.spec import ModelSpec
+from lexitune.pipeline.data import to_cut
 from lexitune.pipeline.options import PlanOptions
 from lexitune.types import Dataset, Doc, Qrels, Query
 
@@ -33,6 +34,7 @@ class Workload:
 
     Args:
         pairs: To train on.
+        asked: Their distinct queries.
         docs: In the corpus.
         dev_queries: Queries that choose the checkpoint.
         queries: int64: tokens of the queries of a sample of the pairs, one each; `passages` those of their passages.
@@ -42,6 +44,7 @@ class Workload:
     """
 
     pairs: int
+    asked: int
     docs: int
     dev_queries: int
     queries: Lengths
@@ -56,7 +59,8 @@ def told(options: PlanOptions, *, data: DataOptions, max_length: int) -> Workloa
     assert options.pairs is not None
     query, doc = (np.array([min(count, max_length)]) for count in (options.query_tokens, options.doc_tokens))
     dev = round(options.pairs * data.dev_share / (1 - data.dev_share - data.test_share or 1))
-    return Workload(options.pairs, options.docs or options.pairs, dev, query, doc, doc, SPREAD, "as told")
+    pairs = options.pairs
+    return Workload(pairs, pairs, options.docs or pairs, dev, query, doc, doc, SPREAD, "as told")
 
 
 def count_file(
@@ -70,10 +74,10 @@ def count_file(
     quarantine = Quarantine(max_share=data.max_bad_share)
     corpus = Path(data.corpus) if data.corpus else None
     raw = read_folder(path, quarantine) if path.is_dir() else read_pairs_data(path, corpus, quarantine)
-    unsplit = "all" in raw.qrels
-    train = raw.qrels["all"] if unsplit else raw.qrels.get("train", {})
-    share = 1 - data.dev_share - data.test_share if unsplit else 1.0
-    dev = round(data.dev_share * len(train)) if unsplit else len(raw.qrels.get("dev", {}))
+    giver, dev_share, test_share = to_cut(raw.qrels, data)
+    train = raw.qrels[giver]
+    dev = round(dev_share * len(train)) if dev_share else len(raw.qrels.get("dev", {}))
+    share = 1 - dev_share - test_share
     return _count(raw.docs, raw.queries, train, share=share, dev=dev, options=options, spec=spec, folder=folder)
 
 
@@ -110,8 +114,10 @@ def _count(
     chosen = [pairs[row] for row in draw.permutation(len(pairs))[:SAMPLE]]
     some = [docs[row].full_text for row in draw.permutation(len(docs))[:SAMPLE]]
     count, how = _counter(spec, folder)
+    trained = options.pairs or max(1, round(share * len(pairs)))
     return Workload(
-        options.pairs or round(share * len(pairs)),
+        trained,
+        max(1, round(trained * len({query_id for query_id, _ in pairs}) / len(pairs))),
         options.docs or len(docs),
         dev,
         count([spec.query_prompt + queries[query_id].text for query_id, _ in chosen]),
