@@ -301,12 +301,15 @@ def real_set(name: str) -> Dataset:
     return read(root / name)
 
 
-def arguments(description: str, *, devices: bool = False) -> argparse.ArgumentParser:
-    """A parser with what every benchmark takes: --json, --rounds, --threads; and --device, --model with `devices`."""
+def arguments(description: str, *, devices: bool = False, rounds: bool = True) -> argparse.ArgumentParser:
+    """A parser with what every benchmark takes: --json, --threads; --rounds unless seeds are its rounds; and --device,
+    --model with `devices`.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="one JSON object, alone on stdout")
-    parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each side (default 5)")
     parser.add_argument("--threads", type=int, default=None, help="threads of each side (default: all cores)")
+    if rounds:
+        parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each side (default 5)")
     if devices:
         parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="of both sides (default cpu)")
         parser.add_argument("--model", default="minilm", help="minilm, or a folder: see benchmarks.full_size")

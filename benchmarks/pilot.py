@@ -13,6 +13,7 @@ the table that `lexitune assess` foretells by.
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import sys
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.harness import SETS, arguments, real_set
+from benchmarks.harness import SETS, real_set
 from benchmarks.lift.__main__ import ROWS as LIFTS
 from benchmarks.lift.__main__ import newest
 from benchmarks.lift.tables import in_points
@@ -56,7 +57,7 @@ HEAD = """# What a pilot gained, and what a tune then did, all in R@10: `lexitun
 
 def main() -> None:
     """Measure what has no row, then set the pilot beside the truth."""
-    parser = arguments("The pilot against the truth")
+    parser = argparse.ArgumentParser(description="The pilot against the truth")
     parser.add_argument("--sets", default=",".join(SETS), help="separated by commas (default all nine)")
     parser.add_argument("--work", type=Path, default=Path("pilot-work"), help="folder for vectors (default pilot-work)")
     parser.add_argument("--journey", type=Path, help="a finished workspace: its assessment, and what its tune gained")

@@ -1,7 +1,7 @@
 """The lab: tries recipes on dev, measures the chosen ones on test, and shows the tables.
 
     python -m benchmarks.lift [--split dev] [--sets nl2bash,tatqa] [--recipes default,mnrl] [--seeds 1] [--pairs 2000]
-    python -m benchmarks.lift --show [--split test]
+    python -m benchmarks.lift --show [--split test] [--json]
 
 A recipe is its name and what differs from it: `default`, `mnrl`, `default;batch_size=64;epochs=2`. `mined=model` (or
 `bm25`, `hybrid`) mines negatives first, as part of the training's time. `mnrl;curve=12` measures the classic recipe at
@@ -24,11 +24,14 @@ from typing import Any
 
 import torch
 
-from benchmarks.harness import SETS, arguments
-from benchmarks.lift.tables import lift_table, race_table, trials_table
+from benchmarks.harness import SETS, arguments, show
+from benchmarks.lift.tables import lift_object, lift_table, race_table, trials_table
 from benchmarks.lift.trial import MEASURES, MODEL, measure_stock, run_trial, split_key
 from benchmarks.rows import Row, add_row, find_row, read_rows
 from benchmarks.sample import WHOLE
+from lexitune.models.catalog import resolve
+from lexitune.models.load import model_folder
+from lexitune.models.options import ModelOptions
 
 SPLITS = {"dev": ("dev",), "test": ("test",), "both": ("dev", "test")}
 ROWS = Path(__file__).with_name("rows.jsonl")
@@ -36,7 +39,7 @@ ROWS = Path(__file__).with_name("rows.jsonl")
 
 def main() -> None:
     """Run what has no row yet, then show the tables."""
-    parser = arguments("The lab: recipes over the real sets")
+    parser = arguments("The lab: recipes over the real sets", rounds=False)
     parser.add_argument("--model", default=MODEL, help="where training starts (default minilm)")
     parser.add_argument("--split", choices=SPLITS, default="dev", help="what is measured (default dev)")
     parser.add_argument("--sets", default=",".join(SETS), help="separated by commas (default all nine)")
@@ -57,7 +60,10 @@ def main() -> None:
     for split in splits:
         rows = [row for row in newest(read_rows(given.rows)) if (row["split"], row["model"]) == (split, given.model)]
         tables = [lift_table(rows), trials_table(rows)] if split == "test" else [trials_table(rows), race_table(rows)]
-        sys.stdout.write("\n".join(tables))
+        if given.json:
+            show({"split": split, **lift_object(rows)}, as_json=True)
+        else:
+            sys.stdout.write("\n".join(tables))
 
 
 def plan(model: str, *, sets: str, seeds: str, pairs: str, recipes: str) -> list[dict[str, Any]]:
@@ -81,6 +87,9 @@ def run(
     again: bool = False,
 ) -> None:
     """Measure each key on the splits that have no row of it yet, or `again` if they have; the stock model before."""
+    for name in {key["model"] for key in keys}:  # the processes that measure fetch nothing
+        options = ModelOptions(model=name)
+        model_folder(resolve(options), options)
     for key in keys:
         missing = [split for split in splits if again or find_row(read_rows(path), split_key(key, split)) is None]
         before = {}

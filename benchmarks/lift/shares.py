@@ -8,6 +8,7 @@ guard, nDCG@10 over dev queries of the other sets. A line a set is written as it
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.harness import SETS, arguments, real_set
+from benchmarks.harness import SETS, real_set
 from benchmarks.lift.curve import RECALL, recall_on_dev
 from benchmarks.lift.guard import guard_of, guard_set
 from benchmarks.lift.trial import MODEL, read_recipe, sample, stock
@@ -34,7 +35,8 @@ SHARES = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 
 def main() -> None:
     """Train and measure each set."""
-    parser = arguments("What each share of the trained weights reaches on dev")
+    parser = argparse.ArgumentParser(description="What each share of the trained weights reaches on dev")
+    parser.add_argument("--threads", type=int, help="of the processor (default: all cores)")
     parser.add_argument("--sets", default=",".join(SETS), help="separated by commas (default all nine)")
     parser.add_argument("--recipe", default="default", help="as in the lab (default default)")
     parser.add_argument("--seed", type=int, default=1, help="of sample and training (default 1)")

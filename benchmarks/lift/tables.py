@@ -1,4 +1,4 @@
-"""The tables, made of rows, in Markdown.
+"""The tables, made of rows, in Markdown, and the object that every benchmark gives.
 
 Over several seeds a query's value is its mean over them; intervals are then over queries, as for one seed.
 """
@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.lift.trial import MEASURES, unpack
 from benchmarks.rows import Row
-from lexitune.metrics.statistics import mean_interval, paired_t
+from lexitune.metrics.statistics import Interval, mean_interval, paired_t
 
-__all__ = ["in_points", "lift_table", "race_table", "trials_table"]
+__all__ = ["in_points", "lift_object", "lift_table", "race_table", "trials_table"]
 
 RECALL = str(MEASURES[0])
 CLASSIC, DEFAULT = "mnrl", "default"
@@ -68,9 +69,36 @@ def lift_table(rows: Sequence[Row]) -> str:
     A line has one set and one number of pairs, and the seeds for which both recipes were trained on the same sample.
     """
     groups = list(_compared(rows))
-    return "\n".join(
-        [*(_quality_table(groups, str(measure)) for measure in MEASURES), _hybrid_table(groups), _cost_table(groups)]
-    )
+    tables = [table(groups, str(measure)) for table in (_quality_table, _hybrid_table) for measure in MEASURES]
+    return "\n".join([*tables, _cost_table(groups)])
+
+
+def lift_object(rows: Sequence[Row]) -> dict[str, Any]:
+    """Both recipes' trainings, a round for each set and seed, and by how much the default recipe's R@10 is higher."""
+    groups = list(_compared(rows))
+    timed = [pair for one in groups for pair in one.timed()]
+    peer, ours = zip(*timed, strict=True) if timed else ((), ())
+    ratios = [old["train_minutes"] / new["train_minutes"] for old, new in timed]
+    return {
+        "ours": _side(ours),
+        "peer": _side(peer),
+        "ratio": {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)} if ratios else None,
+        "rounds": len(timed),
+        "hardware": sorted({row.get("gpu") or row.get("cpu") for row in ours}),
+        "agreement": {
+            f"{one.stock['set']}, {one.default[0]['trained_pairs']} pairs": asdict(
+                paired_t(_pooled(one.default) - _pooled(one.classic))
+            )
+            for one in groups
+        },
+    }
+
+
+def _side(rows: Sequence[Row]) -> dict[str, float]:
+    if not rows:
+        return {}
+    seconds = 60 * statistics.median(row["train_minutes"] for row in rows)
+    return {"seconds": seconds, "peak_mb": max(map(_peak_mb, rows))}
 
 
 def race_table(rows: Sequence[Row]) -> str:
@@ -78,13 +106,13 @@ def race_table(rows: Sequence[Row]) -> str:
 
     The classic recipe's are those of the first place on its curve that is as good, without what came after; those of
     any other are its whole training's, and count only where what it publishes is as good. Rows of another
-    processor take no part.
+    device take no part.
     """
     lines = ["| set | pairs | seeds | recipe | reached | minutes, classic | minutes | times faster |", "|" + "---|" * 8]
     races: dict[tuple[str, int, str], list[tuple[float, float | None]]] = {}
     for classic, target, minutes in _finishes(rows):
         for row in rows:
-            same = all(row.get(name) == classic.get(name) for name in ("set", "seed", "pairs", "cpu"))
+            same = all(row.get(name) == classic.get(name) for name in ("set", "seed", "pairs", "cpu", "gpu"))
             if same and "curve" not in row:
                 race = races.setdefault((row["set"], classic["trained_pairs"], row["recipe"]), [])
                 race.append((minutes, row["train_minutes"] if row[RECALL]["mean"] >= target else None))
@@ -127,6 +155,11 @@ class _Compared:
         """The first cells of each table."""
         return [self.stock["set"], str(self.default[0]["trained_pairs"]), str(len(self.default))]
 
+    def timed(self) -> list[tuple[Row, Row]]:
+        """Classic and default of a seed, trained on devices of one name."""
+        pairs = zip(self.classic, self.default, strict=True)
+        return [(old, new) for old, new in pairs if all(old.get(name) == new.get(name) for name in ("cpu", "gpu"))]
+
 
 def _compared(rows: Sequence[Row]) -> Iterator[_Compared]:
     for name in sorted({row["set"] for row in rows}):
@@ -150,7 +183,7 @@ def _quality_table(groups: Sequence[_Compared], measure: str) -> str:
         lines.append(
             [
                 str(len(before)),
-                _mean([one.stock["bm25"]], measure),
+                in_points(Interval(**one.stock["bm25"][measure]), sign=""),
                 in_points(mean_interval(before), sign=""),
                 in_points(mean_interval(old), sign=""),
                 in_points(mean_interval(new), sign=""),
@@ -163,38 +196,41 @@ def _quality_table(groups: Sequence[_Compared], measure: str) -> str:
     return f"### {measure}\n\n{_table(head, groups, lines)}"
 
 
-def _hybrid_table(groups: Sequence[_Compared]) -> str:
+def _hybrid_table(groups: Sequence[_Compared], measure: str) -> str:
+    """Rows that kept no value a query give their means alone."""
     head = ["BM25", "stock + BM25", "classic + BM25", "default + BM25", "gain over stock + BM25", "BM25's weight"]
     lines = []
     for one in groups:
-        before, old, new = (_pooled(some, kind="hybrid_values") for some in ([one.stock], one.classic, one.default))
+        sides = [one.stock], one.classic, one.default
         weights = [f"{row['hybrid']['bm25_weight']:.2g}" for row in (one.stock, *one.default)]
+        kept = all(measure in row["hybrid_values"] for side in sides for row in side)
+        values = [_pooled(side, measure, kind="hybrid_values") for side in sides] if kept else []
         lines.append(
             [
-                _mean([one.stock["bm25"]], RECALL),
-                *(in_points(mean_interval(values), sign="") for values in (before, old, new)),
-                in_points(paired_t(new - before)),
+                in_points(Interval(**one.stock["bm25"][measure]), sign=""),
+                *(in_points(mean_interval(some), sign="") for some in values),
+                *(_mean([row["hybrid"] for row in side], measure) for side in sides if not kept),
+                in_points(paired_t(values[2] - values[0])) if kept else "-",
                 f"{weights[0]} -> {' '.join(weights[1:])}",
             ]
         )
-    return f"### {RECALL} with BM25\n\n{_table(head, groups, lines)}"
+    return f"### {measure} with BM25\n\n{_table(head, groups, lines)}"
 
 
 def _cost_table(groups: Sequence[_Compared]) -> str:
     """Median minutes and most memory over the seeds, and how many times faster the default recipe is, of the seeds with
-    both rows of one processor; the guard is mean nDCG@10: of stock, of the trained weights, and after averaging.
+    both rows of one device; the guard is mean nDCG@10: of stock, of the trained weights, and after averaging.
     """
     lines = []
     for one in groups:
         both = (one.classic, one.default)
-        pairs = [(old, new) for old, new in zip(*both, strict=True) if old.get("cpu") == new.get("cpu")]
-        ratios = [old["train_minutes"] / new["train_minutes"] for old, new in pairs]
+        ratios = [old["train_minutes"] / new["train_minutes"] for old, new in one.timed()]
         guard = [_guard([one.stock]), _guard(one.default, "before_averaging"), _guard(one.default)]
         lines.append(
             [
                 " / ".join(f"{statistics.median(row['train_minutes'] for row in some):.1f}" for some in both),
                 _spread(ratios) if ratios else "-",
-                " / ".join(str(max(row["train"]["peak_mb"] for row in some)) for some in both),
+                " / ".join(str(max(_peak_mb(row) for row in some)) for some in both),
                 " -> ".join(guard),
                 _guard(one.classic),
             ]
@@ -234,6 +270,12 @@ def _guard(group: Sequence[Row], when: str = "now") -> str:
     if "guard" not in group[0]:  # dev
         return ""
     return f"{100 * statistics.mean(row['guard'].get(when, row['guard']['now'])['mean'] for row in group):.1f}"
+
+
+def _peak_mb(row: Row) -> int:
+    """Of the GPU where the training ran on one."""
+    found: int = row["train"].get("gpu_mb") or row["train"]["peak_mb"]
+    return found
 
 
 def _spread(ratios: Sequence[float]) -> str:

@@ -102,6 +102,7 @@ def observe(side: Side, threads: int) -> dict[str, Any]:
         "minutes": done.seconds / 60,
         "cpu_minutes": done.cpu_s / 60,
         "peak_mb": round(done.peak_mb),
+        **({"gpu_mb": round(done.gpu_mb)} if done.gpu_mb else {}),
         "others": round(others, 2),
         "value": done.value,
     }
@@ -158,7 +159,7 @@ def make_measuring(key: Mapping[str, Any], folder: str, work: str) -> Callable[[
             "hybrid": {**intervals(reports["hybrid_model"]), "bm25_weight": weights["model"]},
             **({} if folder else {"bm25": intervals(reports["bm25"])}),
             "values": {str(one): pack(alone.values(one)) for one in MEASURES},
-            "hybrid_values": {str(MEASURES[0]): pack(reports["hybrid_model"].values(MEASURES[0]))},
+            "hybrid_values": {str(one): pack(reports["hybrid_model"].values(one)) for one in MEASURES},
         }
         if key["split"] == "dev" and (Path(folder) / "curve").exists():
             found["curve"] = measure_curve(data, model=model, folder=Path(folder) / "curve")

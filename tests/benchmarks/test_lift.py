@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.harness import Side, real_set
+from benchmarks.lift import __main__ as lab
 from benchmarks.lift import shares, trial
 from benchmarks.lift.__main__ import newest, run
 from benchmarks.lift.guard import before_averaging, guard_of, guard_set, measure_pool
-from benchmarks.lift.tables import lift_table, race_table, trials_table
+from benchmarks.lift.tables import lift_object, lift_table, race_table, trials_table
 from benchmarks.lift.trial import MEASURES, gain, pack, read_recipe, sample, unpack
 from benchmarks.rows import Row, add_row, find_row, read_rows
 from benchmarks.sample import cut
@@ -162,10 +163,28 @@ def test_shares_lie_between_stock_and_what_was_trained(
     assert len({guard for _, guard in points}) > 3
 
 
+def test_what_a_trial_starts_from_is_fetched_before_processes_that_fetch_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    monkeypatch.setattr(lab, "model_folder", lambda choice, _: fetched.append(choice.location))
+    monkeypatch.setattr(lab, "measure_stock", lambda key, **_: {**key, "fetched": list(fetched)})
+    monkeypatch.setattr(lab, "run_trial", lambda key, **_: iter(()))
+    path = tmp_path / "rows.jsonl"
+
+    keys = lab.plan("acme/bert", sets="law", seeds="1,2", pairs="9", recipes="mnrl")
+    run(keys, ("test",), path=path, work=tmp_path, threads=1)
+
+    assert [one["fetched"] for one in read_rows(path)] == [["acme/bert"]]
+
+
 def row(recipe: str, recall: str, minutes: float = 0.0, **more: Any) -> Row:
     """A row of one set with two queries."""
     values = unpack(recall)
-    found = {"R@10": {"mean": values.mean()}, "nDCG@10": {"mean": 0.5}}
+    found = {
+        name: {"mean": mean, "low": mean - 0.1, "high": mean + 0.1, "n": len(values)}
+        for name, mean in (("R@10", float(values.mean())), ("nDCG@10", 0.5))
+    }
     return {
         "set": "law",
         "split": "test",
@@ -190,22 +209,42 @@ def test_the_lift_table_says_what_parts_the_recipes() -> None:
         row("default", "0 0 0 0", 1.0, seed=2),  # no classic row of this sample: it takes no part
     ]
 
-    recall, _, hybrid, cost = (
+    recall, _, hybrid, hybrid_ndcg, cost = (
         [cell.strip() for cell in line.split("|")[1:-1]]
         for line in lift_table(rows).splitlines()
         if line.startswith("| law |")
     )
 
     # Stock 1.5 of 4, classic 2.0, default 2.5: 25 points, two thirds of stock.
-    assert recall[:5] == ["law", "9", "1", "4", "37.5"]
+    assert recall[:4] == ["law", "9", "1", "4"]
     assert recall[5].startswith("37.5 [")
     assert recall[6].startswith("50.0 [")
     assert recall[7].startswith("62.5 [")
     assert recall[9].startswith("+25.0 [")
     assert recall[10] == "+67 % (above)"
     assert recall[11].startswith("+12.5 [")
+    assert recall[4] == "37.5 [27.5, 47.5]"
     assert hybrid[7].startswith("+25.0 [")
+    assert hybrid_ndcg[4:8] == ["50.0", "50.0", "50.0", "-"]  # rows that kept no value a query
     assert cost[3:] == ["30.0 / 6.0", "5.0 [5.0, 5.0]", "100 / 100", "80.0 -> 80.0 -> 80.0", "80.0"]
+
+
+def test_the_lift_is_an_object_too() -> None:
+    rows = [
+        row("stock", "500 0"),
+        row("mnrl", "500 0", 30.0),
+        row("default", "1000 0", 6.0, train={"peak_mb": 100, "gpu_mb": 70}, cpu="a processor"),
+    ]
+
+    other_device, found = (
+        lift_object([*rows[:1], {**rows[1], **cpu}, rows[2]]) for cpu in ({}, {"cpu": "a processor"})
+    )
+
+    assert (found["rounds"], found["ratio"]) == (1, {"median": 5.0, "low": 5.0, "high": 5.0})
+    assert (found["ours"], found["peer"]["seconds"]) == ({"seconds": 360.0, "peak_mb": 70}, 1800.0)
+    assert found["hardware"] == ["a processor"]
+    assert found["agreement"]["law, 9 pairs"]["mean"] == 0.25
+    assert (other_device["rounds"], other_device["ratio"]) == (0, None)
 
 
 def test_each_number_of_pairs_has_a_line_of_its_own() -> None:
@@ -213,7 +252,7 @@ def test_each_number_of_pairs_has_a_line_of_its_own() -> None:
     for pairs in (9, 90):
         rows += [row("mnrl", "500 0", 8.0, pairs=pairs), row("default", "500 500", 2.0, pairs=pairs)]
 
-    assert lift_table(rows).count("| law |") == 4 * 2
+    assert lift_table(rows).count("| law |") == 5 * 2
 
 
 def test_the_newest_row_of_a_trial_counts() -> None:
