@@ -307,6 +307,11 @@ class Network:
         if into:
             torch._foreach_add_(into, more)
 
+    def clear_grads(self) -> None:
+        """Drop all gradients, also what a backward pass that failed has left in the copy."""
+        for parameter in (*self.parameters(), *(shadow for _, shadow in self._weights)):
+            parameter.grad = None
+
     def refresh(self) -> None:
         """Let the computing copy take the masters' weights: after an optimiser's step, or after loading weights."""
         if self._computing is self.trunk:

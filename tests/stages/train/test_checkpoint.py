@@ -134,3 +134,16 @@ def test_a_full_disk_is_told_before_anything_is_written(tmp_path: Path, monkeypa
 
     assert caught.value.code == "E1204"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_too_full_for_the_best_weights_is_told_before_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10}))
+    parameters, _ = trained(0)
+
+    with pytest.raises(StageFailed) as caught:
+        checkpoint.save_best(tmp_path, parameters, progress=Progress(step=1, best_step=1))
+
+    assert caught.value.code == "E1204"
+    assert list(tmp_path.iterdir()) == []

@@ -104,9 +104,17 @@ def test_pairs_weigh_what_is_said_and_otherwise_one() -> None:
     assert examples.weights.tolist() == [0.5, 1.0]
 
 
-@pytest.mark.parametrize("weight", [-1.0, float("nan"), 0.0])
-def test_weights_that_cannot_be_used_are_refused(weight: float) -> None:
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_a_weight_that_is_none_is_named_also_where_others_are_good(weight: float) -> None:
     with pytest.raises(DataError) as caught:
-        gather_examples(data_of({}), {"q1": {"d1": 1}, "q2": {}}, weights={"q1": {"d1": weight}})
+        gather_examples(data_of({}), {"q1": {"d1": 1}, "q2": {"d2": 1}}, weights={"q1": {"d1": weight}})
 
     assert caught.value.code == "E3324"
+    assert caught.value.problem == f"query 'q1', doc 'd1': the weight {weight:g} is no number of 0 or more"
+
+
+def test_weights_that_are_all_0_are_refused() -> None:
+    with pytest.raises(DataError) as caught:
+        gather_examples(data_of({}), {"q1": {"d1": 1}, "q2": {}}, weights={"q1": {"d1": 0.0}})
+
+    assert (caught.value.code, caught.value.problem) == ("E3324", "the weights of the training pairs are all 0")

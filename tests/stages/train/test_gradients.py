@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,68 @@ def test_where_memory_runs_out_passes_are_halved_and_the_gradient_stays(
 
     assert halved == [16, 8]
     torch.testing.assert_close(gradients(network), expected, rtol=1e-4, atol=1e-6)
+
+
+class Full:
+    """Stands for a device that holds graphs of no more than so many padded tokens at once."""
+
+    def __init__(self, network: Network, tokens: int) -> None:
+        self.embed, self.tokens = network.embed, tokens
+        self.graphs: list[tuple[weakref.ref[Tensor], int]] = []
+
+    def __call__(self, tokens: TokenIds, rows: npt.NDArray[np.int64]) -> Tensor:
+        more = len(rows) * int(tokens.lengths_of(rows).max()) if torch.is_grad_enabled() else 0
+        if sum(size for graph, size in self.graphs if graph() is not None) + more > self.tokens:
+            raise torch.OutOfMemoryError
+        vectors = self.embed(tokens, rows)
+        self.graphs.append((weakref.ref(vectors), more))
+        return vectors
+
+
+# Passes of at most 32 or 16 tokens are 14 and 16 tokens; of 8, these are 7, 6, 8 and 8; texts one by one are 28.
+@pytest.mark.parametrize(
+    ("case", "memory", "sizes"),
+    [
+        ("smaller passes, of which the first two are kept", 4 * 2**16, [16, 8]),  # 2**16 bytes are 15 tokens
+        ("none is kept", math.inf, [16, 8, 4]),
+    ],
+)
+def test_where_kept_graphs_fill_the_memory_fewer_are_kept_and_the_gradient_stays(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, case: str, memory: float, sizes: list[int]
+) -> None:
+    network, tokens = fresh(tiny_folder)
+    backpropagate(network, tokens, ROWS, loss=contrast, token_budget=4096)
+    expected = gradients(network).clone()
+    monkeypatch.setattr(network, "embed", Full(network, 20))
+    halved: list[int] = []
+
+    backpropagate(network, tokens, ROWS, loss=contrast, token_budget=32, memory=memory, halved=halved.append)
+
+    assert halved == sizes
+    torch.testing.assert_close(gradients(network), expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_a_failed_backward_pass_has_left_is_not_added(tiny_folder: Path, precision: str) -> None:
+    def along(vectors: Tensor) -> Tensor:  # sends the same back, whatever the vectors are
+        return (vectors * torch.linspace(-1, 1, vectors.shape[1])).sum()
+
+    network, tokens = fresh(tiny_folder, precision)
+    backpropagate(network, tokens, ROWS, loss=along, token_budget=16)
+    expected = gradients(network).clone()
+    network, _ = fresh(tiny_folder, precision)
+    failures = iter([torch.OutOfMemoryError])
+
+    def fail_once(_: Tensor) -> None:
+        for failure in failures:
+            raise failure
+
+    # Of the lower layer: the upper one has its gradient by then.
+    next(network.layers[0].parameters()).register_hook(fail_once)  # type: ignore[no-untyped-call]
+    backpropagate(network, tokens, ROWS, loss=along, token_budget=32, halved=lambda _: None)
+
+    assert list(failures) == []
+    assert torch.equal(gradients(network), expected)
 
 
 def test_where_one_text_does_not_fit_the_error_is_the_devices(

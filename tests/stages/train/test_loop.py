@@ -37,7 +37,7 @@ from lexitune.models.load import load
 from lexitune.models.network import Network
 from lexitune.models.tokens import TokenIds
 from lexitune.stages.train.checkpoint import newest, read_progress
-from lexitune.stages.train.training import train
+from lexitune.stages.train.training import carry_out, plan_training, train
 from lexitune.types import Dataset
 
 RARELY = replace(QUICK, checkpoint_s=60.0)
@@ -227,6 +227,11 @@ class Clock:
         return 10.0 * len(self.heard.steps) + 1e-6 * self.calls
 
 
+def set_clock(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    for module in ("loop", "training"):
+        monkeypatch.setattr(f"lexitune.stages.train.{module}.time", clock)
+
+
 @pytest.mark.parametrize(
     ("limits", "option"),
     [
@@ -246,7 +251,7 @@ def test_a_limit_ends_it_in_time_with_dev_measured(
     option: str,
 ) -> None:
     heard = listen()
-    monkeypatch.setattr("lexitune.stages.train.loop.time", Clock(heard))
+    set_clock(monkeypatch, Clock(heard))
     options = replace(RARELY, blend=1.0, **limits)  # type: ignore[arg-type]
 
     out = train(small_data, model=tiny, out=tmp_path / "tuned", options=options, talk=heard)
@@ -266,7 +271,7 @@ def test_time_is_left_for_what_comes_after_the_last_step(
     for blend in (1.0, None):
         heard = listen()
         clock = Clock(heard)
-        monkeypatch.setattr("lexitune.stages.train.loop.time", clock)
+        set_clock(monkeypatch, clock)
         measure = partial(_slowly, clock)
         monkeypatch.setattr("lexitune.stages.train.loop.values_of_vectors", measure)
         options = replace(RARELY, blend=blend, max_minutes=2.05)
@@ -283,13 +288,34 @@ def _slowly(clock: Clock, *_: object, **__: object) -> NDArray[np.float64]:
     return np.array([0.5, 0.5])
 
 
+def test_what_comes_before_the_first_step_counts_once_in_each_session(
+    tiny: Embedder, small_data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(QUICK, blend=1.0, max_minutes=2.0)
+
+    def session(heard: At) -> Path:
+        clock = Clock(heard)
+        set_clock(monkeypatch, clock)
+        plan = plan_training(small_data, model=tiny, options=options, began=clock.monotonic() - 30.0)
+        clock.calls += 10**9  # between the plan and the training others have a thousand seconds
+        return carry_out(plan, model=tiny, out=tmp_path / "tuned", talk=heard)
+
+    with pytest.raises(Stop):
+        session(At(3, kill))
+
+    found = outputs(session(listen()))
+
+    # The checkpoint of step 2 has 30 seconds, stock's ten and a step's; then come 30 again, and ten for each step.
+    assert (found["stopped"], found["steps"]) == ("max_minutes", 6)
+
+
 def test_the_best_weights_so_far_are_published_and_not_the_last(
     tiny: Embedder, small_data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = replace(RARELY, blend=0.7, learning_rate=5e-3)
     whole = train(small_data, model=tiny, out=tmp_path / "whole", options=options)
     heard = listen()
-    monkeypatch.setattr("lexitune.stages.train.loop.time", Clock(heard))
+    set_clock(monkeypatch, Clock(heard))
     limited = replace(options, max_minutes=1.1)  # the seventh report is step 6, the whole training's best
 
     stopped = train(small_data, model=tiny, out=tmp_path / "stopped", options=limited, talk=heard)

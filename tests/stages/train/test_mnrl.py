@@ -9,10 +9,12 @@ import pytest
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.losses import MultipleNegativesRankingLoss
 from sentence_transformers.sentence_transformer.readers import InputExample
+from tests.stages.train.watching import FP32, QUICK, At, Stop, kill, losses
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lexitune.io.workspace import read_meta
+from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.stages.train.options import TrainOptions
@@ -75,3 +77,17 @@ def test_the_first_30_losses_are_those_of_fit(
     ours = [row["loss"] for row in meta.outputs["curve"]]
     assert len(ours) == len(loss.values) == STEPS
     assert ours == pytest.approx(loss.values, abs=1e-4)
+
+
+def test_a_start_from_another_model_that_a_kill_left_is_not_used(
+    tiny: Embedder, small_data: Dataset, tmp_path: Path
+) -> None:
+    options = TrainOptions(recipe="mnrl", epochs=1, batch_size=4)
+    other = load(str(train(small_data, model=tiny, out=tmp_path / "other", options=QUICK)), options=FP32)
+    whole = train(small_data, model=tiny, out=tmp_path / "whole", options=options)
+    with pytest.raises(Stop):  # before the first checkpoint, which would have told that it is another training
+        train(small_data, model=other, out=tmp_path / "tuned", options=options, talk=At(1, kill))
+
+    out = train(small_data, model=tiny, out=tmp_path / "tuned", options=options)
+
+    assert losses(out) == losses(whole)

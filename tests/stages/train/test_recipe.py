@@ -113,6 +113,29 @@ def test_how_often_a_checkpoint_is_written_makes_no_other_model() -> None:
     assert identity(often) == identity(settle(TrainOptions(), token_budget=4096))
 
 
+@pytest.mark.parametrize(("limit", "other"), [({}, False), ({"max_minutes": 5.0}, False), ({"max_cost": 1.0}, True)])
+def test_the_price_of_an_hour_makes_another_model_where_money_is_the_limit(
+    limit: dict[str, float], other: bool
+) -> None:
+    dear, cheap = (
+        settle(TrainOptions(hourly_rate=rate, **limit), token_budget=4096)  # type: ignore[arg-type]
+        for rate in (35.0, 0.35)
+    )
+
+    assert (identity(dear) != identity(cheap)) == other
+
+
+@pytest.mark.parametrize("given", [{"blend": 0.7}, {"blend": 0.0}, {"recipe": "fast"}], ids=str)
+def test_general_text_is_refused_where_it_would_have_no_say(given: dict[str, str | float]) -> None:
+    assert settle(TrainOptions(general="texts"), token_budget=4096).general == "texts"
+
+    with pytest.raises(UsageError) as caught:
+        settle(TrainOptions(general="texts", **given), token_budget=4096)  # type: ignore[arg-type]
+
+    assert caught.value.code == "E2123"
+    assert caught.value.fix.startswith("leave out --general")
+
+
 def test_a_limit_of_money_needs_the_price_of_an_hour() -> None:
     with pytest.raises(UsageError) as caught:
         settle(TrainOptions(max_cost=1.0), token_budget=4096)

@@ -123,6 +123,23 @@ def test_an_interrupt_finishes_the_step_and_resumes_after_it(
     assert weights(stopped) == weights(whole)
 
 
+def test_an_interrupt_in_the_last_step_stops_it_too_and_nothing_is_lost(
+    tiny: Embedder, small_data: Dataset, tmp_path: Path
+) -> None:
+    options = replace(QUICK, checkpoint_s=3600.0)
+    whole = train(small_data, model=tiny, out=tmp_path / "whole", options=options)
+    with pytest.raises(KeyboardInterrupt):
+        train(small_data, model=tiny, out=tmp_path / "stopped", options=options, talk=At(12, interrupt))
+    assert not (tmp_path / "stopped").exists()
+
+    heard = listen()
+    stopped = train(small_data, model=tiny, out=tmp_path / "stopped", options=options, talk=heard)
+
+    assert heard.steps == []  # none is left to be done
+    assert losses(stopped) == losses(whole)
+    assert weights(stopped) == weights(whole)
+
+
 @pytest.mark.parametrize("recipe", ["default", "mnrl"])
 def test_nan_stops_it_and_publishes_nothing(tiny: Embedder, small_data: Dataset, tmp_path: Path, recipe: str) -> None:
     before = tiny.fingerprint

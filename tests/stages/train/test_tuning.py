@@ -15,12 +15,13 @@ from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from tests.stages.train.watching import FP32, QUICK, At, Stop, column, kill, listen, losses, outputs, weights
 
-from lexitune.errors import DataError, UsageError
+from lexitune.errors import DataError, StageFailed, UsageError
 from lexitune.io.beir import write_docs, write_qrels, write_queries
 from lexitune.io.workspace import read_meta
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
 from lexitune.models.lower import LowerLayers
+from lexitune.models.network import Network
 from lexitune.stages.train import tuning
 from lexitune.stages.train.averaging import SHARES, Point, choose, sweep
 from lexitune.stages.train.dev import DevPlan, make_dev_set
@@ -424,3 +425,45 @@ def test_general_text_that_the_stock_model_cannot_read_leaves_the_choice_to_dev(
     assert [point["general"] for point in found] == [None] * (1 + len(SHARES))
     assert outputs(out)["share"] == choose([Point(**point) for point in found]).share
     assert "the stock model does not tell general text apart: give some that it can read with --general" in heard.lines
+
+
+def test_negatives_that_are_asked_for_and_were_not_mined_are_told(
+    tiny: Embedder, no_dev: Dataset, tmp_path: Path, mined: list[Example]
+) -> None:
+    told = {}
+    for name, found in (("none", mined[:0]), ("some", mined)):
+        heard = listen()
+        options = replace(TRAINED, epochs=1, negatives=2)
+        train(no_dev, model=tiny, out=tmp_path / name, options=options, mined=found, talk=heard)
+        told[name] = [line for line in heard.lines if line.startswith("no negatives were mined")]
+
+    line = "no negatives were mined, so --negatives 2 brings none: lexitune mine finds some"
+    assert told == {"none": [line], "some": []}
+
+
+@pytest.mark.parametrize("where", ["torch.optim.AdamW.step", "lexitune.stages.train.mixture.Mixture.put_share"])
+def test_memory_that_runs_out_beside_the_passes_is_told_with_what_takes_less(
+    tiny: Embedder, small_data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(where, full)
+
+    with pytest.raises(StageFailed) as caught:
+        train(small_data, model=tiny, out=tmp_path / "tuned", options=RARELY)
+
+    assert (caught.value.code, caught.value.fix) == ("E1203", "--lora 16, or a smaller --model")
+
+
+def test_a_limit_of_the_hosts_memory_leaves_graphs_on_a_gpu_alone(
+    tiny: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.max_memory = 0.001
+    with pytest.raises(UsageError) as caught:
+        tuning.graph_room(tiny)
+    assert caught.value.code == "E2106"
+
+    monkeypatch.setattr(Network, "device", torch.device("cuda"))
+
+    assert tuning.graph_room(tiny) is None

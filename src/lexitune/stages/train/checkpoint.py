@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from lexitune.errors import UsageError
-from lexitune.fingerprint import hash_file
+from lexitune.fingerprint import hash_file, hash_json
 from lexitune.io.atomic import check_space, replace_text, replacing
 from lexitune.stages.train.progress import Progress
 from lexitune.types import Talk
@@ -29,6 +29,7 @@ __all__ = [
     "best_weights",
     "load_weights",
     "newest",
+    "of_training",
     "read_progress",
     "restore",
     "save",
@@ -60,12 +61,7 @@ def save(
     """
     weights = _numbered(parameters)
     moments = _moments(optimizer)
-    check_space(
-        folder,
-        3 * sum(tensor.nbytes for tensor in weights.values()),
-        what="a checkpoint needs",
-        fix="free some space and run the same command again: it resumes",
-    )
+    _check_space(folder, weights, copies=3, what="a checkpoint needs")
     target = folder / f"step-{progress.step:06}"
     shutil.rmtree(target, ignore_errors=True)
     for name, tensors in (("weights", weights), ("optimizer", moments)):
@@ -87,10 +83,15 @@ def seal(checkpoint: Path, *, progress: Progress, fingerprints: Mapping[str, str
 
 
 def save_best(folder: Path, parameters: Iterable[Tensor], *, progress: Progress) -> None:
-    """Keep the weights of `progress.best_step` apart from the checkpoints, and note their hash in `progress`."""
-    path = _best_path(folder, progress.best_step)
+    """Keep the weights of `progress.best_step` apart from the checkpoints, and note their hash in `progress`.
+
+    Raises:
+        StageFailed: The disk has no room for them.
+    """
+    weights, path = _numbered(parameters), _best_path(folder, progress.best_step)
+    _check_space(folder, weights, copies=1, what="the best weights need")
     with replacing(path) as temporary:
-        save_file(_numbered(parameters), temporary)
+        save_file(weights, temporary)
     progress.best_hash = hash_file(path)
 
 
@@ -105,6 +106,14 @@ def load_weights(path: Path, parameters: Iterable[Tensor]) -> None:
 def best_weights(folder: Path, progress: Progress) -> Path:
     """File of the best weights."""
     return _best_path(folder, progress.best_step)
+
+
+def of_training(folder: Path, name: str, *, fingerprints: Mapping[str, str]) -> Path:
+    """Where in `folder` something lies that this training alone may use.
+
+    The folder may hold another training's, killed before its first checkpoint could tell that it is another's.
+    """
+    return folder / f"{name}-{hash_json(dict(fingerprints))[:8]}"
 
 
 def newest(folder: Path, *, fingerprints: Mapping[str, str], talk: Talk) -> Path | None:
@@ -186,6 +195,11 @@ def _folders(folder: Path) -> list[Path]:
 
 def _best_path(folder: Path, step: int | None) -> Path:
     return folder / f"best-{step or 0:06}.safetensors"
+
+
+def _check_space(folder: Path, weights: Mapping[str, Tensor], *, copies: int, what: str) -> None:
+    needed = copies * sum(tensor.nbytes for tensor in weights.values())
+    check_space(folder, needed, what=what, fix="free some space and run the same command again: it resumes")
 
 
 def _numbered(parameters: Iterable[Tensor]) -> dict[str, Tensor]:

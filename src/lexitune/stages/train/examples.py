@@ -90,19 +90,18 @@ def gather_examples(
             if relevance < 1:
                 continue
             pair = table.pair(query_id, doc_id, "the train judgements name")
-            pairs[pair] = max(pairs.get(pair, 0.0), (weights or {}).get(query_id, {}).get(doc_id, 1.0))
+            weight = (weights or {}).get(query_id, {}).get(doc_id, 1.0)
+            if not 0 <= weight < np.inf:
+                raise _unfit(f"query {query_id!r}, doc {doc_id!r}: the weight {weight:g} is no number of 0 or more")
+            pairs[pair] = max(pairs.get(pair, 0.0), weight)
     if not pairs:
         raise DataError(
             "E3321",
             "there are no training pairs",
             fix="give qrels/train.tsv judgements of 1 or more, or import pairs: lexitune tune pairs.csv",
         )
-    if not all(0 <= weight < np.inf for weight in pairs.values()) or not any(pairs.values()):
-        raise DataError(
-            "E3324",
-            "the weights of the training pairs are not numbers of 0 or more, or all are 0",
-            fix="mend qrels/train.weights.tsv, or remove it: every pair then counts the same",
-        )
+    if not any(pairs.values()):
+        raise _unfit("the weights of the training pairs are all 0")
     wrong, taught = _read_mined(table, pairs, mined)
     if len(table.docs) < 2:
         raise DataError(
@@ -124,6 +123,11 @@ def gather_examples(
         np.array([query * width + doc for query, doc in order], dtype=np.int64),
         np.array([taught[pair] for pair in order], dtype=np.float32),
     )
+
+
+def _unfit(problem: str) -> DataError:
+    fix = "mend qrels/train.weights.tsv, or remove it: every pair then counts the same"
+    return DataError("E3324", problem, fix=fix)
 
 
 class _Table:

@@ -21,16 +21,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lexitune.errors import DataError
+from lexitune.errors import DataError, StageFailed
 from lexitune.io.processes import ALONE, Processes
 from lexitune.models.attention import pairs_up_to
 from lexitune.models.learning import learning
-from lexitune.models.memory import GB, GRAPH_SHARE
+from lexitune.models.memory import GB, GRAPH_SHARE, container_bytes
 from lexitune.models.network import Network
 from lexitune.models.tokens import TokenIds
 from lexitune.types import Talk
 
-__all__ = ["GraphCost", "backpropagate", "graph_memory", "tell_room"]
+__all__ = ["GraphCost", "backpropagate", "graph_memory", "tell_room", "telling_memory"]
 
 Rows = NDArray[np.int64]
 RandomState = tuple[Tensor, Tensor | None]  # of the processor's generator, and of the GPU's
@@ -114,14 +114,31 @@ def tell_room(network: Network, *, copies: int, talk: Talk) -> None:
         )
 
 
+@contextmanager
+def telling_memory() -> Iterator[None]:
+    """Within the block a device that runs out of memory beside the passes of a step is told of, with what takes less.
+
+    Raises:
+        StageFailed: It did.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise StageFailed(
+            "E1203",
+            "the device has too little memory for gradients, optimiser and copies of the weights",
+            fix="--lora 16, or a smaller --model",
+        ) from error
+
+
 def _free_memory(device: torch.device) -> int:
     """Bytes that are free on the device, or in the container."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    free = psutil.virtual_memory().available
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    if limit.is_file() and used.is_file() and (text := limit.read_text().strip()).isdigit():
-        free = min(free, max(0, int(text) - int(used.read_text())))
+    free, limit = psutil.virtual_memory().available, container_bytes()
+    used = Path("/sys/fs/cgroup/memory.current")
+    if math.isfinite(limit) and used.is_file():
+        free = min(free, max(0, int(limit) - int(used.read_text())))
     return int(free)
 
 
@@ -217,13 +234,18 @@ class _Kept:
 
 
 def _encode(work: _Passes, memory: float) -> tuple[_Kept, Tensor]:
-    """Vectors of this process's texts, in the order of `mine`, and what the second pass needs."""
+    """Vectors of this process's texts, in the order of `mine`, and what the second pass needs.
+
+    Kept graphs may be what fills the device, so where memory runs out fewer are kept, and in the end none.
+    """
     while True:
         try:
             return _encode_parts(work, work.cut(), memory)
         except torch.OutOfMemoryError:
-            if not work.shrink():
+            shrunk = work.shrink()
+            if not (shrunk or memory):
                 raise
+        memory = memory / 2 if shrunk else 0.0
 
 
 def _encode_parts(work: _Passes, parts: list[Rows], memory: float) -> tuple[_Kept, Tensor]:
@@ -256,8 +278,7 @@ def _send_back(work: _Passes, kept: _Kept, flowing: Tensor) -> None:
 
 
 def _send_parts_back(work: _Passes, kept: _Kept, flowing: Tensor) -> None:
-    for parameter in work.network.parameters():
-        parameter.grad = None
+    work.network.clear_grads()
     graphs, states = deque(kept.graphs), deque(kept.states)
     kept.graphs.clear()
     for part in kept.parts:

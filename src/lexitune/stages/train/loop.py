@@ -86,6 +86,7 @@ def run_loop(
     *,
     recipe: Recipe,
     folder: Path,
+    began: float,
     talk: Talk,
     memory: int | None = None,
 ) -> tuple[Progress, Encoded | None]:
@@ -97,6 +98,7 @@ def run_loop(
     Args:
         mixture: Of the model's network; it knows the stock weights.
         folder: Where checkpoints and the log lie; a second call with the same folder resumes.
+        began: `time.monotonic()` from which on time and money are spent: preparing counts too.
         memory: Bytes for kept graphs; None: a share of what is free.
 
     Returns:
@@ -107,7 +109,7 @@ def run_loop(
         UsageError: The folder holds checkpoints of another training.
         KeyboardInterrupt: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
     """
-    loop = _Loop(model, mixture, work, recipe, folder, talk, memory)
+    loop = _Loop(model, mixture, work, recipe, folder, began, talk, memory)
     group = loop.group
     with (
         model.network.compute(),
@@ -127,7 +129,7 @@ def run_loop(
                 loop.stop()
             if stop or over or due or not loop.goes_on():
                 loop.save()
-            if stop and loop.goes_on():
+            if stop:
                 raise KeyboardInterrupt
     loop.take_best()
     return loop.progress, loop.dev_by_stock
@@ -143,6 +145,7 @@ class _Loop:
         work: Work,
         recipe: Recipe,
         folder: Path,
+        began: float,
         talk: Talk,
         memory: int | None,
     ) -> None:
@@ -163,7 +166,7 @@ class _Loop:
         self.limits = limits_of(recipe)
         self.progress = self._resume()
         self.dev_by_stock: Encoded | None = None
-        self.started = time.monotonic() - self.progress.seconds
+        self.started = began - self.progress.seconds
         self.saved = time.monotonic()
 
     def _resume(self) -> Progress:

@@ -23,7 +23,7 @@ from lexitune.errors import StageFailed
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import open_model
 from lexitune.models.quiet import quiet
-from lexitune.stages.train.checkpoint import newest, read_progress, seal
+from lexitune.stages.train.checkpoint import newest, of_training, read_progress, seal
 from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.gradients import tell_room
 from lexitune.stages.train.interrupt import finishing_step
@@ -57,7 +57,7 @@ def run_mnrl(
         StageFailed: The loss or the gradient is not a number. Left alone the trainer would go on and succeed.
         KeyboardInterrupt: SIGINT or SIGTERM came; the step was finished and a checkpoint written.
     """
-    copy = _copy_of(model, folder / "start")
+    copy = _copy_of(model, of_training(folder, "start", fingerprints=fingerprints))
     tell_room(model.network, copies=COPIES, talk=talk)
     checkpoints = folder / "checkpoints"
     found = newest(checkpoints, fingerprints=fingerprints, talk=talk)

@@ -24,7 +24,7 @@ class Progress:
         stock_dev: The stock model's, of each dev query; empty where dev was never measured.
         best_hash: Hash of the file with the best weights.
         worse: Dev evaluations since the highest figure.
-        seconds: Wall time of the steps so far and of what came with them, over all sessions.
+        seconds: Wall time of preparing, of the steps so far and of what came with them, over all sessions.
         before_s: What of it earlier sessions spent.
         dev_s: Wall time of the last dev evaluation.
         token_budget: Most tokens in one pass: what fits, and half of it each time that it did not; None: not known yet.

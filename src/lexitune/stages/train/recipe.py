@@ -241,18 +241,7 @@ def settle(
         >>> settle(TrainOptions(recipe="mnrl"), token_budget=4096).warmup_steps
         100
     """
-    for option in fields(options):
-        name, value = option.name, getattr(options, option.name)
-        if name not in HONOURED.get(options.recipe, {name}) and value != option.default:
-            raise UsageError(
-                "E2123",
-                f"the recipe '{options.recipe}' has its own {name}, and {value!r} is given",
-                fix=f"leave out --{name.replace('_', '-')}, or take --recipe default",
-            )
-    if options.max_cost is not None and not options.hourly_rate:
-        raise UsageError(
-            "E2123", "--max-cost needs to know what an hour costs", fix="add --hourly-rate, in pounds, such as 0.35"
-        )
+    _refuse_unheeded(options)
     given = {name: value for name, value in asdict(options).items() if value is not None}
     if options.matryoshka is not None:
         given["matryoshka"] = _sizes(options.matryoshka)
@@ -272,9 +261,33 @@ def settle(
     return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
 
 
+def _refuse_unheeded(options: TrainOptions) -> None:
+    for option in fields(options):
+        name, value = option.name, getattr(options, option.name)
+        if name not in HONOURED.get(options.recipe, {name}) and value != option.default:
+            raise UsageError(
+                "E2123",
+                f"the recipe '{options.recipe}' has its own {name}, and {value!r} is given",
+                fix=f"leave out --{name.replace('_', '-')}, or take --recipe default",
+            )
+    if options.max_cost is not None and not options.hourly_rate:
+        raise UsageError(
+            "E2123", "--max-cost needs to know what an hour costs", fix="add --hourly-rate, in pounds, such as 0.35"
+        )
+    share = RECIPES[options.recipe].get("blend") if options.blend is None else options.blend
+    if options.general and share is not None:
+        raise UsageError(
+            "E2123",
+            f"the share of the trained weights is set to {share:g}, and general text to choose it by is given: "
+            f"{options.general!r}",
+            fix="leave out --general, also in lexitune.toml, or take --recipe default without --blend",
+        )
+
+
 def identity(recipe: Recipe) -> dict[str, Any]:
-    """The values that decide the weights."""
-    return {name: value for name, value in asdict(recipe).items() if name not in NO_PART}
+    """The values that decide the weights. Under a limit of money the price of an hour decides when training stops."""
+    part = () if recipe.max_cost is None else ("hourly_rate",)
+    return {name: value for name, value in asdict(recipe).items() if name in part or name not in NO_PART}
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -180,7 +180,7 @@ class Stepper:
         return self.loss(batch, temperature=temperature)
 
     def _halve(self, budget: int) -> None:
-        self.token_budget = budget
+        self.token_budget, self.memory = budget, self.memory // 2
 
     def _check(self, loss: float, norm: float, rate: float, step: int) -> None:
         fp16_overflow = self.scaler.is_enabled() and self.scaler.get_scale() > LEAST_SCALE

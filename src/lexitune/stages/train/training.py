@@ -42,6 +42,9 @@ class Plan:
 
     Attributes:
         inputs: Name -> hash of what the weights will be made of: model, corpus, queries, train, dev.
+        began: `time.monotonic()` when it began to cost.
+        ready: When it was made: what passes from then until it is carried out costs it nothing.
+        unmined: Negatives of each pair that are asked for, where none were mined.
     """
 
     data: Dataset
@@ -49,6 +52,8 @@ class Plan:
     recipe: Recipe
     inputs: Mapping[str, str]
     began: float
+    ready: float
+    unmined: int
 
     @property
     def hash(self) -> str:
@@ -144,7 +149,8 @@ def plan_training(
         **({"general": _check_general(Path(recipe.general))} if recipe.general else {}),
         **hash_data(data),
     }
-    return Plan(data, examples, recipe, inputs, began)
+    unmined = 0 if len(examples.negatives) else options.negatives or 0
+    return Plan(data, examples, recipe, inputs, began, time.monotonic(), unmined)
 
 
 def hash_data(data: Dataset) -> dict[str, str]:
@@ -170,6 +176,7 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk, vectors: Pa
     """
     if out.exists():
         raise UsageError("E2122", f"{out} exists already", fix=f"name another folder, or remove it: rm -r {out}")
+    plan = replace(plan, began=plan.began + time.monotonic() - plan.ready)
     building, group = building_of(out), processes()
     building.mkdir(parents=True, exist_ok=True)
     fingerprints = {
@@ -180,6 +187,8 @@ def carry_out(plan: Plan, *, model: Embedder, out: Path, talk: Talk, vectors: Pa
     }
     stock = [parameter.detach().to("cpu", copy=True) for parameter in model.network.parameters()]
     talk.say(_told(plan))
+    if plan.unmined:
+        talk.say(f"no negatives were mined, so --negatives {plan.unmined} brings none: lexitune mine finds some")
     if len(plan.examples.taught) and plan.recipe.loss not in TAUGHT:
         talk.say(f"the teacher's scores take no part: --loss {' or '.join(TAUGHT)} learns from them")
     base = {"name": model.spec.name, "source": model.spec.source, "fingerprint": plan.inputs["model"]}
@@ -255,6 +264,7 @@ def _run(
         recipe=plan.recipe,
         folder=building,
         fingerprints=fingerprints,
+        began=plan.began,
         talk=talk,
     )
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lexitune.errors import StageFailed, UsageError
-from lexitune.fingerprint import hash_json
 from lexitune.io.atomic import replacing
 from lexitune.io.processes import processes
 from lexitune.metrics.grades import count_pairs
@@ -21,10 +20,11 @@ from lexitune.models.lower import LowerLayers, state_bytes, write_states
 from lexitune.models.memory import GB, SHARE_OF_PASS, anonymous_bytes
 from lexitune.models.tokens import TokenIds, join_tokens
 from lexitune.stages.train.averaging import USUAL, Point, choose, general_tokens, only_collapse, sweep
+from lexitune.stages.train.checkpoint import of_training
 from lexitune.stages.train.dev import answered, evaluation_steps, make_dev_set, plan_dev
 from lexitune.stages.train.examples import Examples
 from lexitune.stages.train.general import make_general_set
-from lexitune.stages.train.gradients import tell_room
+from lexitune.stages.train.gradients import tell_room, telling_memory
 from lexitune.stages.train.heldout import Encoded, HeldOut, measure_held_out
 from lexitune.stages.train.loop import Work, run_loop
 from lexitune.stages.train.mixture import Mixture
@@ -90,12 +90,14 @@ def run_tuning(
     recipe: Recipe,
     folder: Path,
     fingerprints: Mapping[str, str],
+    began: float,
     talk: Talk,
 ) -> Tuned:
     """Train the model's weights in place and leave the chosen ones in it.
 
     Args:
         folder: Where work in progress lies; a second call with the same folder resumes.
+        began: `time.monotonic()` from which on time and money are spent.
 
     Raises:
         StageFailed: NaN, collapse, memory or disk; complete checkpoints stay.
@@ -104,10 +106,10 @@ def run_tuning(
     """
     ready = gather_work(model, data, examples, recipe=recipe, folder=folder, fingerprints=fingerprints, talk=talk)
     work = ready.work
-    with set_learning(model, work, recipe=recipe, folder=folder, talk=talk):
+    with telling_memory(), set_learning(model, work, recipe=recipe, folder=folder, talk=talk):
         mixture = Mixture(model.network)
         progress, dev_by_stock = run_loop(
-            model, mixture, work, recipe=recipe, folder=folder, talk=talk, memory=graph_room(model)
+            model, mixture, work, recipe=recipe, folder=folder, began=began, talk=talk, memory=graph_room(model)
         )
         _tell_stopped(progress, ready.steps, talk)
         tuned = _go_back(model, mixture, progress, work.dev, recipe, ready.learnt, talk, dev_by_stock)
@@ -133,7 +135,7 @@ def gather_work(
     learnt = passed * pair * recipe.work_share(model.network.layer_count)
     dev, evaluations = _dev_set(data, model, recipe, queries, docs, learnt, talk)
     tokens = join_tokens([queries, docs])
-    guide = _of_training(folder, "guide", fingerprints)
+    guide = of_training(folder, "guide", fingerprints=fingerprints).with_suffix(".npy")
     work = Work(
         examples,
         tokens,
@@ -143,11 +145,6 @@ def gather_work(
         _guide(model, tokens, guide, talk) if recipe.mask == "guide" else None,
     )
     return Gathered(work, steps, learnt)
-
-
-def _of_training(folder: Path, name: str, fingerprints: Mapping[str, str]) -> Path:
-    # The folder may hold another training's, killed before its first checkpoint could tell that it is another's.
-    return folder / f"{name}-{hash_json(dict(fingerprints))[:8]}.npy"
 
 
 def count_steps(examples: Examples, recipe: Recipe) -> tuple[int, int]:
@@ -164,7 +161,7 @@ def set_learning(model: Embedder, work: Work, *, recipe: Recipe, folder: Path, t
         folder: Where the outputs of frozen layers are kept.
     """
     network, tokens = model.network, work.tokens
-    states = _of_training(folder, "lower", work.fingerprints)
+    states = of_training(folder, "lower", fingerprints=work.fingerprints).with_suffix(".npy")
     try:
         if recipe.freeze_layers or recipe.freeze_table:
             freeze(network, layers=recipe.freeze_layers, table=recipe.freeze_table)
@@ -266,8 +263,8 @@ def _guide(model: Embedder, tokens: TokenIds, path: Path, talk: Talk) -> NDArray
 
 
 def graph_room(model: Embedder) -> int | None:
-    """Bytes for kept graphs under `--max-memory`; None: no limit was set."""
-    if model.max_memory is None:
+    """Bytes for kept graphs under `--max-memory`; None: no limit was set, or they lie on a GPU: it bounds the host."""
+    if model.max_memory is None or model.network.device.type == "cuda":
         return None
     weights = sum(parameter.nbytes for parameter in learning(model.network))
     room = model.max_memory * GB - anonymous_bytes() - WEIGHTS_AGAIN * weights
