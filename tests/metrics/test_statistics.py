@@ -104,6 +104,8 @@ def test_nan_does_not_pass_through_statistics() -> None:
         ("hits and misses take Wilson", [1.0, 0.0, 1.0, 1.0], wilson(3, 4)),
         ("fractions take t", [0.25, 0.5, 0.5, 0.75], t_interval([0.25, 0.5, 0.5, 0.75])),
         ("no interval leaves 0 to 1", [0.5, 1.0], Interval(0.75, 0.0, 1.0, 2)),
+        ("equal fractions are as unsure as hits and misses", [0.5] * 4, wilson(2, 4)),
+        ("one fraction is as unsure as one query", [0.75], weighted_interval([0.75], [1.0])),
         ("nothing", [], Interval(0.0, 0.0, 1.0, 0)),
     ],
 )

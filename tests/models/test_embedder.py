@@ -1,5 +1,7 @@
 """The embedder: sentence-transformers' vectors, prompts, equal texts once, a guard against NaN, and its fingerprint."""
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -203,3 +205,19 @@ def test_the_fingerprint_changes_with_whatever_changes_a_vector(
             next(changed.network.parameters())[0, 0] += 1e-3
 
     assert changed.fingerprint != build().fingerprint
+
+
+def test_a_folder_whose_tokenizer_now_cuts_off_a_texts_start_is_another_model(
+    tiny: Embedder, tiny_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "tiny"
+    shutil.copytree(tiny_folder, folder)
+    same = load(str(folder), options=FP32).fingerprint
+    config = folder / "tokenizer_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "truncation_side": "left"}))
+
+    changed = load(str(folder), options=FP32)
+
+    assert same == tiny.fingerprint
+    assert changed.model.tokenizer.truncation_side == "left"
+    assert changed.fingerprint != tiny.fingerprint

@@ -136,6 +136,21 @@ def test_what_waiting_does_not_mend_stops_it_and_never_shows_the_key(
     assert server.visits == 0  # a redirect is not followed: another host would get texts and key
 
 
+@pytest.mark.parametrize(
+    ("fault", "fix"),
+    [("400", "shorten that text, or leave out openai:tiny"), ("no json", "leave out openai:tiny")],
+)
+def test_what_to_do_holds_whichever_option_named_the_model(
+    fault: str, fix: str, server: Server, service: Service, ears: Ears
+) -> None:
+    server.faults = [fault]
+
+    with pytest.raises(LexituneError) as caught:
+        service.embed(["a"], tell=ears.told.append)
+
+    assert caught.value.fix == fix
+
+
 def test_a_server_of_ones_own_needs_no_key(server: Server, ears: Ears) -> None:
     open_service("tiny", environ={"OPENAI_BASE_URL": f"{server.url}/"}).embed(["a"], tell=ears.told.append)
 

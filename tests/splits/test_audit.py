@@ -117,6 +117,10 @@ def test_one_family_on_two_sides_is_a_leak(
         ("four words", "the law of torts", "", "This is the law of torts", False),
         ("five words in another order", "torts and the law of all", "", "the law of all torts", False),
         ("five words, one more than the passage has", "the law of all our torts", "", "the law of all torts", False),
+        ("its end is inside a word", "what is the law of tort", "", "What is the law of torts?", False),
+        ("its start is inside a word", "law of all the torts", "", "The bylaw of all the torts", False),
+        ("once inside a word, once not", "the law of all tort", "", "the law of all torts: the law of all tort", True),
+        ("signs mean themselves", "what does a.b*(c) match here", "", "Ask what does a.b*(c) match here, twice", True),
     ],
 )
 def test_a_query_that_stands_in_its_passage_is_copied(

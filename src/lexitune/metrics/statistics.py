@@ -81,11 +81,16 @@ def t_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
 def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
     """Interval of the mean of a measure, whose values lie from 0 to 1.
 
-    Wilson's where each query is a hit or a miss; Student's t, cut at 0 and 1, where values are fractions.
+    Wilson's where each query is a hit or a miss; Student's t, cut at 0 and 1, where values are fractions. Where these
+    are equal, as one alone is, no spread tells how unsure they are: then Wilson's of that share, as wide as hits and
+    misses would be.
     """
     array = _floats(values)
     if bool(np.isin(array, (0.0, 1.0)).all()):
         return wilson(int(array.sum()), len(array), confidence=confidence)
+    if 0.0 <= array.min() == array.max() <= 1.0:
+        share = float(array[0])
+        return Interval(share, *_score_bounds(share, len(array), confidence), len(array))
     found = t_interval(array, confidence=confidence)
     return Interval(found.mean, max(0.0, found.low), min(1.0, found.high), found.n)
 

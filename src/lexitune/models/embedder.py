@@ -96,7 +96,9 @@ class Embedder:
         Weights, tokenizer, prompts, pooling, length, normalising and precision, but not the query map: a model with one
         reads the index of the model that it was made from.
         """
-        spec = self.spec
+        spec, side = self.spec, self.model.tokenizer.truncation_side
+        # Nearly every model cuts off a text's end: only another side is told, so that fingerprints of old hold.
+        cut = {} if side == "right" else {"truncation_side": side}
         return hash_json(
             {
                 "weights": hash_weights(self.model),
@@ -106,6 +108,7 @@ class Embedder:
                 "normalise": self.network.normalise,
                 "max_length": spec.max_length,
                 "precision": self.precision,
+                **cut,
             }
         )
 

@@ -104,7 +104,7 @@ class Service:
         raise DataError(
             "E3207",
             f"{self.origin} cannot take the text {texts[0][:60]!r}, {len(texts[0]):,} characters ({status}): {said}",
-            fix=f"shorten that text, or leave openai:{self.model} out of --also",
+            fix=f"shorten that text, or leave out openai:{self.model}",
         )
 
     def _ask(self, texts: Sequence[str], tell: Callable[[str], None]) -> tuple[int, bytes]:
@@ -169,7 +169,7 @@ class Service:
         return StageFailed(
             "E1103",
             f"{self.origin} answers for '{self.model}' what is no vector for each text: {why}",
-            fix=f"leave openai:{self.model} out of --also",
+            fix=f"leave out openai:{self.model}",
         )
 
 

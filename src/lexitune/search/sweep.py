@@ -16,7 +16,7 @@ from lexitune.search.hidden import Hidden
 from lexitune.search.matrix import SLACK, HostDocs, length_bound
 from lexitune.search.order import NO_HIT, pack, reached_by, top, unpack
 
-__all__ = ["Swept", "error_bound", "sweep"]
+__all__ = ["CROWDED", "DOC_BLOCK", "QUERY_BLOCK", "Swept", "cover", "error_bound", "sweep"]
 
 Matrix = NDArray[np.floating[Any]]
 Doubles = NDArray[np.float64]
@@ -79,7 +79,7 @@ def sweep(
                     np.matmul(rounded[part], block.T, out=scores)
                 else:
                     scores[:] = rounded[part] @ block.T
-                _cover(scores, hidden, first, start)
+                cover(scores, hidden, first, start)
                 keys[part] = _merge(keys[part], floor[part], scores, called)
         margin = error_bound(
             length_bound(queries), _loss(queries, rounded), longest, lost, dim=queries.shape[1], info=np.finfo(dtype)
@@ -117,7 +117,8 @@ def _loss(vectors: Matrix, rounded: Matrix) -> Doubles:
     return length_bound(vectors - rounded)
 
 
-def _cover(scores: Singles, hidden: Hidden, first: int, start: int) -> None:
+def cover(scores: Singles, hidden: Hidden, first: int, start: int) -> None:
+    """Put minus infinity where a block of scores, counted from its first query and first doc, may be no hit."""
     limited, seen = hidden.seen(first, start, scores.shape)
     if len(limited):
         scores[limited] = np.where(seen, scores[limited], np.float32(-np.inf))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -188,9 +189,15 @@ def _copied(test: Qrels, queries: Mapping[str, Query], relevant: Mapping[str, Se
         text = normalise(queries[query_id].text)
         if len(text.split()) < COPIED_WORDS:
             continue
-        source = next((doc for doc in relevant.get(query_id, ()) if text in normalise(doc.full_text)), None)
+        source = next((doc for doc in relevant.get(query_id, ()) if _holds(normalise(doc.full_text), text)), None)
         if source is not None:
             yield Leak(query_id, source.doc_id, "corpus", "copied", 1.0)
+
+
+def _holds(passage: str, text: str) -> bool:
+    """Whether a text stands in a passage, neither beginning nor ending inside a word of it."""
+    # Most texts stand in none, and a pattern takes long to compile.
+    return text in passage and re.search(rf"(?<!\w){re.escape(text)}(?!\w)", passage) is not None
 
 
 def _by_family(

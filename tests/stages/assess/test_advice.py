@@ -114,6 +114,13 @@ def test_a_share_of_changes_that_was_capped_is_called_a_guess() -> None:
     assert advise(given).evidence["discordance_measured"] == 0.45
 
 
+def test_where_nothing_was_measured_no_measurement_is_told() -> None:
+    advice = advise(Figures({}, 0, 1000, 300, 0.3))
+
+    assert "30 % of queries changing: a guess; nothing was measured" in advice.reasons[-1]
+    assert advice.evidence["discordance_measured"] is None
+
+
 def test_a_ceiling_below_one_is_shown() -> None:
     given = replace(figures(Interval(0.50, 0.45, 0.55, 300)), ceiling=0.62)
 
@@ -266,6 +273,28 @@ def test_a_reranker_is_a_fix_where_it_is_shown_to_gain_and_beats_the_hybrid_it_r
     given = reranked(Interval(*lift, 300), Interval(*over_hybrid, 300))
 
     assert advise(given).also == also  # and none is to be tried: one was
+
+
+@pytest.mark.parametrize(("n", "also"), [(9, ()), (10, ("RERANK", "USE HYBRID", "FIX PROMPT"))])
+def test_what_a_handful_of_queries_gain_or_lose_is_not_shown(n: int, also: tuple[str, ...]) -> None:
+    # All changed alike, so that the intervals have no width.
+    gain, loss = Interval(0.1, 0.1, 0.1, n), Interval(-0.1, -0.1, -0.1, n)
+    given = replace(reranked(gain, gain), lifts={"hybrid": gain}, prompt="query: ", prompt_lift=loss)
+
+    advice = advise(given)
+
+    assert advice.also == also
+    assert any(reason.endswith("it does harm here") for reason in advice.reasons) == (n == 10)
+
+
+def test_what_a_reranker_costs_is_not_told_where_queries_are_encoded_elsewhere() -> None:
+    given = reranked(Interval(0.1, 0.06, 0.14, 300), Interval(0.05, 0.02, 0.08, 300))
+    assert given.reranked is not None
+
+    reasons = advise(replace(given, query_ms={}, reranked=replace(given.reranked, query_ms=None))).reasons
+
+    (told,) = [reason for reason in reasons if reason.startswith("the reranker, given the hybrid's first 50")]
+    assert told.endswith("to the hybrid, on the same 300 queries")
 
 
 def test_what_a_reranker_reaches_and_costs_is_told() -> None:
@@ -504,7 +533,7 @@ def test_a_length_that_gains_is_a_remedy_by_its_name() -> None:
 
 def test_a_prompt_that_harms_is_to_be_fixed() -> None:
     harmed = replace(
-        figures(Interval(0.50, 0.45, 0.55, 300)), prompt="query: ", prompt_lift=Interval(-0.1, -0.2, -0.05, 9)
+        figures(Interval(0.50, 0.45, 0.55, 300)), prompt="query: ", prompt_lift=Interval(-0.1, -0.2, -0.05, 90)
     )
 
     assert "FIX PROMPT" in advise(harmed).also

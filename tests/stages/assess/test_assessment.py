@@ -195,3 +195,17 @@ def test_passages_that_bear_times_stand_in_for_queries(
 
     assert advice.evidence["timed"] == "passages"
     assert advice.evidence["stability"]["churn"] == 1.0  # each passage has words of its own
+
+
+@pytest.mark.parametrize(("passages", "told"), [(12, True), (120, False)], ids=["all are ranked", "it was cut"])
+def test_fewer_than_ten_documents_are_too_few_only_where_the_ranking_was_cut(
+    passages: int, told: bool, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    # Four documents, of 3 or of 30 passages each; a ranking ends with its hundredth passage.
+    docs = [Doc(f"d{n:03}", f"w{n}", metadata={"family": f"f{n % 4}"}) for n in range(passages)]
+    queries = {f"q{n}": Query(f"q{n}", f"w{n}") for n in range(4)}
+    data = Dataset(docs, queries, {"train": {f"q{n}": {f"d{n:03}": 1} for n in range(4)}})
+
+    advice = assess(data, model=load(str(tiny_model_folder), options=FP32), vectors=tmp_path)
+
+    assert (advice.evidence["documents"] is not None) is told

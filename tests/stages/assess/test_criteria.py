@@ -62,6 +62,7 @@ def test_stock_is_held_against_the_rule_of_thumb(stock: Interval, says: str) -> 
         (Interval(0.06, -0.01, 0.13, 8), GAIN, OPEN),
         (Interval(0.00, -0.02, 0.015, 8), GAIN, AGAINST),
         (Interval(0.06, 0.02, 0.10, 8), NONE, OPEN),  # the pilot itself is not shown to gain
+        (Interval(0.06, 0.02, 0.10, 8), Interval(0.03, 0.03, 0.03, 9), OPEN),  # by so few queries it is not, either
     ],
 )
 def test_what_is_foretold_counts_where_the_pilot_gains(alone: Interval, pilot: Interval, says: str) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ from lexitune.search.filters import Allowed
 from lexitune.stages.assess.also import named_rivals
 from lexitune.stages.assess.driver import run
 from lexitune.stages.assess.ledger import Ledger, Stock, keep_ledger, nearest_answers
+from lexitune.stages.assess.live import ServingVectors
 from lexitune.stages.assess.options import AssessOptions
+from lexitune.stages.assess.rivals import LocalModel
 from lexitune.types import Dataset, Silent
 
 FP32 = ModelOptions(precision="fp32", device="cpu")
@@ -133,6 +136,21 @@ def test_a_prompt_is_measured_by_leaving_it_out(toy_data: Dataset, tiny_model_fo
     assert prompted.bare is not None
     assert prompted.bare.as_run() == plain.hits["stock"].as_run()
     assert prompted.bare.as_run() != prompted.hits["stock"].as_run()
+
+
+def test_where_somebody_else_encodes_the_queries_no_milliseconds_of_theirs_are_told(
+    toy_data: Dataset, tiny_model_folder: Path
+) -> None:
+    model, train = load(str(tiny_model_folder), options=FP32), toy_data.qrels["train"]
+    vectors = model.encode_docs([doc.full_text for doc in toy_data.docs])
+    index = SimpleNamespace(name="shop", skipped=0, read=lambda: [(toy_data.docs, vectors)])
+    live = ServingVectors(index, spec="shop", asked=LocalModel(model, vectors=None))  # type: ignore[arg-type]
+    live.encodes_here = False
+
+    ledger = keep_ledger(toy_data, train, model=model, others={}, live=live, vectors=None, seed=1, talk=Silent())
+
+    assert set(ledger.hits) == {"stock", "bm25", "hybrid", "known"}
+    assert set(ledger.query_ms) == {"bm25"}
 
 
 def test_other_stock_models_stand_beside_it(toy_workspace: Workspace, tiny_model_folder: Path) -> None:

@@ -99,9 +99,21 @@ def test_a_sample_is_measured_beside_stock_and_hybrid_on_its_own_queries(
     reached = {name: systems["R@10"].mean for name, systems in found.systems.items()}
     assert found.lift.mean == pytest.approx(reached["reranked"] - reached["stock"])
     assert found.over_hybrid.mean == pytest.approx(reached["reranked"] - reached["hybrid"])
+    assert found.query_ms is not None
+    assert found.query_ms is not None
     assert found.query_ms > ledger.query_ms["hybrid"]
     assert heard.lines[0].startswith("assess: the reranker reads 1,000 pairs of 50 queries: about ")
     assert heard.steps[-1] == (50, 50, "reranking")
+
+
+def test_without_the_hybrids_milliseconds_there_are_none(toy_data: Dataset, tiny_model_folder: Path) -> None:
+    train, model = toy_data.qrels["train"], load(str(tiny_model_folder), options=FP32)
+    ledger = keep_ledger(toy_data, train, model=model, others={}, vectors=None, seed=1, talk=Silent())
+    elsewhere, options = replace(ledger, query_ms={}), AssessOptions(rerank_depth=20)
+
+    found = measure_reranked(toy_data, elsewhere, judge=shared_words, options=options, talk=Silent())
+
+    assert found.query_ms is None
 
 
 def test_few_pairs_need_no_prediction() -> None:

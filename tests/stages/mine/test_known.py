@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from lexitune.errors import DataError, UsageError
+from lexitune.models.load import load
+from lexitune.models.options import ModelOptions
 from lexitune.stages.mine.known import PURPOSE, gather_known, held_out, mined_queries
+from lexitune.stages.mine.mining import mine
 from lexitune.stages.mine.options import MineOptions
 from lexitune.types import Dataset, Doc, Query, SealedQrels
 
@@ -67,3 +70,18 @@ def test_two_judges_of_one_question_who_disagree_leave_the_passage_out_of_the_wr
 
     assert list(zip(known.near.rows.tolist(), known.near.columns.tolist(), strict=True)) == [(0, 1), (1, 0)]
     assert list(zip(known.wrong.rows.tolist(), known.wrong.columns.tolist(), strict=True)) == [(0, 2)]
+
+
+@pytest.mark.parametrize(
+    ("train", "named"), [({"q9": {"d1": 1}}, "query 'q9'"), ({"q1": {"d77": 1}}, "doc 'd77'")], ids=["query", "doc"]
+)
+def test_what_has_no_text_is_named_before_anything_is_encoded_or_opened(
+    train: dict[str, dict[str, int]], named: str, tiny_model_folder: Path, tmp_path: Path
+) -> None:
+    model = load(str(tiny_model_folder), options=ModelOptions(precision="fp32", device="cpu"))
+
+    with pytest.raises(DataError, match=named) as caught:
+        mine(data(train), model=model, vectors=tmp_path / "vectors", openings=tmp_path / "openings.jsonl")
+
+    assert caught.value.code == "E3322"
+    assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from lexitune.metrics.statistics import Interval, detectable_gain, round_up
 from lexitune.stages.assess.criteria import SHORT_TUNE, list_criteria
 from lexitune.stages.assess.expected import BAND, DOUBLINGS
 from lexitune.stages.assess.figures import LEAST_ASKED, LONGER, RECALL, Figures
-from lexitune.stages.assess.gap import in_points
+from lexitune.stages.assess.gap import in_points, is_gain, is_shown
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.reasons import (
     by_documents,
@@ -106,7 +106,7 @@ def _foretold(figures: Figures, options: AssessOptions) -> tuple[str | None, lis
     if (room := figures.ceiling - figures.systems["stock"][RECALL].mean) < least:
         return NO, [f"stock leaves {100 * room:.1f} points of {RECALL} to gain: less than {asked}"]
     rest = _more_pairs(figures)
-    if gained.low <= 0:
+    if not is_gain(gained):
         return None, [f"{told}: nothing is shown, so that decides nothing", *rest]
     if found.alone.high < least:
         return NO, [f"{told}: less than {asked}"]
@@ -202,14 +202,14 @@ def _also(figures: Figures, *, few: bool) -> tuple[str, ...]:
         name: lift.mean
         for name, lift in figures.lifts.items()
         # BM25 alone is a fix only where it beats the hybrid that it is part of.
-        if lift.low > 0 and not (name == "bm25" and figures.lifts["hybrid"].mean >= lift.mean)
+        if is_gain(lift) and not (name == "bm25" and figures.lifts["hybrid"].mean >= lift.mean)
     }
     labelled = {_remedy(name): gain for name, gain in gains.items()}
-    if (reranker := figures.reranked) and reranker.lift.low > 0 and reranker.over_hybrid.mean > 0:
+    if (reranker := figures.reranked) and is_gain(reranker.lift) and reranker.over_hybrid.mean > 0:
         # Beside gains on all queries stands what is gained on top of the hybrid, which may be known of fewer.
         labelled["RERANK"] = figures.lifts["hybrid"].mean + reranker.over_hybrid.mean
     found = sorted(labelled, key=lambda label: -labelled[label])
-    if figures.prompt_lift is not None and figures.prompt_lift.high < 0:
+    if (prompt := figures.prompt_lift) and is_shown(prompt) and prompt.mean < 0:
         found.append("FIX PROMPT")
     if figures.loses_ends and "FIX LENGTH" not in found:
         found.append("FIX LENGTH")
@@ -273,7 +273,7 @@ def _evidence(figures: Figures, options: AssessOptions) -> dict[str, object]:
         "pairs": figures.pairs,
         "test_queries": figures.test_queries,
         "discordance": changes,
-        "discordance_measured": figures.discordance,
+        "discordance_measured": figures.discordance if figures.systems else None,
         "discordance_source": source,
         "detectable_gain": detectable_gain(figures.test_queries, changes) if figures.test_queries else None,
         "ceiling": figures.ceiling,

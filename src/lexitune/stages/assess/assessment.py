@@ -21,7 +21,7 @@ from lexitune.stages.assess.expected import Pilot, ShortTune, foretell
 from lexitune.stages.assess.figures import DEEP, LEAST_ASKED, MOST_CHANGES, NDCG, RANK, RECALL, Figures
 from lexitune.stages.assess.gap import recall_gap
 from lexitune.stages.assess.holes import find_holes
-from lexitune.stages.assess.ledger import Ledger, keep_ledger
+from lexitune.stages.assess.ledger import DEPTH, Ledger, keep_ledger
 from lexitune.stages.assess.live import ServingVectors
 from lexitune.stages.assess.log import named_log
 from lexitune.stages.assess.options import AssessOptions
@@ -137,8 +137,8 @@ def _documents(data: Dataset, stock: Hits, qrels: Qrels) -> Interval | None:
     if not documents:
         return None
     hits, judged = by_document(stock, qrels, documents)
-    if any(len(hits.run(query_id)) < RANK <= len(stock.run(query_id)) for query_id in hits.query_ids):
-        return None  # the ranking is too shallow to hold ten documents
+    if any(len(hits.run(query_id)) < RANK and len(stock.run(query_id)) == DEPTH for query_id in hits.query_ids):
+        return None  # the ranking was cut before it held ten documents
     return measure_hits(hits, judged, parse_measures(RECALL)).interval(RECALL)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lexitune.metrics.statistics import detectable_gain, queries_needed, round_up
 from lexitune.stages.assess.expected import BAND, DOUBLINGS
 from lexitune.stages.assess.figures import RECALL, Figures
-from lexitune.stages.assess.gap import in_points
+from lexitune.stages.assess.gap import in_points, is_gain
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.reasons import called, with_interval
 from lexitune.stages.assess.representative import ENOUGH
@@ -81,7 +81,7 @@ def _gain(figures: Figures, options: AssessOptions) -> Criterion | None:
     if found is None or pilot is None:
         return None
     alone = found.alone
-    shown = pilot.lifts[-1].low > 0
+    shown = is_gain(pilot.lifts[-1])
     says = FOR if alone.low > 0 and shown else AGAINST if alone.high < least and shown else OPEN
     flip = {
         FOR: f"a short tune that gains nothing: {SHORT_TUNE}",

@@ -21,7 +21,7 @@ RECALL, NDCG, DEEP = "R@10", "nDCG@10", "R@100"
 RANK = 10
 LEAST_ASKED = 50  # queries that people asked, to leave out those that a program wrote
 LONGER = "at "  # how the name begins of the stock model that reads another number of tokens
-MOST_CHANGES = 0.30  # guess of the share of queries that a tune changes, where stock and BM25 differ in more
+MOST_CHANGES = 0.30  # share of queries that a tune changes: a guess, where stock and BM25 do not tell a smaller one
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,14 @@ class Reranked:
         systems: `stock`, `hybrid` and `reranked`, each measure with its interval.
         lift: R@10 over stock.
         over_hybrid: R@10 over the hybrid that it reorders.
-        query_ms: Milliseconds that a query takes here, the hybrid's own included.
+        query_ms: Milliseconds that a query takes here, the hybrid's own included; None: it is encoded elsewhere.
     """
 
     depth: int
     systems: Mapping[str, Mapping[str, Interval]]
     lift: Interval
     over_hybrid: Interval
-    query_ms: float
+    query_ms: float | None
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Figures:
         asked: Train and dev queries with a relevant passage that people asked, and `synthetic` those that a model
             wrote, which are measured on only where hardly anybody asked.
         test_queries: How many there are; nobody has looked at them.
-        discordance: Share of queries whose outcome differs between stock and BM25, as measured.
+        discordance: Share of queries whose outcome differs between stock and BM25, as measured; without systems nobody
+            reads it.
         ceiling: The best R@10 that any system can reach; below 1 where queries have more than ten relevant passages.
         holes: What is not judged of stock's first ten.
         lifts: By system without training, R@10 above stock's on the same queries.
@@ -126,6 +127,8 @@ class Figures:
     @property
     def changes(self) -> tuple[float, str]:
         """The share of queries that a tune is thought to change, and how that is known."""
+        if not self.systems:
+            return MOST_CHANGES, "a guess; nothing was measured"
         if self.discordance >= MOST_CHANGES:
             return MOST_CHANGES, "a guess; stock and BM25 differ in more"
         return max(self.discordance, 0.01), "as between stock and BM25"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lexitune.metrics.statistics import Interval, mean_interval
 
-__all__ = ["LEAST_SIDE", "Gap", "difference_of", "in_points", "recall_gap"]
+__all__ = ["LEAST_SIDE", "Gap", "difference_of", "in_points", "is_gain", "is_shown", "recall_gap"]
 
 LEAST_SIDE = 10  # queries: with fewer, an interval of a share tells little
 
@@ -26,7 +26,7 @@ class Gap:
     @property
     def is_shown(self) -> bool:
         """Whether the difference is more than chance, in either direction."""
-        return not self.difference.low <= 0 <= self.difference.high
+        return is_shown(self.difference)
 
     def told(self) -> str:
         """The difference in points."""
@@ -35,6 +35,23 @@ class Gap:
     def to_json(self) -> dict[str, object]:
         """A plain dict."""
         return {**asdict(self), "is_shown": self.is_shown}
+
+
+def is_shown(difference: Interval) -> bool:
+    """Whether a difference, a gain or a loss, is more than chance: of fewer than ten queries none is.
+
+    One query, or a few that changed alike, give an interval without a width.
+
+    Example:
+        >>> is_shown(Interval(1.0, 1.0, 1.0, 1)), is_shown(Interval(0.05, 0.02, 0.08, 300))
+        (False, True)
+    """
+    return difference.n >= LEAST_SIDE and not difference.low <= 0 <= difference.high
+
+
+def is_gain(difference: Interval) -> bool:
+    """Whether it is shown, and a gain."""
+    return is_shown(difference) and difference.mean > 0
 
 
 def in_points(found: Interval) -> str:

@@ -123,7 +123,7 @@ def keep_ledger(
     corpus = own.doc_vectors(data.docs, talk=talk)
     hits: dict[str, Hits] = {}
     seconds: dict[str, float] = {}
-    with _timed("stock", seconds):
+    with _timed("stock", seconds, here=own.encodes_here):
         encoded = own.query_vectors(queries, talk=talk)
         hits["stock"] = exact_search(encoded, corpus, DEPTH, query_ids=ids, allowed=allowed)
     # The maps of a pilot are fitted on the geometry that serves.
@@ -132,21 +132,20 @@ def keep_ledger(
     for name, other in others.items():
         rival = as_rival(other, vectors=vectors)
         passages = rival.doc_vectors(data.docs, talk=talk)
-        with _timed(name, seconds):
+        with _timed(name, seconds, here=rival.encodes_here):
             asked = rival.query_vectors(queries, talk=talk)
             hits[name] = exact_search(asked, passages, DEPTH, query_ids=ids, allowed=allowed)
-        if not rival.encodes_here:
-            del seconds[name]  # what it took to encode a query is not in it
     bare = _bare(model, queries, stock) if model.spec.query_prompt and live is None else None
     lexical = BM25.build(data.docs)
     with _timed("bm25", seconds):
         hits["bm25"] = lexical.search([query.text for query in queries], query_ids=ids, k=DEPTH, allowed=allowed)
-    with _timed("known", seconds):
+    with _timed("known", seconds, here=own.encodes_here):
         known = nearest_answers(stock)
     for name, ranking in (("hybrid", hits["bm25"]), ("known", known)):
         hits[name], _ = cross_fuse(hits["stock"], ranking, qrels, DEPTH, measure=RECALL, seed=seed)
-    seconds["known"] += seconds["stock"]
-    seconds["hybrid"] = seconds["stock"] + seconds["bm25"]
+    if own.encodes_here:
+        seconds["known"] += seconds["stock"]
+        seconds["hybrid"] = seconds["stock"] + seconds["bm25"]
     return Ledger(hits, {name: 1000 * spent / len(ids) for name, spent in seconds.items()}, bare, stock)
 
 
@@ -211,7 +210,9 @@ def _group_numbers(data: Dataset, qrels: Qrels, *, strict: bool) -> NDArray[np.i
 
 
 @contextmanager
-def _timed(name: str, seconds: dict[str, float]) -> Iterator[None]:
+def _timed(name: str, seconds: dict[str, float], *, here: bool = True) -> Iterator[None]:
+    """Keep how long it took; not where queries are encoded elsewhere, for what that takes is not known."""
     start = time.perf_counter()
     yield
-    seconds[name] = time.perf_counter() - start
+    if here:
+        seconds[name] = time.perf_counter() - start

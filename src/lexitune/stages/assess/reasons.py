@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lexitune.metrics.statistics import Interval, detectable_gain, queries_needed, round_up
 from lexitune.stages.assess.figures import DEEP, LEAST_ASKED, NDCG, RANK, RECALL, Figures
-from lexitune.stages.assess.gap import LEAST_SIDE, in_points
+from lexitune.stages.assess.gap import LEAST_SIDE, in_points, is_shown
 from lexitune.stages.assess.ledger import SYSTEMS
 from lexitune.stages.assess.options import AssessOptions
 from lexitune.stages.assess.representative import ENOUGH, FAR, LEAST, TIMES, Beside, Likeness
@@ -112,12 +112,15 @@ def reranked(figures: Figures) -> list[str]:
         return []
     recall, ndcg = (found.systems["reranked"][measure] for measure in (RECALL, NDCG))
     shown = f"{ndcg.mean:.2f} [{ndcg.low:.2f}, {ndcg.high:.2f}]"
-    return [
+    told = (
         f"the reranker, given the hybrid's first {found.depth}, reaches {RECALL} {with_interval(recall)}, {NDCG} "
         f"{shown}: {in_points(found.lift)} to stock, {in_points(found.over_hybrid)} to the hybrid, on the same "
-        f"{found.lift.n:,} queries; a query takes {_milliseconds(found.query_ms)} here, in the hybrid "
-        f"{_milliseconds(figures.query_ms['hybrid'])}"
-    ]
+        f"{found.lift.n:,} queries"
+    )
+    if found.query_ms is None:
+        return [told]
+    takes, before = _milliseconds(found.query_ms), _milliseconds(figures.query_ms["hybrid"])
+    return [f"{told}; a query takes {takes} here, in the hybrid {before}"]
 
 
 def _milliseconds(found: float) -> str:
@@ -130,9 +133,9 @@ def prompted(figures: Figures) -> list[str]:
         return []
     lift, prompt = figures.prompt_lift, " ".join(figures.prompt.split())
     told = f"the prompt '{prompt}' before each query is worth {in_points(lift)} to stock"
-    if lift.low > 0:
-        return [f"{told}: does your live search put it there?"]
-    return [f"{told}: it does harm here" if lift.high < 0 else f"{told}, no more than chance"]
+    if not is_shown(lift):
+        return [f"{told}, no more than chance"]
+    return [f"{told}: does your live search put it there?" if lift.mean > 0 else f"{told}: it does harm here"]
 
 
 def by_documents(figures: Figures) -> list[str]:

@@ -66,12 +66,13 @@ def measure_reranked(data: Dataset, ledger: Ledger, *, judge: Rescore, options: 
         name: measure_hits(one, qrels, measures, system=name, split="train+dev") for name, one in rankings.items()
     }
     stock, before, after = (report.values(RECALL) for report in reports.values())
+    hybrid_ms = ledger.query_ms.get("hybrid")
     return Reranked(
         options.rerank_depth,
         {name: {str(m): report.interval(m) for m in measures} for name, report in reports.items()},
         lift=t_interval(after - stock),
         over_hybrid=t_interval(after - before),
-        query_ms=ledger.query_ms["hybrid"] + 1000 * seconds / len(chosen),
+        query_ms=None if hybrid_ms is None else hybrid_ms + 1000 * seconds / len(chosen),
     )
 
 

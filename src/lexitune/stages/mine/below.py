@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lexitune.search.hidden import Hidden
 from lexitune.search.matrix import HostDocs
 from lexitune.search.order import NO_HIT, DocOrder, pack, reached_by, top, unpack
-from lexitune.search.sweep import error_bound
+from lexitune.search.sweep import CROWDED, DOC_BLOCK, QUERY_BLOCK, cover, error_bound
 
 __all__ = ["Below", "best_below"]
 
@@ -24,10 +24,8 @@ Singles = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-QUERY_BLOCK, DOC_BLOCK = 512, 4096  # 8 MiB of scores: they stay in the cache between product and comparisons
 RESCORED = 64  # queries at a time: a few MiB of vectors in double precision
 SPARE = 6  # kept beyond what is asked for: those within rounding of the last one, or of the line
-CROWDED = 2  # more than this many times what is kept: find the floor before taking them out
 LEAST = np.finfo(np.float32).min  # a floor that no hidden score, minus infinity, reaches
 
 
@@ -77,7 +75,7 @@ def best_below(queries: Singles, docs: HostDocs, line: Doubles, *, most: int, hi
             scores = buffer[: shape[0] * shape[1]].reshape(shape)
             with np.errstate(over="ignore", invalid="ignore"):  # what is not finite has an infinite margin
                 np.matmul(queries[part], block.T, out=scores)
-            _hide(scores, hidden, first, start)
+            cover(scores, hidden, first, start)
             beyond = np.flatnonzero(scores > surely[part, None])  # few: faster than counting and writing by a mask
             above[part] += np.bincount(beyond // len(block), minlength=shape[0])
             scores.ravel()[beyond] = -np.inf
@@ -90,13 +88,6 @@ def _margin(queries: Singles, docs: HostDocs) -> Doubles:
     longest = max((longest for _, _, longest in docs.blocks(DOC_BLOCK)), default=0.0)
     lengths = np.linalg.norm(queries.astype(np.float64), axis=1)
     return error_bound(lengths, np.zeros(len(queries)), longest, 0.0, dim=queries.shape[1], info=np.finfo(np.float32))
-
-
-def _hide(scores: Singles, hidden: Hidden, first: int, start: int) -> None:
-    limited, seen = hidden.seen(first, start, scores.shape)
-    if len(limited):
-        scores[limited] = np.where(seen, scores[limited], np.float32(-np.inf))
-    scores[hidden.cells(first, start, scores.shape)] = -np.inf
 
 
 def _keep(keys: Rows, floor: Singles, scores: Singles, called: Rows) -> tuple[Rows, Singles]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from lexitune.text.near import near_pairs
 from lexitune.text.normalise import normalise
 from lexitune.types import Dataset, Qrels
 
-__all__ = ["PURPOSE", "Known", "gather_known", "held_out", "mined_queries", "refuse_unrecorded"]
+__all__ = ["PURPOSE", "Known", "gather_known", "held_out", "mined_queries", "refuse_unknown", "refuse_unrecorded"]
 
 PURPOSE = "mine: passages kept out of the negatives"
 
@@ -79,11 +79,9 @@ def gather_known(data: Dataset, query_ids: Sequence[str], row_of: Mapping[str, i
     Raises:
         DataError: A judgement of a query or doc that has no text.
     """
-    train, dev = data.qrels.get("train", {}), data.qrels.get("dev", {})
-    others = [query_id for query_id in dev if query_id not in train]
-    judged = [*(train[query_id] for query_id in query_ids), *(dev[query_id] for query_id in others)]
-    names = [*query_ids, *others]
-    _refuse_unknown(data, names, judged, row_of)
+    refuse_unknown(data, query_ids, row_of)
+    read = _read_judgements(data, query_ids)
+    names, judged = list(read), list(read.values())
     width = len(row_of)
     row = np.repeat(np.arange(len(judged), dtype=np.int64), [len(grades) for grades in judged])
     column = np.array([row_of[doc_id] for grades in judged for doc_id in grades], dtype=np.int64)
@@ -139,6 +137,27 @@ def refuse_unrecorded(data: Dataset, *, options: MineOptions, openings: Path | N
         )
 
 
+def refuse_unknown(data: Dataset, query_ids: Sequence[str], doc_ids: Container[str]) -> None:
+    """Refuse what `gather_known` could not look up, before anything is encoded or opened for it.
+
+    Args:
+        query_ids: Train queries.
+        doc_ids: Passages that have a text.
+
+    Raises:
+        DataError: A judgement of a query or doc that has no text.
+    """
+    for query_id, grades in _read_judgements(data, query_ids).items():
+        lost = query_id if query_id not in data.queries else next((d for d in grades if d not in doc_ids), None)
+        if lost is not None:
+            kind = "query" if query_id not in data.queries else "doc"
+            raise DataError(
+                "E3322",
+                f"the judgements name {kind} {lost!r}, which has no text",
+                fix="add it, or drop its judgements",
+            )
+
+
 def _alike(texts: Sequence[str], near: float) -> NDArray[np.int64]:
     if near < 1:
         return near_pairs(texts, threshold=near)
@@ -148,15 +167,8 @@ def _alike(texts: Sequence[str], near: float) -> NDArray[np.int64]:
     return repeated[near_pairs([texts[row] for row in repeated], threshold=near)]
 
 
-def _refuse_unknown(
-    data: Dataset, names: Sequence[str], judged: Sequence[Mapping[str, int]], row_of: Mapping[str, int]
-) -> None:
-    for query_id, grades in zip(names, judged, strict=True):
-        lost = query_id if query_id not in data.queries else next((d for d in grades if d not in row_of), None)
-        if lost is not None:
-            kind = "query" if query_id not in data.queries else "doc"
-            raise DataError(
-                "E3322",
-                f"the judgements name {kind} {lost!r}, which has no text",
-                fix="add it, or drop its judgements",
-            )
+def _read_judgements(data: Dataset, query_ids: Sequence[str]) -> Qrels:
+    """Those of the queries to mine for, then those of the dev queries that train does not have."""
+    train, dev = data.qrels.get("train", {}), data.qrels.get("dev", {})
+    own = {query_id: train[query_id] for query_id in query_ids}
+    return own | {query_id: grades for query_id, grades in dev.items() if query_id not in train}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lexitune.errors import UsageError
 from lexitune.stages.mine.ground import Ground, Rescore, Stored, lay_out, one_row_a_text
 from lexitune.stages.mine.holdout import FalseNegatives, estimate
-from lexitune.stages.mine.known import Known, gather_known, held_out, mined_queries, refuse_unrecorded
+from lexitune.stages.mine.known import Known, gather_known, held_out, mined_queries, refuse_unknown, refuse_unrecorded
 from lexitune.stages.mine.negatives import JUDGED, Negatives, mine_in_blocks, mine_queries
 from lexitune.stages.mine.options import MineOptions
 from lexitune.types import Dataset, Doc, Example, Qrels, Query, Silent, Talk
@@ -119,10 +119,10 @@ def mine(
         >>> [example.negatives for example in mine(data, model=load("minilm")).examples()]
         [('d2', 'd3')]
     """
-    talk = talk or Silent()
     refuse_contradictions(options)
     refuse_unrecorded(data, options=options, openings=openings)
-    query_ids = mined_queries(data)
+    talk, query_ids = talk or Silent(), mined_queries(data)
+    refuse_unknown(data, query_ids, {doc.doc_id for doc in data.docs})
     stored, query_vectors = _encode(model, data, query_ids, vectors, talk)
     docs = _in_order_of(stored, data.docs)
     stands_for = one_row_a_text(docs)
