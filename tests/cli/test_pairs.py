@@ -68,6 +68,18 @@ def test_labels_are_collected_and_the_next_command_is_told(labels: str) -> None:
     assert resolved.exit_code == 0, resolved.stderr
 
 
+def test_the_next_command_names_the_workspaces_own_corpus_where_that_was_taken(workspace: Workspace) -> None:
+    Path("few.csv").write_text("query,doc\nx,passage 3\n", encoding="utf-8")
+
+    for _ in ("collected", "collected before"):
+        result = call("-C", "work", "collect", "pairs", "few.csv")
+        assert result.exit_code == 0, result.stderr
+        assert result.stderr.splitlines()[-1] == "next: lexitune -C work collect resolve --corpus work/corpus.jsonl"
+    resolved = call("-C", "work", "collect", "resolve", "--corpus", "work/corpus.jsonl", "--json")
+
+    assert json.loads(resolved.stdout)["docs"] == 6
+
+
 def test_a_file_of_no_known_format_lists_those_that_are(empty: Path) -> None:
     Path("a.txt").write_text("only words\n")
 

@@ -122,9 +122,12 @@ def test_a_file_of_another_kind_is_refused_by_what_was_seen(tmp_path: Path, data
     assert caught.value.fix
 
 
-@pytest.mark.parametrize("text", ['[\n  {"a": "1"}\n]', '[{"a": "1"}, {"a": "2"}]', '{\n  "a": "1"\n}'])
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [('[\n  {"a": "1"}\n]', ".[]"), ('[{"a": "1"}, {"a": "2"}]', ".[]"), ('{\n  "a": "1"\n}', ".")],
+)
 def test_one_json_document_in_place_of_lines_is_refused_with_the_command_that_mends_it(
-    tmp_path: Path, text: str
+    tmp_path: Path, text: str, taken: str
 ) -> None:
     (tmp_path / "a.json").write_text(text)
 
@@ -132,7 +135,7 @@ def test_one_json_document_in_place_of_lines_is_refused_with_the_command_that_me
         rows(tmp_path / "a.json")
 
     assert caught.value.code == "E3002"
-    assert caught.value.fix.startswith("jq -c '.[]'")
+    assert caught.value.fix.startswith(f"jq -c '{taken}' ")
 
 
 @pytest.mark.parametrize("cut", [20, 40])

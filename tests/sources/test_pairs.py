@@ -9,6 +9,7 @@ import pytest
 from tests.heard import Heard
 
 from lexitune.errors import DataError, UsageError
+from lexitune.io.formats.cells import write_parquet
 from lexitune.io.jsonl import write_jsonl
 from lexitune.io.judgements import read_collection
 from lexitune.io.workspace import Workspace
@@ -140,6 +141,49 @@ def test_the_same_files_are_read_once(tmp_path: Path, workspace: Workspace) -> N
     assert collect_pairs(workspace, [file], options=PairsOptions(format="csv")) is not None
     put(file, "query,doc\nx,b\n")
     assert collect_pairs(workspace, [file]) is not None
+
+
+def write_corpus(path: Path, text: str) -> None:
+    """One passage, d1, as the ending of the path has it."""
+    path.parent.mkdir(exist_ok=True)
+    if path.suffix == ".parquet":
+        write_parquet(path, ("id", "text"), [{"id": "d1", "text": text}])
+    else:
+        put(path, f"d1\t{text}\n" if path.suffix == ".tsv" else json.dumps({"docid": "d1", "text": text}) + "\n")
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "corpus"),
+    [
+        ("trec", "q1 0 d1 1\n", "collection.tsv"),
+        ("tevatron", '{"query_id": "q1", "query": "x", "positive_document_ids": ["d1"]}\n', "corpus.jsonl"),
+        (
+            "nemotron",
+            '{"corpus": {"path": "./corpus/"}, "data": [{"question_id": "q1", "question": "x", "pos_doc": ["d1"]}]}',
+            "corpus/train.parquet",
+        ),
+    ],
+)
+def test_what_a_format_reads_beside_its_file_is_read_anew_when_it_changes(
+    tmp_path: Path, workspace: Workspace, form: str, text: str, corpus: str
+) -> None:
+    file, options = put(tmp_path / "named", text), PairsOptions(format=form)
+    put(tmp_path / "queries.tsv", "q1\tx\n")
+    write_corpus(tmp_path / corpus, "pour it slowly")
+
+    assert collect_pairs(workspace, [file], options=options) is not None
+    assert collect_pairs(workspace, [file], options=options) is None
+    write_corpus(tmp_path / corpus, "pour it at once")
+    assert collect_pairs(workspace, [file], options=options) is not None
+    assert [doc.text for doc in read_collection(workspace, "pairs").docs] == ["pour it at once"]
+
+
+def test_what_lies_beside_a_file_that_reads_nothing_else_is_nothing_to_it(tmp_path: Path, workspace: Workspace) -> None:
+    file = put(tmp_path / "a.csv", "query,doc\nx,a\n")
+
+    assert collect_pairs(workspace, [file]) is not None
+    put(tmp_path / "corpus.jsonl", '{"_id": "1", "text": "a"}\n')
+    assert collect_pairs(workspace, [file]) is None
 
 
 def test_several_files_of_several_formats_become_one_data_set(tmp_path: Path, workspace: Workspace) -> None:

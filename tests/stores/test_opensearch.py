@@ -207,6 +207,7 @@ def test_user_and_password_go_into_a_header_and_nowhere_else(server: Server, mon
     [
         ("opensearch:https://me:secret@host", "E2017"),
         ("opensearch:localhost:9200", "E2004"),
+        ("opensearch:http://me:secret", "E2004"),
         ("opensearch:https://host,table=Docs", "E2002"),
         ("opensearch:https://host,table=_docs", "E2002"),
     ],

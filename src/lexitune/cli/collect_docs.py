@@ -38,7 +38,7 @@ def run(call: Call) -> Result:
         talk=call.talk,
     )
     if found is None:
-        return collected_before(call)
+        return collected_before(call, workspace)
     data = {
         "documents": dict(found.forms),
         "aside": [{"path": path, "reason": reason} for path, reason in found.aside],

@@ -33,7 +33,7 @@ def run(call: Call) -> Result:
         talk=call.talk,
     )
     if found is None:
-        return collected_before(call)
+        return collected_before(call, workspace)
     log, judged = found
     data = {
         "rows": dict(log.rows),

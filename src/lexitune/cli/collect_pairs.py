@@ -25,7 +25,7 @@ def run(call: Call) -> Result:
 
     found = collect_pairs(workspace, call.params["files"], name=name, corpus=corpus, options=options, talk=call.talk)
     if found is None:
-        return collected_before(call)
+        return collected_before(call, workspace)
     data = {
         "formats": dict(found.formats),
         "queries": found.queries,

@@ -30,9 +30,9 @@ def file_flags(name: str, corpus: str) -> list[click.Parameter]:
     ]
 
 
-def collected_before(call: Call) -> Result:
+def collected_before(call: Call, workspace: Workspace) -> Result:
     """Of the same files with the same options there is a collection already."""
-    return Result([], {"collection": call.params["name"], "fresh": False}, _following(call))
+    return Result([], {"collection": call.params["name"], "fresh": False}, _following(call, workspace))
 
 
 def collected(call: Call, workspace: Workspace, *, lines: Sequence[str], data: Mapping[str, Any]) -> Result:
@@ -41,9 +41,13 @@ def collected(call: Call, workspace: Workspace, *, lines: Sequence[str], data: M
 
     name = call.params["name"]
     written = f"written: {shown_path(workspace.collected / name)}"
-    return Result([*lines, written], {"collection": name, "fresh": True, **data}, _following(call))
+    return Result([*lines, written], {"collection": name, "fresh": True, **data}, _following(call, workspace))
 
 
-def _following(call: Call) -> str:
+def _following(call: Call, workspace: Workspace) -> str:
+    from lexitune.pipeline.outcome import shown_path
+
     corpus = call.params.get("corpus")
+    if "corpus" in call.params and corpus is None and workspace.corpus.is_file():
+        corpus = shown_path(workspace.corpus)  # collecting took it by itself, resolving would not
     return call.beside("collect", "resolve", *(["--corpus", str(corpus)] if corpus else []))

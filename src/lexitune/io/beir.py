@@ -21,6 +21,7 @@ __all__ = [
     "read_grade",
     "read_qrels",
     "read_queries",
+    "same_text",
     "write_docs",
     "write_qrels",
     "write_queries",
@@ -103,7 +104,7 @@ def _read(
         first = found.setdefault(record_id, record)
         if first is record:
             lines[record_id] = number
-        elif _same_text(first, record):
+        elif same_text(first, record):
             repeated += 1
         else:
             raise DataError(
@@ -122,8 +123,8 @@ def _read(
     return found
 
 
-def _same_text(first: Doc | Query, second: Doc | Query) -> bool:
-    # White space aside, as in the ids that are made of texts.
+def same_text(first: Doc | Query, second: Doc | Query) -> bool:
+    """Whether two records have the same text, white space aside, as in the ids that are made of texts."""
     texts = [record.full_text if isinstance(record, Doc) else record.text for record in (first, second)]
     return texts[0].split() == texts[1].split()
 

@@ -172,10 +172,11 @@ def read_jsonl(path: Path, quarantine: Quarantine) -> Iterator[tuple[int, dict[s
     first = True
     for number, line in _whole_lines(path, quarantine):
         if first and ONE_DOCUMENT.match(line):
+            taken = ".[]" if line.lstrip().startswith("[") else "."
             raise DataError(
                 "E3002",
                 f"{path} is one JSON document; one object a line is needed",
-                fix=f"jq -c '.[]' {path} > {path.stem}-lines.jsonl, and read that",
+                fix=f"jq -c '{taken}' {path} > {path.stem}-lines.jsonl, and read that",
             )
         first = False
         try:

@@ -12,11 +12,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_file
-from lexitune.io.beir import read_docs, read_queries, write_docs, write_queries
+from lexitune.io.beir import read_docs, read_queries, same_text, write_docs, write_queries
 from lexitune.io.ids import check_id
 from lexitune.io.jsonl import check_exists, read_jsonl, write_jsonl
 from lexitune.io.quarantine import Quarantine
@@ -27,6 +27,7 @@ __all__ = [
     "DATA",
     "Collection",
     "Inputs",
+    "add_texts",
     "begin_collection",
     "collections",
     "hash_existing",
@@ -35,6 +36,8 @@ __all__ = [
     "read_judgements",
     "write_collection",
 ]
+
+Record = TypeVar("Record", Doc, Query)
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 DATA = "data"  # the folder that `collect resolve` writes beside the collections
@@ -104,7 +107,9 @@ def begin_collection(
         DataError: The name cannot be one, or there is no such file.
     """
     corpus = corpus or (workspace.corpus if workspace.corpus.is_file() else None)
-    hashes = {str(path): hash_input(path) for path in (*paths, *([corpus] if corpus else []))}
+    hashes = {str(path): hash_input(path) for path in paths}
+    if corpus:
+        hashes[str(corpus)] = hash_existing(corpus)
     if is_collected(workspace, name, inputs=hashes, options=options):
         talk.say(f"{kind}: collected before, in {workspace.collected / name}")
         return None
@@ -155,6 +160,35 @@ def read_collection(workspace: Workspace, name: str) -> Collection:
 
 def _has_lines(path: Path) -> bool:
     return path.exists() and path.stat().st_size > 0
+
+
+def add_texts(known: dict[str, Record], found: Mapping[str, Record], *, name: str) -> None:
+    """Add the queries or docs of a collection, by id, to those of others.
+
+    A doc with something masked outranks the whole one, which would give away what weak pairs ask for; one with its
+    title outranks one without, as traces bring it along.
+
+    Raises:
+        DataError: An id has another text in another collection: judgements of the one would be of the other.
+    """
+    for key, one in found.items():
+        before = known.setdefault(key, one)
+        if before is one or _outranks(before, one):
+            continue
+        if not _outranks(one, before) and not same_text(before, one):
+            what, many = ("passage", "passages") if isinstance(one, Doc) else ("query", "queries")
+            problem = f"{what} '{key}' of '{name}' has another text in another collection"
+            fix = f"give each file's {many} ids of their own, then collect again"
+            raise DataError("E3005", problem, fix=fix)
+        known[key] = one
+
+
+def _outranks(one: Doc | Query, other: Doc | Query) -> bool:
+    if not isinstance(one, Doc) or not isinstance(other, Doc):
+        return False
+    if "masked" in one.metadata or "masked" in other.metadata:
+        return "masked" in one.metadata
+    return bool(one.title) and not other.title and one.text.split() == other.text.split()
 
 
 def read_judgements(path: Path, quarantine: Quarantine) -> list[Judgement]:

@@ -14,7 +14,7 @@ from lexitune.errors import DataError
 from lexitune.fingerprint import hash_file
 from lexitune.io.atomic import replace_text
 from lexitune.io.beir import read_docs, write_docs, write_qrels, write_queries
-from lexitune.io.judgements import DATA, collections, read_collection
+from lexitune.io.judgements import DATA, add_texts, collections, read_collection
 from lexitune.io.options import DataOptions
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.weights import write_weights
@@ -72,13 +72,14 @@ def gather(workspace: Workspace, *, corpus: Path | None, options: DataOptions) -
         fix = "lexitune collect logs queries.ndjson events.ndjson"
         raise DataError("E3009", f"nothing was collected in {workspace.collected}", fix=fix)
     judgements, queries, docs = dict[str, Sequence[Judgement]](), dict[str, Query](), dict[str, Doc]()
+    given = read_docs(corpus, Quarantine(max_share=options.max_bad_share)) if corpus else []
+    decided = {doc.doc_id: doc for doc in given}
     for name in names:
         found = read_collection(workspace, name)
         judgements[name] = found.judgements
-        queries |= found.queries
-        docs |= {doc.doc_id: doc for doc in found.docs}
-    if corpus is not None:
-        docs |= {doc.doc_id: doc for doc in read_docs(corpus, Quarantine(max_share=options.max_bad_share))}
+        add_texts(queries, found.queries, name=name)
+        add_texts(docs, {doc.doc_id: decided.get(doc.doc_id, doc) for doc in found.docs}, name=name)
+    docs |= decided
     if not docs:
         raise DataError(
             "E3001", "the collections hold no passages", fix="lexitune collect resolve --corpus corpus.jsonl"
@@ -129,11 +130,12 @@ def build_data(
     is praised for the bias that they share. Else all sources go into one set of judgements, which the import splits.
 
     Args:
-        corpus: JSON lines of what search must find; None: what the collections brought along.
+        corpus: JSON lines of what search must find; its texts hold. None: what the collections brought along.
         options: Shares and seed of the split.
 
     Raises:
-        DataError: Nothing was collected, there is no corpus, or hardly any judgement is of its passages.
+        DataError: Nothing was collected, two collections have one id for two texts, there is no corpus, or hardly any
+            judgement is of its passages.
         StageFailed: Another process works in the workspace, or the disk is full.
     """
     options, talk = options or DataOptions(), talk or Silent()

@@ -6,8 +6,9 @@ import math
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from lexitune.errors import DataError, UsageError
@@ -17,6 +18,8 @@ from lexitune.io.formats.columns import FIELDS
 from lexitune.io.formats.hub import HUB
 from lexitune.io.formats.records import Choices, Labelled, Opinion
 from lexitune.io.formats.registry import read_labels, tell_format
+from lexitune.io.formats.tevatron import CORPUS
+from lexitune.io.formats.trec_folder import DOCS, ENDINGS, QUERIES
 from lexitune.io.judgements import Collection, begin_collection, hash_existing, write_collection
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.workspace import Meta, Workspace
@@ -28,6 +31,12 @@ from lexitune.types import Doc, Judgement, Query, Silent, Talk
 __all__ = ["Found", "collect_pairs", "read_choices"]
 
 SHOWN = 5
+BESIDE = {
+    "trec": [f"{name}.{ending}" for name in (*QUERIES, *DOCS) for ending in ENDINGS],
+    "tevatron": [CORPUS],
+    "nemotron": ["*/train.parquet"],
+}
+"""What a format may read beside the file that is named, as patterns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,17 +122,16 @@ def collect_pairs(
     options, talk, began = options or PairsOptions(), talk or Silent(), time.monotonic()
     choices = read_choices(options)
     with workspace.lock():
+        formats = {str(path): options.format or tell_format(path, choices) for path in paths}
+        hashing = partial(_hash, formats=formats)
         inputs = begin_collection(
-            workspace, name, paths, kind="pairs", corpus=corpus, options=options, talk=talk, hash_input=_hash
+            workspace, name, paths, kind="pairs", corpus=corpus, options=options, talk=talk, hash_input=hashing
         )
         if inputs is None:
             return None
         quarantine = inputs.quarantine
-        formats, labelled = dict[str, str](), list[Labelled]()
         try:
-            for path in paths:
-                formats[str(path)] = options.format or tell_format(path, choices)
-                labelled.append(read_labels(path, formats[str(path)], quarantine, choices=choices))
+            labelled = [read_labels(path, formats[str(path)], quarantine, choices=choices) for path in paths]
         finally:
             quarantine.close()  # what was set aside is to be looked at above all where it was too much
         of_corpus = Quarantine(max_share=options.max_bad_share)
@@ -144,12 +152,18 @@ def collect_pairs(
     return found
 
 
-def _hash(path: Path) -> str:
+def _hash(path: Path, formats: Mapping[str, str]) -> str:
     if str(path).startswith(HUB):
         return str(path)  # whoever wants the Hub's newest gives the collection another name
     if path.is_dir():
-        return hash_json({str(one.relative_to(path)): hash_file(one) for one in path.rglob("*") if one.is_file()})
-    return hash_existing(path)
+        return hash_json(_hashes(path, ["**/*"]))
+    named, beside = hash_existing(path), _hashes(path.parent, BESIDE.get(formats[str(path)], ()))
+    return hash_json([named, beside]) if beside else named
+
+
+def _hashes(folder: Path, patterns: Iterable[str]) -> dict[str, str]:
+    found = (one for pattern in patterns for one in folder.glob(pattern))
+    return {str(one.relative_to(folder)): hash_file(one) for one in found if one.is_file()}
 
 
 def _joined(name: str, labelled: Sequence[Labelled], docs: Sequence[Doc]) -> tuple[Collection, list[str]]:

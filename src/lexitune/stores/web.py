@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from lexitune.errors import StageFailed, UsageError
+from lexitune.registry import masked
 from lexitune.stores.store import Filter, Matrix, Stamp
 
 __all__ = [
@@ -62,7 +63,7 @@ def read_url(target: str, *, store: str, secrets: str) -> str:
         # Not shown: it may be a secret.
         raise UsageError("E2017", "the address of the store holds a password or key", fix=f"export {secrets}")
     if not whole or found.fragment:
-        raise UsageError("E2004", f"'{target}' is no web address", fix=f"{store}:http://HOST:PORT,table=docs")
+        raise UsageError("E2004", f"'{masked(target)}' is no web address", fix=f"{store}:http://HOST:PORT,table=docs")
     return target.rstrip("/")
 
 

@@ -91,7 +91,7 @@ def _card(value: str) -> int:
 def _iban(value: str) -> int:
     """As long as its country has them; country and check digits moved to the end, letters as 10 to 35: 1 modulo 97."""
     places = [place for place, one in enumerate(value) if one != " "]
-    length = IBAN_LENGTHS.get(value[:2], 0)
+    length = IBAN_LENGTHS.get(value[:2].upper(), 0)
     if not length or len(places) < length:
         return 0
     plain = "".join(value[place] for place in places[:length])
@@ -157,7 +157,7 @@ KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], int]]] = {
         _form(r"(?<![\w.+-])\w[\w.+-]{0,63}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b"),
         _mailbox,
     ),
-    "IBAN": (_form(r"\b(?=(?P<value>[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}))[A-Z]{2}\d{2}"), _iban),
+    "IBAN": (_form(r"\b(?=(?P<value>[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,30}))[A-Za-z]{2}\d{2}"), _iban),
     "payment card": (
         _form(  # Visa, Mastercard, Discover and UnionPay in fours; American Express as 4, 6, 5
             r"(?<![\d.,-])(?P<value>(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|6(?:011|[245]\d\d))([ -]?)\d{4}\2\d{4}\2\d{4}"
@@ -165,7 +165,7 @@ KINDS: dict[str, tuple[re.Pattern[str], Callable[[str], int]]] = {
         ),
         _card,
     ),
-    "NHS number": (_form(r"\bNHS\D{0,20}(?P<value>\d{3}[ -]?\d{3}[ -]?\d{4})(?!\d)"), _nhs_number),
+    "NHS number": (_form(r"\b(?i:NHS)\D{0,20}(?P<value>\d{3}[ -]?\d{3}[ -]?\d{4})(?!\d)"), _nhs_number),
     "National Insurance number": (
         _form(r"\b(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D]\b"),
         _any,

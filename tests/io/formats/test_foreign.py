@@ -242,6 +242,26 @@ def test_a_column_that_is_no_negative_is_ignored_and_named(tmp_path: Path) -> No
     assert quarantine.notes == ["columns of a.parquet that are not used: url"]
 
 
+@pytest.mark.parametrize("columns", [{}, {"relevance": "stars"}], ids=["by name", "by map"])
+def test_a_grade_is_read_whatever_its_column_is_called(tmp_path: Path, columns: dict[str, str]) -> None:
+    column = columns.get("relevance", "relevance")
+    rows = [{"anchor": "q", "positive": text, column: grade} for text, grade in (("a", 0), ("b", 2))]
+    write_parquet(tmp_path / "p" / "train.parquet", list(rows[0]), rows)
+
+    assert triples(read(tmp_path / "p", "hf", choices=Choices(columns))) == [("q", "a", 0), ("q", "b", 2)]
+
+
+def test_what_rows_of_texts_cannot_hold_or_lack_is_refused_by_name(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "a.jsonl", [{"anchor": "q", "positive": "a", "who": "Ann"}])
+
+    homeless = refused(tmp_path / "a.jsonl", "st", choices=Choices({"rater": "who", "query_id": "anchor"}))
+    missing = refused(tmp_path / "a.jsonl", "st", choices=Choices({"relevance": "stars"}))
+
+    assert (homeless.code, missing.code) == ("E3007", "E3007")
+    assert homeless.problem.endswith("which have no place for rater, query_id")
+    assert missing.problem.endswith("has no column 'stars'")
+
+
 def test_a_folder_of_parquet_files_is_read_by_its_split(tmp_path: Path) -> None:
     for name, text in (("train-00000-of-00002", "a"), ("train-00001-of-00002", "b"), ("test-00000-of-00001", "c")):
         row = {"anchor": "q", "positive": text}
@@ -251,6 +271,16 @@ def test_a_folder_of_parquet_files_is_read_by_its_split(tmp_path: Path) -> None:
     assert triples(read(tmp_path / "p")) == [("q", "a", 1), ("q", "b", 1)]
     assert triples(read(tmp_path / "p", choices=Choices(split="test"))) == [("q", "c", 1)]
     assert refused(tmp_path / "p", choices=Choices(split="dev")).code == "E3028"
+
+
+def test_a_bad_row_of_a_folder_of_parquet_files_is_one_of_all_its_rows(tmp_path: Path) -> None:
+    for part, first in enumerate(("a", " ")):
+        rows = [{"anchor": f"q {part} {n}", "positive": "a" if n else first} for n in range(100)]
+        write_parquet(tmp_path / "p" / f"train-{part}.parquet", list(rows[0]), rows)
+    quarantine = Quarantine()
+
+    assert len(read_labels(tmp_path / "p", "hf", quarantine, choices=Choices()).opinions) == 199
+    assert quarantine.summary() == ["1 of 200 lines of p left out; the first is line 1: the passage is empty"]
 
 
 def test_a_data_set_of_the_hub_is_read_through_datasets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,20 @@ def test_what_was_shown_and_clicked_is_counted_by_rank(tmp_path: Path) -> None:
     assert log.left_out == []
 
 
+def test_rows_of_files_of_one_name_are_told_together(tmp_path: Path) -> None:
+    (tmp_path / "may").mkdir()
+    (tmp_path / "june").mkdir()
+    paths = [
+        write(tmp_path / "queries.ndjson", [search("s1", "q", shown=SHOWN)]),
+        write(tmp_path / "may" / "events.ndjson", [click("s1", "d1", place=1), click("s1", "d2", place=2)]),
+        write(tmp_path / "june" / "events.ndjson", [click("s1", "d3", place=3)]),
+    ]
+
+    log = read_votes(paths, folder=tmp_path / "work", options=LogsOptions())
+
+    assert log.rows == {"queries.ndjson": 1, "events.ndjson": 3}
+
+
 def test_positions_from_0_and_from_1_are_told_apart_by_source(tmp_path: Path) -> None:  # fault 25
     searches = [search(f"{app}{n}", "q", shown=SHOWN, application=app) for app in "ab" for n in range(3)]
     events = [
@@ -152,6 +166,23 @@ def test_a_clients_silence_ends_its_session(tmp_path: Path) -> None:
 
     assert log.sessions == 2
     assert table(log)["q", "d1", 1] == (2, 0)
+
+
+@pytest.mark.parametrize(("minutes", "searches", "votes"), [(29, 1, (1, 1)), (31, 2, (2, 1))])
+def test_without_ids_a_client_searches_anew_after_a_silence(
+    tmp_path: Path, minutes: int, searches: int, votes: tuple[int, int]
+) -> None:
+    row = {"q": "q", "url": "d1", "user": "ann", "n": 1}
+    files = [
+        write(tmp_path / "first", [{**row, "ts": moment(0), "hit": 0}]),
+        write(tmp_path / "next", [{**row, "ts": moment(minutes), "hit": 1}]),
+    ]
+    options = LogsOptions(map="query=q,doc=url,time=ts,client=user,position=n,clicked=hit")
+
+    log = read_votes(files, folder=tmp_path / "w", options=options)
+
+    assert table(log) == {("q", "d1", 1): votes}
+    assert (log.searches, log.sessions, log.left_out) == (searches, searches, [])
 
 
 @pytest.mark.parametrize(

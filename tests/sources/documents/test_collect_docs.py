@@ -151,10 +151,12 @@ def test_pairs_of_one_document_stay_on_one_side_of_a_split(workspace: Workspace,
     assert [one.kind for one in find_leaks(splits, found.queries, docs=docs)] == []
 
 
-def expert(workspace: Workspace, doc_id: str) -> None:
-    judgement = Judgement("q1", doc_id, 2, "ann")
-    meta = Meta("collect experts", {}, {})
-    write_collection(workspace, "experts", Collection([judgement], {"q1": Query("q1", "how to oil")}), meta)
+def expert(
+    workspace: Workspace, doc_id: str, *, name: str = "experts", asked: str = "how to oil", relevance: int = 2
+) -> None:
+    judgement = Judgement("q1", doc_id, relevance, "ann")
+    meta = Meta(f"collect {name}", {}, {})
+    write_collection(workspace, name, Collection([judgement], {"q1": Query("q1", asked)}), meta)
 
 
 def late_in_oil(workspace: Workspace) -> Doc:
@@ -189,6 +191,55 @@ def test_judgements_follow_their_place_when_passages_are_cut_otherwise(workspace
     assert carried(workspace) == []  # the expert's own judgement holds again
 
 
+def test_what_is_put_right_in_another_collection_is_carried_anew(workspace: Workspace, collect: Collect) -> None:
+    longer = DocsOptions(chunk_tokens=100, overlap_tokens=8)
+    collect()
+    small = late_in_oil(workspace).doc_id
+    expert(workspace, small)
+    collect(longer)
+
+    expert(workspace, small, relevance=1)
+    assert collect(longer) is not None
+    assert [one.relevance for one in carried(workspace)] == [1]
+
+    expert(workspace, small, relevance=1, asked="how to oil a pump")
+    assert collect(longer) is not None
+    assert read_collection(workspace, "docs").queries["q1"].text == "how to oil a pump"
+    assert collect(longer) is None
+
+
+def test_judgements_of_two_queries_with_one_id_are_not_carried(workspace: Workspace, collect: Collect) -> None:
+    collect()
+    small = late_in_oil(workspace).doc_id
+    expert(workspace, small)
+    expert(workspace, small, name="others", asked="how to vent")
+
+    with pytest.raises(DataError) as caught:
+        collect(DocsOptions(chunk_tokens=100, overlap_tokens=8))
+
+    assert caught.value.code == "E3005"
+    assert caught.value.problem == "query 'q1' of 'others' has another text in another collection"
+
+
+def test_a_run_that_fails_leaves_the_collection_as_it_was(
+    workspace: Workspace, folder: Path, collect: Collect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collect()
+    place = workspace.collected / "docs"
+    before = {path.name: path.read_bytes() for path in place.iterdir()}
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lexitune.sources.documents.driver.make_pairs", _die)
+        with pytest.raises(KeyboardInterrupt):
+            collect(DocsOptions(chunk_tokens=100, overlap_tokens=8))
+    for path in [*folder.rglob("*.*")]:
+        path.unlink()
+    with pytest.raises(DataError, match="no document of 0 files can be read"):
+        collect()
+
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == before
+
+
 def test_a_judgement_of_a_document_that_changed_is_told_as_gone(
     workspace: Workspace, folder: Path, collect: Collect
 ) -> None:
@@ -220,7 +271,7 @@ def test_a_run_that_was_killed_loses_no_judgement(
     assert [one.query_id for one in carried(workspace)] == ["q1"]
 
 
-def _die(*_: object) -> None:
+def _die(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 

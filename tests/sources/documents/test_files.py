@@ -1,5 +1,6 @@
 """Files of a folder: what is looked at, what is passed over or set aside, and what each is."""
 
+import errno
 import gzip
 import os
 import zipfile
@@ -55,6 +56,28 @@ def test_a_workspace_among_the_documents_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
 
     assert [name for name, _ in find_files(tmp_path, avoid=tmp_path / "work", aside=[])] == ["a.txt"]
+
+
+def test_a_folder_that_may_not_be_listed_is_told_unless_it_is_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.txt", "shut/b.txt", "old/c.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    aside: list[Aside] = []
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if Path(path).name in ("shut", "old"):  # root, who may run the tests, could list them
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", scandir)
+        found = [name for name, _ in find_files(tmp_path, skip=("old",), aside=aside)]
+
+    assert found == ["a.txt"]
+    assert aside == [("shut", "the system does not let the folder be listed: Permission denied")]
 
 
 @pytest.mark.parametrize("name", ["none", "file"])

@@ -62,6 +62,12 @@ def test_what_a_reader_sees_is_kept_and_marks_are_not() -> None:
     assert all(gone not in text for gone in ("date: 2026", "---", "***", "hidden", "```", "x.md"))
 
 
+def test_a_comment_goes_and_one_in_code_is_code() -> None:
+    text = read_markdown("Write `<!-- a -->`.<!-- b -->\n\n~~~html\n<!-- c -->\n~~~\n\n<!-- d\n```\n-->done")[1]
+
+    assert text == "Write <!-- a -->.\n\n<!-- c -->\n\ndone"
+
+
 @pytest.mark.parametrize(
     ("text", "is_one"),
     [

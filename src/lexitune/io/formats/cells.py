@@ -74,8 +74,11 @@ def _table(path: Path, quarantine: Quarantine) -> Cells:
     return Cells(names, ((line, dict(zip(names, row, strict=True))) for line, row in rows))
 
 
-def read_parquet(paths: Sequence[Path], quarantine: Quarantine) -> Cells:
+def read_parquet(paths: Sequence[Path], quarantine: Quarantine, *, counted: Path | None = None) -> Cells:
     """Open Parquet files with equal columns as one table.
+
+    Args:
+        counted: The path that rows are set aside under; None: each file's own.
 
     Raises:
         DataError: A file is damaged.
@@ -95,7 +98,7 @@ def read_parquet(paths: Sequence[Path], quarantine: Quarantine) -> Cells:
                 for batch in pq.ParquetFile(path).iter_batches(batch_size=BATCH):
                     for row in batch.to_pylist():
                         number += 1
-                        quarantine.seen[str(path)] += 1
+                        quarantine.seen[str(counted or path)] += 1
                         yield number, row
             except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # also a text that is no UTF-8
                 raise DataError("E3008", f"{path} is damaged: {error}", fix="fetch it again") from error

@@ -68,7 +68,7 @@ def _parquet_folder(path: Path, quarantine: Quarantine, choices: Choices) -> Cel
     if not files:
         fix = "give a folder of Parquet files, or one that save_to_disk wrote"
         raise DataError("E3001", f"{path} holds no data set", fix=fix)
-    return read_parquet(files[_one_of(list(files), choices.split, path)], quarantine)
+    return read_parquet(files[_one_of(list(files), choices.split, path)], quarantine, counted=path)
 
 
 def _by_split(path: Path) -> dict[str, list[Path]]:
@@ -91,7 +91,7 @@ def _read_repository(path: Path, gathering: Gathering, choices: Choices) -> None
     for part in TEXTS:
         found = _by_split(path / part)
         tables.append(found[_same_or_only(list(found), split, path / part)])
-    rows = [read_parquet(files, gathering.quarantine).rows for files in (*tables, grades[split])]
+    rows = [read_parquet(files, gathering.quarantine, counted=path).rows for files in (*tables, grades[split])]
     _take_retrieval(path, rows, gathering)
 
 

@@ -29,7 +29,8 @@ __all__ = ["ST", "Rows", "gather_rows", "is_triplets", "training_rows", "without
 
 ANCHORS = ("anchor", "query", "question", "sentence1")
 POSITIVES = ("positive", "passage", "answer", "doc", "document", "text", "sentence2")
-LABELS = ("label", "labels", "score", "scores")
+LABELS = ("label", "labels", "score", "scores", "relevance")
+MAPPED = ("query", "doc", "relevance", "negative")  # fields of `--map`
 KEEPS = ("doc", "wrong")
 
 
@@ -52,14 +53,18 @@ class Roles:
 
 
 def _roles(names: Sequence[str], choices: Choices, quarantine: Quarantine, path: Path) -> Roles:
-    label = next((name for name in names if name.lower() in LABELS), "")
-    texts = [name for name in names if name.lower() not in LABELS]
-    for field in ("query", "doc", "negative"):
-        if field in choices.columns and choices.columns[field] not in names:
+    mapped = choices.columns
+    if homeless := [field for field in mapped if field not in MAPPED]:
+        problem = f"{path} holds rows of texts, which have no place for {', '.join(homeless)}"
+        raise DataError("E3007", problem, fix=f"map {', '.join(MAPPED)} alone")
+    for column in mapped.values():
+        if column not in names:
             fix = f"name one of its columns: {', '.join(names)}"
-            raise DataError("E3007", f"{path} has no column '{choices.columns[field]}'", fix=fix)
-    anchor = choices.columns.get("query") or next((name for name in texts if name.lower() in ANCHORS), "")
-    positive = choices.columns.get("doc") or next((name for name in texts if name.lower() in POSITIVES), "")
+            raise DataError("E3007", f"{path} has no column '{column}'", fix=fix)
+    label = mapped.get("relevance") or next((name for name in names if name.lower() in LABELS), "")
+    texts = [name for name in names if name != label and name.lower() not in LABELS]
+    anchor = mapped.get("query") or next((name for name in texts if name.lower() in ANCHORS), "")
+    positive = mapped.get("doc") or next((name for name in texts if name.lower() in POSITIVES), "")
     if not anchor or not positive:
         if len(texts) < 2:
             raise DataError(
@@ -70,9 +75,8 @@ def _roles(names: Sequence[str], choices: Choices, quarantine: Quarantine, path:
         # As the trainer takes them: by order, whatever they are called.
         anchor, positive = texts[0], texts[1]
         quarantine.note(f"{path.name}: '{anchor}' is taken as the query, '{positive}' as the right passage")
-    mapped = choices.columns.get("negative")
-    negatives = [name for name in texts if name == mapped or name.lower().startswith("neg")]
-    if unused := [name for name in texts if name not in (anchor, positive, *negatives)]:
+    negatives = [name for name in texts if name == mapped.get("negative") or name.lower().startswith("neg")]
+    if unused := [name for name in names if name not in (anchor, positive, label, *negatives)]:
         quarantine.note(f"columns of {path.name} that are not used: {', '.join(unused)}")
     return Roles(anchor, positive, negatives, label)
 

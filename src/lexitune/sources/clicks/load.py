@@ -99,10 +99,11 @@ def _check_zone(zone: str) -> None:
 def _insert(database: duckdb.DuckDBPyConnection, number: int, file: LogFile, form: Format, zone: str) -> int:
     import duckdb
 
-    # Without an id, a client's searches of one text are one search.
-    who = "coalesce(session, client)"
+    # Without an id, a session's searches of one text are one search; a client's are known by this hash of two raw
+    # columns, and parted where it was silent (`build_searches`).
     search = f"""CASE WHEN search IS NOT NULL THEN hash(search)
-        WHEN query IS NOT NULL AND {who} IS NOT NULL THEN hash({who}, query)
+        WHEN query IS NOT NULL AND session IS NOT NULL THEN hash(session, query)
+        WHEN query IS NOT NULL AND client IS NOT NULL THEN hash(hash(client), query)
         WHEN query IS NOT NULL THEN hash({number}, query, uuid()) END"""
     try:
         found = database.execute(f"""

@@ -37,7 +37,7 @@ class Log:
 
     Attributes:
         words: Each text of the votes, as it was asked most often.
-        rows: Of each file.
+        rows: Of each file; files of one name are one.
         kept: Of "clicks" and "impressions", how many count. They and what was left out are all events of the log.
         left_out: "rows", "searches", "clicks", "impressions" or "events", the reason, and how many.
         masked: Kinds of personal data, and in how many different texts they were replaced.
@@ -96,7 +96,9 @@ def read_votes(
         searches, sessions, *span = _facts(database)
         kept, left_out = count_kept(database), count_left_out(database)
     talk.progress("logs", STEPS, STEPS)
-    rows = {path.name: count for path, count in zip(paths, loaded.rows, strict=True)}
+    rows = Counter[str]()
+    for path, count in zip(paths, loaded.rows, strict=True):
+        rows[path.name] += count
     return Log(votes, words, loaded, rows, searches, sessions, kept, left_out, masked, (span[0], span[1]))
 
 

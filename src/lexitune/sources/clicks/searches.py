@@ -67,6 +67,7 @@ def build_searches(database: duckdb.DuckDBPyConnection, options: LogsOptions) ->
     """
     database.execute(LEFT_OUT)
     masked = _clean_texts(database, read_pattern(options.skip_queries, flag="--skip-queries"))
+    _part_visits(database, options.click_minutes)  # a click that comes later is not of the search
     _gather(database)
     _mark_robots(database, options)
     _cut_sessions(database, options.session_gap_minutes)
@@ -112,6 +113,22 @@ def _clean(query: str, skipped: re.Pattern[str], masked: Counter[str]) -> tuple[
     if any(kind in SECRETS for kind in found):
         return "", "", "a key or password in the query"
     return normalise(words), words, None
+
+
+def _part_visits(database: duckdb.DuckDBPyConnection, silence_minutes: float) -> None:
+    """Where neither a search nor a session has an id: a client that names one text after a silence searches anew."""
+    # In one statement: between two of them rows may be numbered anew.
+    database.execute(f"""
+        UPDATE raw SET search = visits.visit FROM (
+            SELECT number, hash(search, sum(new::INTEGER) OVER (PARTITION BY search ORDER BY moment)) AS visit
+            FROM (
+                SELECT rowid AS number, search, moment, coalesce(
+                    moment - lag(moment) OVER (PARTITION BY search ORDER BY moment)
+                        > INTERVAL '{silence_minutes * 60} seconds', false
+                ) AS new
+                FROM raw WHERE search = hash(client, query)
+            )
+        ) AS visits WHERE raw.rowid = visits.number""")
 
 
 def _gather(database: duckdb.DuckDBPyConnection) -> None:

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from lexitune.fingerprint import hash_file, hash_json
 from lexitune.io.jsonl import read_jsonl, write_jsonl
-from lexitune.io.judgements import collections, read_collection
+from lexitune.io.judgements import add_texts, collections, read_collection
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.workspace import Workspace
 from lexitune.sources.documents.carrying import Place, rechunk
 from lexitune.sources.documents.passages import Passage
 from lexitune.types import Judgement, Query
 
-__all__ = ["Carried", "carry_over", "keep_places", "places_before"]
+__all__ = ["Carried", "carry_over", "hash_others", "keep_places", "places_before"]
 
 
 PLACES = "places.jsonl"
@@ -54,19 +55,41 @@ def carry_over(workspace: Workspace, name: str, *, old: Mapping[str, Place], new
 
     Args:
         name: This collection's.
+
+    Raises:
+        DataError: Two collections have one id for two queries.
     """
     if not old:
         return Carried()
     places = [_place(one) for one in new]
     there = {one.doc_id for one in places}
     judgements, queries = list[Judgement](), dict[str, Query]()
-    for other in (one for one, _ in collections(workspace) if one != name):
+    for other in _others(workspace, name):
         found = read_collection(workspace, other)
-        judgements += [one for one in found.judgements if one.doc_id in old and one.doc_id not in there]
-        queries |= found.queries
+        moved = [one for one in found.judgements if one.doc_id in old and one.doc_id not in there]
+        judgements += moved
+        asked = {one.query_id for one in moved}
+        add_texts(queries, {key: query for key, query in found.queries.items() if key in asked}, name=other)
     done = rechunk(judgements, old=old.values(), new=places)
     asked = {one.query_id for one in done.carried}
     return Carried(done.carried, {key: query for key, query in queries.items() if key in asked}, done.gone)
+
+
+def hash_others(workspace: Workspace, name: str) -> dict[str, str]:
+    """The hash of what `carry_over` takes from each other collection, by the step that made it."""
+    return {
+        f"collect {other}": hash_json([hash_file(path) for path in _parts(workspace.collected / other)])
+        for other in _others(workspace, name)
+    }
+
+
+def _others(workspace: Workspace, name: str) -> list[str]:
+    return [other for other, _ in collections(workspace) if other != name]
+
+
+def _parts(folder: Path) -> list[Path]:
+    # The text of a question may be put right without any judgement of it.
+    return [path for part in ("judgements", "queries") if (path := folder / f"{part}.jsonl").exists()]
 
 
 def _place(one: Passage) -> Place:

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_file, hash_json
-from lexitune.io.atomic import TEMPORARY
+from lexitune.io.atomic import TEMPORARY, replacing
 from lexitune.io.beir import write_docs
 from lexitune.io.jsonl import write_jsonl
 from lexitune.io.judgements import Collection, is_collected, write_collection
@@ -27,7 +27,7 @@ from lexitune.io.workspace import Meta, Workspace
 from lexitune.models.options import ModelOptions
 from lexitune.models.tokenizer import TextTokens, load_tokens
 from lexitune.sources.documents.boilerplate import Boilerplate, LineCounts, without_lines
-from lexitune.sources.documents.carried import carry_over, keep_places, places_before
+from lexitune.sources.documents.carried import carry_over, hash_others, keep_places, places_before
 from lexitune.sources.documents.carrying import Place
 from lexitune.sources.documents.document import Document, Heading, Unreadable
 from lexitune.sources.documents.files import Aside, find_files
@@ -43,10 +43,14 @@ __all__ = ["collect_docs"]
 
 @dataclass(frozen=True)
 class Job:
-    """One run: what it works on, and what the first pass over the files finds out."""
+    """One run: what it works on, and what the first pass over the files finds out.
+
+    Attributes:
+        documents: Where they are written without boilerplate.
+    """
 
     name: str
-    place: Path
+    documents: Path
     files: Sequence[tuple[str, Path]]
     tokens: TextTokens
     options: DocsOptions
@@ -77,7 +81,8 @@ def collect_docs(
         What became of the folder; None where it was collected before.
 
     Raises:
-        DataError: No such folder, or no document in it that can be read.
+        DataError: No such folder, no document in it that can be read, or judgements to carry over of two queries with
+            one id.
         UsageError: A package is missing that reads or cuts what is there.
         StageFailed: Another process works in the workspace, or the disk is full.
     """
@@ -87,14 +92,15 @@ def collect_docs(
         aside: list[Aside] = []
         files = list(find_files(folder, skip=patterns, avoid=workspace.root, aside=aside))
         tokens = load_tokens(options=model or ModelOptions(), talk=talk)
-        inputs = _inputs(folder, files, aside, tokens)
+        inputs = {**_inputs(folder, files, aside, tokens), **hash_others(workspace, name)}
         if is_collected(workspace, name, inputs=inputs, options=options):
             talk.say(f"docs: collected before, in {workspace.collected / name}")
             return None
         place = workspace.collected / name
         old = places_before(place)
-        (place / "meta.json").unlink(missing_ok=True)  # from here on it is unfinished
-        found = _found(workspace, Job(name, place, files, tokens, options, talk, aside), old)
+        with replacing(place / "documents.jsonl") as documents:
+            found = _found(workspace, Job(name, documents, files, tokens, options, talk, aside), old)
+            (place / "meta.json").unlink(missing_ok=True)  # from here on it is unfinished
         cost_s = time.monotonic() - began
         meta = Meta(f"collect {name}", asdict(options), inputs, seed=options.seed, cost_s=cost_s, outputs=_facts(found))
         made, carried = found.pairs, found.carried
@@ -142,8 +148,7 @@ def _inputs(
 
 def _passages(job: Job) -> tuple[Boilerplate, list[Passage], list[str]]:
     """Two passes, one document in memory at a time: which lines repeat is known only when all were read."""
-    job.place.mkdir(parents=True, exist_ok=True)
-    spool = job.place / f"{TEMPORARY}documents.jsonl"
+    spool = job.documents.with_name(f"{TEMPORARY}spool.jsonl")
     passages, empty = list[Passage](), list[str]()
     try:
         with spool.open("w", encoding="utf-8") as file:
@@ -154,7 +159,7 @@ def _passages(job: Job) -> tuple[Boilerplate, list[Passage], list[str]]:
             raise _none(job)
         boilerplate = job.lines.boilerplate(job.options.boilerplate_share)
         with closing(_cleaned(spool, boilerplate, job, passages, empty)) as rows:
-            write_jsonl(job.place / "documents.jsonl", rows)
+            write_jsonl(job.documents, rows)
         job.talk.progress("docs", len(job.files), len(job.files))
     finally:
         spool.unlink(missing_ok=True)

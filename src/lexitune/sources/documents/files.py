@@ -29,7 +29,7 @@ OTHERS = (
 )
 HTML = re.compile(rb"(?is)\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b")
 Aside = tuple[str, str]
-"""Path of a file that was set aside, and why."""
+"""Path of a file or folder that was set aside, and why."""
 
 
 def find_files(
@@ -42,7 +42,8 @@ def find_files(
     Args:
         skip: Patterns of names that are passed over.
         avoid: A folder that is passed over: our own may lie among the documents.
-        aside: Hears of links, and of names that differ in nothing but the form of their letters.
+        aside: Hears of links, of folders that may not be listed, and of names that differ in nothing but the form of
+            their letters.
 
     Raises:
         DataError: There is no such folder.
@@ -51,12 +52,21 @@ def find_files(
         what = "a file; a folder is needed" if folder.is_file() else "no folder"
         raise DataError("E3001", f"{folder} is {what}", fix="name the folder that holds the documents")
     root, own, met = folder.resolve(), avoid.resolve() if avoid else None, set[str]()
-    for place, below, names in os.walk(root):
+
+    def is_skipped(short: str) -> bool:
+        return any(fnmatch(short, pattern) for pattern in skip)
+
+    def set_aside(error: OSError) -> None:
+        short = name_of(Path(error.filename or root).relative_to(root))
+        if not is_skipped(short):
+            aside.append((short, f"the system does not let the folder be listed: {error.strerror or error}"))
+
+    for place, below, names in os.walk(root, onerror=set_aside):
         below[:] = sorted(name for name in below if not name.startswith(".") and Path(place) / name != own)
         for name in [*below, *sorted(names)]:
             path = Path(place) / name
             short = name_of(path.relative_to(root))
-            if name.startswith(".") or any(fnmatch(short, pattern) for pattern in skip):
+            if name.startswith(".") or is_skipped(short):
                 continue
             if path.is_symlink():
                 inside = path.resolve().is_relative_to(root)

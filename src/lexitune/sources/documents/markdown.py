@@ -23,7 +23,11 @@ IMAGE_OR_LINK = re.compile(rf"!?\[((?:[^\[\]\\]|\\.)*)\](?:{TARGET}|\[[^\]]*\])"
 ADDRESS = re.compile(r"<((?:https?|mailto):[^>\s]+)>")
 STRONG = re.compile(r"(\*\*\*|\*\*|___|__)(?=\S)(.+?)(?<=\S)\1")
 ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
-COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+# Or code, from a fence to its end or in a line, which is taken first: in it a comment is none.
+COMMENT = re.compile(
+    r"(?ms)(?P<code>^ {0,3}(?P<fence>(?P<mark>[`~])(?P=mark){2,}).*?(?:^ {0,3}(?P=fence)(?P=mark)*[ \t]*$|\Z)"
+    r"|(?<!`)`+[^`\n]+`+)|<!--.*?-->"
+)
 MARKS = (
     re.compile(r"(?m)^#{2,6} \S"),
     re.compile(r"(?m)^(```|~~~)"),
@@ -67,7 +71,7 @@ def read_markdown(source: str, *, title: str | None = None) -> tuple[str, str, t
         title = title or (named["title"] if named else None)
         source = source[front.end() :]
     lines, headings, place = list[str](), list[Heading](), 0
-    for level, line in _lines(COMMENT.sub("", source)):
+    for level, line in _lines(COMMENT.sub(lambda found: found["code"] or "", source)):
         if not level and line.strip() and RULE.fullmatch(line):
             continue
         shown = line if level == CODE else _shown(line)
