@@ -9,8 +9,9 @@ import pytest
 
 from lexitune.errors import DataError
 from lexitune.io.beir import made_id
-from lexitune.io.dataset import read_folder, read_pairs_data
+from lexitune.io.dataset import read_folder, read_pairs_data, read_record
 from lexitune.io.quarantine import Quarantine
+from lexitune.io.workspace import Workspace
 from lexitune.types import Doc
 
 
@@ -200,3 +201,14 @@ def test_weights_alone_are_no_judgements(tmp_path: Path) -> None:
         read_folder(folder(tmp_path / "d", {"train.weights": "q1 d1 0.5\n"}), Quarantine())
 
     assert caught.value.code == "E3001"
+
+
+def test_a_record_that_cannot_be_read_is_no_reason_to_import_over_the_data(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    workspace.dataset.write_text("{")
+
+    with pytest.raises(DataError) as caught:
+        read_record(workspace)
+
+    assert caught.value.code == "E3011"
+    assert caught.value.fix.endswith("into another folder: lexitune tune DATA -C DIR")

@@ -1,11 +1,14 @@
 """The workspace: one process at a time, and artefacts that are finished or are not."""
 
+import errno
+import json
 import os
 import platform
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,7 +68,13 @@ def test_a_stage_called_by_the_journey_may_take_the_lock_again(tmp_path: Path) -
 
 
 def test_what_a_killed_process_left_half_written_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    half = ("models/a/.lexitune-tmp-1f-w.npy", "models/.lexitune-tmp-3d/1/w.npy", ".lexitune-tmp-2e-x")
+    half = (
+        "models/a/.lexitune-tmp-1f-w.npy",
+        "models/.lexitune-tmp-3d/1/w.npy",
+        "uploads/.lexitune-tmp-4c/w.npy",
+        ".lexitune-tmp-2e-x",
+        ".lexitune-tmp-passing-5b/tuned/w.npy",
+    )
     for name in (*half, "models/a/w.npy", "other/.lexitune-tmp-y"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
@@ -76,6 +85,19 @@ def test_what_a_killed_process_left_half_written_is_removed_and_nothing_else(tmp
     assert [path.name for path in (tmp_path / "models").iterdir()] == ["a"]
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {"models/a/w.npy", "other/.lexitune-tmp-y", ".lexitune-lock", ".lexitune-holder"}
+
+
+def test_a_full_disk_keeps_nobody_out_and_names_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".lexitune-holder").write_text(json.dumps({"pid": 1, "host": "the one before"}))
+    (tmp_path / ".lexitune-tmp-2e-x").write_text("x")
+
+    def full(*_: Any, **__: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+
+    with Workspace(tmp_path).lock():
+        assert [path.name for path in tmp_path.iterdir()] == [".lexitune-lock"]
 
 
 def test_the_nearest_folder_upwards_with_a_configuration_is_the_workspace(tmp_path: Path) -> None:

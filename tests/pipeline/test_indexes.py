@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 from lexitune.cli.command import in_folder
 from lexitune.cli.main import main
 from lexitune.errors import UsageError
+from lexitune.io.staged import Staged, write_staged
 from lexitune.io.workspace import Workspace
 from lexitune.pipeline.doctor import examine
 from lexitune.pipeline.indexes import drop_index, list_indexes
@@ -29,13 +30,13 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path)
 
 
-def serving(spec: str, key: str) -> Serving:
+def serving(spec: str, key: str, *, model: str = "minilm") -> Serving:
     """A serving line, and the index that it names."""
     with opened(spec) as store:
         index = f"{store.alias}_{key}"
         store.create(index, stamp=Stamp(key, 4))
         store.upsert(index, [Doc("d1", "text")], np.ones((1, 4), np.float32), row_hashes=["h"])
-        return Serving("minilm", "vectors", {}, store=store.spec, index=index)
+        return Serving(model, "vectors", {}, store=store.spec, index=index)
 
 
 def promote(workspace: Workspace, to: Serving, before: Serving, *, kept_until: str = "") -> None:
@@ -137,7 +138,7 @@ def test_one_name_in_two_stores_is_dropped_from_the_one_that_is_named(workspace:
 
 def test_the_doctor_misses_an_index_that_should_serve_and_asks_each_store(workspace: Workspace) -> None:
     gone, there = (
-        serving(f"lancedb:{workspace.root / 'first'}", "a"),
+        serving(f"lancedb:{workspace.root / 'first'}", "a", model="models/m1"),
         serving(f"lancedb:{workspace.root / 'second'}", "b"),
     )
     promote(workspace, there, STOCK)
@@ -152,7 +153,28 @@ def test_the_doctor_misses_an_index_that_should_serve_and_asks_each_store(worksp
         (OK, "store lancedb answers: 1 index, docs_b serves"),
         (FAULT, "store lancedb answers: 0 indexes, none serves, where docs_a should"),
     ]
-    assert signs[1].fix == "lexitune reembed, then lexitune promote; or lexitune rollback"
+    assert signs[1].fix == f"lexitune reembed --store {gone.store} m1, then lexitune promote; or lexitune rollback"
+
+
+@pytest.mark.parametrize(
+    ("staged", "fix"),
+    [("a", "lexitune promote"), ("b", "lexitune reembed --store {store} a, then lexitune promote")],
+    ids=["what serves is staged", "something else is"],
+)
+def test_the_doctor_points_an_alias_back_at_what_serves_and_at_nothing_else(
+    staged: str, fix: str, workspace: Workspace
+) -> None:
+    spec = f"lancedb:{workspace.root / 'index'}"
+    ours, other = serving(spec, "a", model="models/a"), serving(spec, "b", model="models/b")
+    promote(workspace, ours, STOCK)
+    with opened(ours.store) as store:
+        store.switch(other.index)
+    write_staged(workspace, Staged(staged, "vectors", "f", "c", "f", store=ours.store, index=f"docs_{staged}"))
+
+    (sign,) = (sign for sign in examine(workspace) if "answers" in sign.said)
+
+    assert (sign.mark, sign.said) == (FAULT, "store lancedb answers: 2 indexes, docs_b serves, where docs_a should")
+    assert sign.fix == f"{fix.format(store=ours.store)}; or lexitune rollback"
 
 
 def barred_and_live(workspace: Workspace) -> tuple[Serving, Serving]:

@@ -2,20 +2,24 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lexitune.io.workspace import Workspace, read_meta, write_meta
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline.options import TuneOptions
 from lexitune.pipeline.outcome import TuneOutcome
 from lexitune.pipeline.pylib import as_dataset_parts, documented_functions, library_folder
 from lexitune.pipeline.tune import gate_line, tune
 from lexitune.stages.evaluate.options import EvaluateOptions
+from lexitune.stages.promote.driver import run as promote
 from lexitune.stages.promote.options import PromoteOptions
 from lexitune.stages.train.options import TrainOptions
 from lexitune.types import Dataset, GateResult
@@ -101,6 +105,28 @@ def test_a_second_journey_does_nothing_again_and_ends_the_same(
     assert {path: path.stat().st_mtime_ns for path in work.rglob("*.safetensors")} == before
     assert again.to_json()["gain"] == first.to_json()["gain"]
     assert len((work / "reports" / "test-openings.jsonl").read_text().splitlines()) == 1
+
+
+def test_without_promotion_the_gate_says_what_promote_would(
+    journey: tuple[Path, TuneOutcome], data: Dataset, tmp_path: Path
+) -> None:
+    """Another seed of the same training, which gained as much, has a say in both."""
+    work = Workspace(tmp_path / "work")
+    shutil.copytree(journey[0], work.root)
+    assert journey[1].model is not None
+    model_id = journey[1].model.name
+    made = read_meta(work.models / model_id)
+    assert made is not None
+    (work.models / "other").mkdir()
+    write_meta(work.models / "other", replace(made, options={**made.options, "seed": 99}))
+    shutil.copy(work.reports / f"{model_id}.json", work.reports / "other.json")
+
+    told = tune(data, workspace=work.root, options=(*OPTIONS, TuneOptions(anyway=True, promote=False))).gate
+    promoted = promote(work, options=OPTIONS[-1])
+
+    assert told is not None
+    assert any("the same training with other seeds" in reason for reason in told.reasons)
+    assert told.reasons == promoted.reasons
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ import re
 
 import pytest
 from click.testing import CliRunner
+from tests.faults import Killed
 
 from lexitune.cli.main import main
 from lexitune.errors import UsageError
 from lexitune.io.options import DataOptions
 from lexitune.io.workspace import Workspace
 from lexitune.models.options import ModelOptions
+from lexitune.pipeline import probe
 from lexitune.pipeline.data import import_data
 from lexitune.pipeline.probe import predict
 from lexitune.pipeline.pylib import as_dataset_parts, documented_functions, library_folder
@@ -42,6 +44,25 @@ def test_a_prediction_leaves_the_workspace_as_it_was(workspace: Workspace) -> No
     assert found.to_json()["train_s"] == pytest.approx(sum(found.train.seconds.values()))
     assert found.reembed_s > 0
     assert {path.name for path in workspace.root.rglob("*")} - before <= {".lexitune-lock", ".lexitune-holder"}
+
+
+def test_what_a_kill_leaves_goes_with_the_next_command(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(_: Workspace) -> Dataset:
+        raise Killed
+
+    before = set(workspace.root.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(probe, "open_data", killed)
+        patch.setattr("shutil.rmtree", lambda *_, **__: None)  # a dead process tidies nothing up
+        with pytest.raises(Killed):
+            predict(workspace, None, sections={}, talk=Silent())
+    left = {path for path in set(workspace.root.iterdir()) - before if path.is_dir()}
+    assert left
+
+    with workspace.lock():
+        pass
+
+    assert not any(path.exists() for path in left)
 
 
 def test_the_command_shows_the_prediction_before_what_a_point_costs(workspace: Workspace) -> None:

@@ -99,6 +99,17 @@ def test_the_verdict_names_what_needs_no_training(workspace: Workspace) -> None:
     assert told(workspace, [words, "The gate says PROMOTE."]) == [True, True]
 
 
+def test_the_verdict_hears_other_seeds_as_promote_does(workspace: Workspace) -> None:
+    found = evaluation()
+    loses = replace(found, comparison=compare(found.systems["tuned"], found.systems["stock"], resamples=100))
+    replace_text(workspace.reports / "m2.json", json.dumps(loses.to_json()))
+    before = told(workspace, ["The gate says PROMOTE."])
+    for seed, name in enumerate(["m1", "m2"]):
+        write_meta(workspace.models / name, Meta("train", {"seed": seed}, {}))
+
+    assert (before, told(workspace, ["The gate says CANNOT DECIDE."])) == ([True], [True])
+
+
 def test_one_query_of_a_slice_has_no_interval(workspace: Workspace) -> None:
     assert told(workspace, ["+100.0", "[+100.0, +100.0]</span>"]) == [True, False]
 

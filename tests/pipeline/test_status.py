@@ -66,6 +66,10 @@ def judge(workspace: Workspace, answer: str, model_id: str = "m1") -> None:
     write_meta(path, Meta("promote", {}, {"evaluation": hash_file(workspace.reports / f"{model_id}.json")}))
 
 
+def serve(workspace: Workspace) -> None:
+    replace_text(workspace.serving, Serving("models/m1", "vectors/v1", {}).to_line())
+
+
 def walk(workspace: Workspace, answer: str) -> None:
     """The whole journey, as files."""
     advise(workspace, "TUNE")
@@ -90,6 +94,8 @@ def test_every_station_names_the_next(workspace: Workspace) -> None:
         step(workspace)
     stations.append(status(workspace).next_command)
     judge(workspace, "PROMOTE")
+    stations.append(status(workspace).next_command)  # it was cut off before it switched
+    serve(workspace)
     stations.append(status(workspace).next_command)
 
     assert stations == [
@@ -98,13 +104,14 @@ def test_every_station_names_the_next(workspace: Workspace) -> None:
         "lexitune reembed",
         "lexitune evaluate",
         "lexitune promote",
+        "lexitune promote",
         SEARCH,
     ]
 
 
 def test_everything_is_shown(workspace: Workspace) -> None:
     walk(workspace, "PROMOTE")
-    replace_text(workspace.serving, Serving("models/m1", "vectors/v1", {}).to_line())
+    serve(workspace)
     entry = {
         "action": "promote",
         "serving": {"model": "models/m1", "vectors": "vectors/v1", "thresholds": {}},
@@ -126,7 +133,7 @@ def test_who_overruled_the_gate_is_shown_and_what_serves_by_force_can_be_searche
     walk(workspace, "REFUSE")
     verdict = {"answer": "REFUSE", "evidence": {"forced": {"who": "anna", "why": "a test"}}}
     replace_text(workspace.verdicts / "m1.json", json.dumps(verdict))
-    replace_text(workspace.serving, Serving("models/m1", "vectors/v1", {}).to_line())
+    serve(workspace)
 
     found = status(workspace)
 

@@ -209,14 +209,25 @@ def test_promoting_what_serves_points_its_alias_again(judged: Workspace, spec: s
     assert read_serving(judged) == serving
 
 
-def test_an_index_that_is_gone_is_not_promoted(judged: Workspace, spec: str) -> None:
-    open_store(spec).drop(require_staged(judged, "good").index)
+@pytest.mark.parametrize("lost", ["one passage", "every passage", "the index"])
+def test_an_index_that_is_not_whole_is_not_promoted_until_it_is_staged_again(
+    lost: str, judged: Workspace, spec: str
+) -> None:
+    store, index = open_store(spec), require_staged(judged, "good").index
+    held = store.row_hashes(index)
+    if lost == "the index":
+        store.drop(index)
+    else:
+        store.delete(index, ["d02"] if lost == "one passage" else list(held))
 
-    with pytest.raises(DataError, match="of the store gone or incomplete") as raised:
+    with pytest.raises(DataError, match=f"index {index} of the store is gone, incomplete") as raised:
         promoting.run(judged)
+    served = read_serving(judged)
+    stage(judged, "good", spec)
 
-    assert raised.value.code == "E3305"
-    assert read_serving(judged) is None
+    assert (raised.value.code, raised.value.fix, served) == ("E3304", "lexitune reembed", None)
+    assert promoting.run(judged).answer == "PROMOTE"
+    assert store.row_hashes(index) == held
 
 
 def test_staging_again_writes_nothing_and_mends_an_index_that_is_gone(judged: Workspace, spec: str) -> None:

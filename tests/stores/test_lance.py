@@ -12,7 +12,7 @@ import pytest
 from lexitune.errors import DataError, StageFailed, UsageError
 from lexitune.search.exact import exact_search
 from lexitune.stores.lance import LanceStore
-from lexitune.stores.store import Matrix, Stamp, open_store
+from lexitune.stores.store import Matrix, Stamp, is_whole, open_store
 from lexitune.types import Doc
 
 DIM, BATCH = 16, 20
@@ -67,6 +67,24 @@ def rows(store: LanceStore, index: str) -> int:
 @pytest.fixture
 def store(tmp_path: Path) -> LanceStore:
     return LanceStore(str(tmp_path / "index"))
+
+
+@pytest.mark.parametrize(
+    ("index", "fingerprint", "count", "whole"),
+    [
+        ("docs_1", STAMP.fingerprint, 3, True),
+        ("docs_1", "b" * 64, 3, False),
+        ("docs_1", STAMP.fingerprint, 4, False),
+        ("docs_2", STAMP.fingerprint, 0, False),
+    ],
+    ids=["whole", "another model", "a passage is lost", "no such index"],
+)
+def test_an_index_is_whole_with_its_model_and_all_its_passages(
+    index: str, fingerprint: str, count: int, whole: bool, store: LanceStore
+) -> None:
+    fill(store, "docs_1", 3)
+
+    assert is_whole(store.spec, index, fingerprint=fingerprint, rows=count) == whole
 
 
 def test_an_application_in_another_process_meets_a_switch_with_its_next_query(store: LanceStore) -> None:

@@ -172,7 +172,7 @@ def read_record(workspace: Workspace) -> dict[str, Any]:
         raise DataError(
             "E3011",
             f"{workspace.dataset} cannot be read: {error}",
-            fix=f"rm {workspace.dataset}, and import again: lexitune tune DATA -C {workspace.root}",
+            fix="put the old file back, or import the data again into another folder: lexitune tune DATA -C DIR",
         ) from error
     return found
 

@@ -53,7 +53,9 @@ def staged_path(workspace: Workspace) -> Path:
 
 def write_staged(workspace: Workspace, staged: Staged) -> None:
     """Name the staged index; the one named before is no longer staged."""
-    replace_text(staged_path(workspace), json.dumps(asdict(staged), indent=1) + "\n")
+    path = staged_path(workspace)
+    meta_path(path).unlink(missing_ok=True)  # of the one before: it would call this one finished
+    replace_text(path, json.dumps(asdict(staged), indent=1) + "\n")
 
 
 def unstage(workspace: Workspace, vectors: str, *, corpus: str) -> None:

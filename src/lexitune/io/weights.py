@@ -25,15 +25,16 @@ def read_weights(path: Path) -> dict[str, dict[str, float]]:
     """Read lines of query id, doc id and weight separated by tabs, with or without a header line.
 
     Raises:
-        DataError: A line that is none, by its number.
+        DataError: A line that is none, or is not UTF-8, by its number.
     """
     found: dict[str, dict[str, float]] = {}
-    for number, line in open_lines(path, Quarantine()):
+    bad = Quarantine(max_share=0.0)
+    for number, line in open_lines(path, bad):
         cells = line.split("\t")
         try:
             query_id, doc_id, weight = cells[0].strip(), cells[1].strip(), float(cells[2])
         except (IndexError, ValueError) as error:
-            if number == 1:
+            if number == 1 and not any(map(str.isdigit, cells[-1])):
                 continue
             raise DataError(
                 "E3324",
@@ -42,6 +43,7 @@ def read_weights(path: Path) -> dict[str, dict[str, float]]:
                 at=f"{path}:{number}",
             ) from error
         found.setdefault(query_id, {})[doc_id] = weight
+    bad.check(path)
     return found
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,7 +35,7 @@ __all__ = [
 
 VERSIONED = ("lexitune", "numpy", "torch", "transformers", "sentence-transformers", "tokenizers", "accelerate", "bm25s")
 NEW_WORKSPACE = "lexitune-work"  # what `tune` makes where there is none, and where later commands find it again
-FOLDERS = ("collected", "qrels", "reports", "models", "runs", "vectors", "verdicts")
+FOLDERS = ("collected", "qrels", "reports", "models", "runs", "uploads", "vectors", "verdicts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Workspace:
         """Keep other processes out. A thread that holds the lock may take it again.
 
         Processes that share one piece of work (`accelerate launch`) work under the lock of the first.
-        Files that a killed process left half-written are removed on entry.
+        What a killed process left half-written is removed on entry.
 
         Raises:
             StageFailed: Another process holds it; the message names its pid and host.
@@ -147,8 +147,12 @@ class Workspace:
             ) from error
         try:
             if lock.lock_counter == 1:
-                replace_text(holder, json.dumps({"pid": os.getpid(), "host": platform.node()}) + "\n")
+                with suppress(OSError):
+                    holder.unlink()  # it names the one before
                 _remove_leftovers(self.root)
+                # It serves a message alone: a full disk must not keep out the command that makes room.
+                with suppress(StageFailed):
+                    replace_text(holder, json.dumps({"pid": os.getpid(), "host": platform.node()}) + "\n")
                 group.wait()
             yield
         finally:
@@ -166,7 +170,7 @@ def _read_holder(path: Path) -> str:
 def _remove_leftovers(root: Path) -> None:
     # Only our own folders: the root may be a project with much else in it.
     for left in root.glob(f"{TEMPORARY}*"):
-        left.unlink(missing_ok=True)
+        remove(left)
     for folder in FOLDERS:
         for left in [*(root / folder).rglob(f"{TEMPORARY}*")]:
             remove(left)

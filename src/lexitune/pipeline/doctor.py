@@ -8,17 +8,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from packaging.requirements import Requirement
 
 from lexitune.errors import LexituneError
 from lexitune.io.dataset import open_data
+from lexitune.io.staged import read_staged
 from lexitune.io.workspace import Workspace
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline.sections import SECTIONS
 from lexitune.settings import build, read_toml
 from lexitune.types import FAULT, LOOK, OK
+
+if TYPE_CHECKING:
+    from lexitune.stages.promote.serving import Serving
 
 __all__ = ["Sign", "examine"]
 
@@ -160,12 +165,21 @@ def _stores(workspace: Workspace) -> Iterator[Sign]:
         name = spec.partition(":")[0]
         known = " (unverified)" if name in UNVERIFIED else ""
         said = f"store {name}{known} answers: {_counted(len(there))}, {serves or 'none'} serves"
-        wanted = serving.index if serving is not None and serving.store == spec else None
-        if wanted not in (None, serves):
-            again = "lexitune promote" if wanted in there else "lexitune reembed, then lexitune promote"
-            yield Sign(FAULT, f"{said}, where {wanted} should", f"{again}; or lexitune rollback")
+        if serving is not None and serving.store == spec and serving.index != serves:
+            fix = f"{_again(workspace, serving, there)}; or lexitune rollback"
+            yield Sign(FAULT, f"{said}, where {serving.index} should", fix)
         else:
             yield Sign(OK, said)
+
+
+def _again(workspace: Workspace, serving: Serving, indexes: list[str]) -> str:
+    """What points the alias back at what serves: its own promotion, for which it has to be the one that is staged."""
+    staged = read_staged(workspace)
+    serves = (serving.model, serving.store, serving.index)
+    is_staged = staged is not None and serves == (f"models/{staged.model_id}", staged.store, staged.index)
+    if is_staged and serving.index in indexes:
+        return "lexitune promote"
+    return f"lexitune reembed --store {serving.store} {serving.model.removeprefix('models/')}, then lexitune promote"
 
 
 def _counted(indexes: int) -> str:

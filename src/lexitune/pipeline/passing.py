@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lexitune.io.atomic import TEMPORARY
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
 from lexitune.models.sizing import TRAINING_PASSES, forward_flops
@@ -38,12 +39,13 @@ def passing_model(
         plan: Its data should have no dev judgements: a gain is not to be chosen by the queries that it is measured on.
         model: Where training starts.
         loading: How it was loaded, and its offspring is to be.
-        root: Folder for work in progress; None: the system's.
+        root: Folder for work in progress, of a workspace whose lock is held: what a kill leaves there goes with the
+            next command. None: the system's.
 
     Raises:
         LexituneError: As training raises it.
     """
-    with tempfile.TemporaryDirectory(prefix=".lexitune-passing-", dir=root) as folder:
+    with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}passing-", dir=root) as folder:
         out = carry_out(plan, model=model, out=Path(folder) / "tuned", talk=ProgressAlone(talk))
         yield load(str(out), options=replace(loading, max_length=None, revision=None), talk=talk)
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lexitune.errors import UsageError
+from lexitune.io.atomic import TEMPORARY
 from lexitune.io.dataset import open_data
 from lexitune.io.weights import read_weights
 from lexitune.io.workspace import Workspace
@@ -66,7 +67,7 @@ def predict(workspace: Workspace | None, source: Path | None, *, sections: Mappi
     data = None if source is None else read(source, options=sections["data"])
     root = None if workspace is None or data is not None else workspace.root
     lock = nullcontext() if root is None or workspace is None else workspace.lock()
-    with lock, tempfile.TemporaryDirectory(prefix=".lexitune-probe-", dir=root) as folder:
+    with lock, tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}probe-", dir=root) as folder:
         began = time.monotonic()
         inputs: dict[str, Any] = {}
         if data is None:

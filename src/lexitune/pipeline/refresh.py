@@ -15,7 +15,7 @@ from lexitune.settings import build, read_toml
 from lexitune.stages.assess import driver as assessing
 from lexitune.stages.evaluate import driver as evaluating
 from lexitune.stages.evaluate.evaluation import Evaluation
-from lexitune.stages.promote.gate import gate
+from lexitune.stages.promote.beside import judged
 from lexitune.stages.promote.options import PromoteOptions
 from lexitune.types import Advice, GateResult
 
@@ -69,5 +69,5 @@ def _verdict(workspace: Workspace, found: Evaluation) -> GateResult:
     if meta and path.exists() and meta.inputs.get("evaluation") == hash_file(evaluation):
         told = json.loads(path.read_text(encoding="utf-8"))
         return GateResult(told["answer"], tuple(told["reasons"]), told["evidence"], told["next_command"])
-    written = read_toml(workspace.config, SECTIONS)
-    return gate(found.to_json(), options=build(PromoteOptions, written.get("promote", {})))
+    options = build(PromoteOptions, read_toml(workspace.config, SECTIONS).get("promote", {}))
+    return judged(workspace, found.to_json(), model_id=found.model_id, options=options)

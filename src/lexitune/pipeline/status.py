@@ -245,10 +245,11 @@ def _next(found: Status, newest: str | None, advised: str) -> str:
         return "lexitune reembed"
     if newest_status.test is None:
         return "lexitune evaluate"
-    if not newest_status.verdict:
+    passed = newest_status.verdict == "PROMOTE"
+    if not newest_status.verdict or (passed and not found.serving):
         return "lexitune promote"
     serves = found.serving == f"models/{newest}"  # as it may by force, whatever the verdict
-    return SEARCH if serves or newest_status.verdict == "PROMOTE" else ELSEWHERE
+    return SEARCH if serves or passed else ELSEWHERE
 
 
 def _sha256(path: Path) -> str:

@@ -104,12 +104,13 @@ def run(workspace: Workspace, source: Dataset | Path | None, *, sections: Mappin
 
 
 def _decide(workspace: Workspace, found: Any, sections: Mapping[str, Any], talk: Talk) -> GateResult:
+    from lexitune.stages.promote.beside import judged
     from lexitune.stages.promote.driver import run as promote
-    from lexitune.stages.promote.gate import gate
 
+    model_id, options = found.model_id, sections["promote"]
     if sections["tune"].promote:
-        return promote(workspace, model_id=found.model_id, options=sections["promote"], talk=talk)
-    return gate(found.to_json(), options=sections["promote"])
+        return promote(workspace, model_id=model_id, options=options, talk=talk)
+    return judged(workspace, found.to_json(), model_id=model_id, options=options)
 
 
 def _stopped(workspace: Workspace, advice: Advice, seconds: Mapping[str, float]) -> TuneOutcome:

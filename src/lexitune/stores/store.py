@@ -36,6 +36,7 @@ __all__ = [
     "check_rows",
     "facet",
     "facets_of",
+    "is_whole",
     "made",
     "no_index",
     "no_passage",
@@ -257,6 +258,17 @@ def opened(spec: str) -> Iterator[Store]:
         yield store
     finally:
         store.close()
+
+
+def is_whole(spec: str, index: str, *, fingerprint: str, rows: int) -> bool:
+    """Whether an index is there, of this model, and holds so many passages.
+
+    Raises:
+        StageFailed: The store cannot be reached, or refuses.
+    """
+    with opened(spec) as store:
+        stamp = store.stamp(index)
+        return stamp is not None and stamp.fingerprint == fingerprint and store.count(index) == rows
 
 
 def facet(field: str, value: str) -> str:

@@ -17,6 +17,7 @@ from lexitune.io.trec import read_run
 from lexitune.io.workspace import Workspace, meta_path
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline.status import status
+from lexitune.stages.evaluate import driver as evaluating
 from lexitune.stages.evaluate.driver import read_evaluation, report_path, run
 from lexitune.stages.evaluate.options import EvaluateOptions
 from lexitune.stages.reembed.driver import run as reembed
@@ -80,6 +81,27 @@ def test_test_is_recorded_each_time_it_is_opened_and_only_then(staged: Workspace
     run(staged, model=model, options=QUICK)
 
     assert openings(staged) == ["evaluate m1", "evaluate m1"]
+
+
+def test_an_evaluation_that_was_cut_off_is_not_taken_for_the_one_before_it(
+    staged: Workspace, model: ModelOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    table = staged.runs / "m1.per-query.csv"
+    run(staged, model=model, options=QUICK)
+    written = table.read_bytes()
+    with monkeypatch.context() as killed:
+        killed.setattr(evaluating, "replace_text", die)
+        with pytest.raises(KeyboardInterrupt):
+            run(staged, model=model, options=replace(QUICK, measures="R@10,nDCG@10"))
+    cut_off = table.read_bytes()
+
+    run(staged, model=model, options=QUICK)
+
+    assert cut_off != written
+    assert table.read_bytes() == written
 
 
 def test_a_run_written_is_the_ranking_measured(staged: Workspace, model: ModelOptions) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from lexitune.models.corpus import encode_corpus
 from lexitune.models.embedder import Embedder
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
+from lexitune.stages.evaluate.driver import read_evaluation
 from lexitune.stages.evaluate.evaluation import SYSTEMS, Evaluation
 from lexitune.stages.evaluate.measuring import clusters_of, evaluate
 from lexitune.stages.evaluate.options import EvaluateOptions
@@ -184,11 +186,17 @@ def test_what_either_side_takes_to_serve_is_kept(found: Evaluation) -> None:
     assert all(side.query_ms > 0 for side in found.sides.values())
 
 
-def test_broken_json_is_a_data_error() -> None:
-    with pytest.raises(DataError) as raised:
-        Evaluation.from_json({"model_id": "m1"})
+@pytest.mark.parametrize("change", [{"won": [{}]}, {"comparison": {}}, {"systems": {"stock": {}}}])
+def test_what_is_broken_goes_first_for_evaluate_would_read_it_back(
+    change: dict[str, Any], found: Evaluation, tmp_path: Path
+) -> None:
+    path = tmp_path / "m1.json"
+    path.write_text(json.dumps(found.to_json() | change), encoding="utf-8")
 
-    assert (raised.value.code, raised.value.fix) == ("E3303", "lexitune evaluate")
+    with pytest.raises(DataError) as raised:
+        read_evaluation(path)
+
+    assert (raised.value.code, raised.value.fix) == ("E3303", f"rm {path} && lexitune evaluate")
 
 
 def test_a_filter_hides_candidates_from_every_system(

@@ -15,6 +15,7 @@ from lexitune.metrics.comparison import Comparison, Delta
 from lexitune.stages.promote.beside import other_seeds, without_training
 from lexitune.stages.promote.driver import run
 from lexitune.stages.promote.gate import gate
+from lexitune.stages.promote.options import PromoteOptions
 
 Evaluate = Callable[..., dict[str, Any]]
 Restage = Callable[[Workspace, str, dict[str, Any]], None]
@@ -30,6 +31,9 @@ def gain(found: dict[str, Any]) -> Delta:
         ("they gain, too", {"won": 30, "lost": 0, "wrong": 70}, "PROMOTE", ""),
         ("all the gain was in what training had seen", {"won": 6, "lost": 6, "wrong": 88}, "CANNOT DECIDE", "+0.0"),
         ("they lose", {"won": 0, "lost": 30, "right": 70}, "REFUSE", "-30.0"),
+        ("none of them changed", {"won": 0, "lost": 0, "wrong": 60}, "CANNOT DECIDE", "the other 60 gain +0.0"),
+        # t alone would refuse: 4 of 60 lost is [-13.2, -0.2]. Of 2^4 ways to flip four signs 2 are as far: p = 0.12.
+        ("four of sixty lost", {"won": 0, "lost": 4, "right": 56}, "CANNOT DECIDE", "the other 60 gain -6.7"),
         ("too few to tell", {"won": 30, "lost": 0, "wrong": 10}, "CANNOT DECIDE", "the other 40 gain +75.0"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -45,6 +49,12 @@ def test_the_gain_has_to_stand_without_the_queries_that_training_had(
     asked = [reason for reason in result.reasons if "ask what a train or dev query asks" in reason]
     assert bool(asked) == bool(said)
     assert all(said in reason for reason in asked)
+
+
+def test_queries_that_did_not_change_show_no_failure_under_min_gain_either(evaluation: Evaluate) -> None:
+    found = evaluation(won=80, lost=0, wrong=70) | {"unseen": asdict(gain(evaluation(won=0, lost=0, wrong=60)))}
+
+    assert gate(found, options=PromoteOptions(min_gain=0.02)).answer == "CANNOT DECIDE"
 
 
 def test_what_all_queries_do_not_show_is_not_asked_of_some(evaluation: Evaluate) -> None:

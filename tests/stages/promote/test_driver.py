@@ -9,6 +9,7 @@ import pytest
 
 from lexitune.errors import DataError, UsageError
 from lexitune.fingerprint import hash_file
+from lexitune.io.atomic import replace_text
 from lexitune.io.staged import Staged, staged_path, write_staged
 from lexitune.io.workspace import Meta, Workspace, read_meta, write_meta
 from lexitune.stages.promote.driver import recover, rollback, run
@@ -214,6 +215,19 @@ def test_a_corpus_that_changed_since(ready: Workspace) -> None:
 
     with pytest.raises(DataError, match="another corpus"):
         run(ready)
+
+
+def test_an_evaluation_on_other_data_is_not_promoted(ready: Workspace) -> None:
+    replace_text(ready.dataset, "{}")
+    write_meta(ready.reports / "m1.json", Meta("evaluate", {}, {"data": "h-other"}))
+
+    with pytest.raises(DataError, match="m1 was measured on other data") as raised:
+        run(ready)
+    served = serves(ready)
+    write_meta(ready.reports / "m1.json", Meta("evaluate", {}, {"data": hash_file(ready.dataset)}))
+
+    assert (raised.value.code, raised.value.fix, served) == ("E3304", "lexitune evaluate", None)
+    assert run(ready).answer == "PROMOTE"
 
 
 def test_a_model_that_is_gone_is_not_promoted(ready: Workspace) -> None:

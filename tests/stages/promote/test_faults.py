@@ -4,8 +4,11 @@ A process dies before or after any rename or removal. Both are tried: the fault 
 before it acts or after, for n from 1 until the command succeeds.
 """
 
+import errno
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -13,7 +16,10 @@ from typing import Any
 
 import pytest
 from tests.faults import Killed, fault_at, kill_at_each_step
+from tests.io.test_workspace import HOLD
 
+from lexitune.errors import StageFailed
+from lexitune.io import atomic
 from lexitune.io.workspace import Workspace
 from lexitune.stages.promote.driver import recover, rollback, run
 from lexitune.stages.promote.serving import read_serving
@@ -107,6 +113,41 @@ def test_a_switch_whose_target_is_gone_is_undone(ready: Workspace, tmp_path: Pat
     told = recover(interrupted)
 
     assert told == "undid an interrupted switch to models/m1: vectors/tuned gone"
+    assert state(interrupted) == (None, [])
+
+
+def test_what_only_reads_goes_on_while_another_process_has_the_lock(ready: Workspace, tmp_path: Path) -> None:
+    interrupted = cut_off(ready, tmp_path / "cut")
+    command = [sys.executable, "-c", HOLD, str(interrupted.root)]
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+
+    told = recover(interrupted, reading=True)
+    with pytest.raises(StageFailed) as raised:
+        recover(interrupted)
+    holder.communicate("")
+
+    assert told.startswith("a switch is under way and cannot be completed now: another process works in")
+    assert raised.value.code == "E1002"
+    assert recover(interrupted, reading=True) == "completed an interrupted switch: models/m1 serves"
+
+
+def test_what_only_reads_goes_on_when_the_disk_is_full(
+    ready: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    interrupted = cut_off(ready, tmp_path / "cut")
+    with monkeypatch.context() as patched:
+        patched.setattr(atomic, "_sync", full)
+        told = recover(interrupted, reading=True)
+        with pytest.raises(StageFailed) as raised:
+            recover(interrupted)
+
+    assert told.endswith("no space left on device")
+    assert raised.value.code == "E1001"
     assert state(interrupted) == (None, [])
 
 

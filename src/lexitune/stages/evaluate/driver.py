@@ -22,7 +22,7 @@ from lexitune.io.hits import Hits
 from lexitune.io.staged import Staged, require_staged
 from lexitune.io.trec import write_run
 from lexitune.io.vectors import open_vectors
-from lexitune.io.workspace import Meta, Workspace, is_finished, write_meta
+from lexitune.io.workspace import Meta, Workspace, is_finished, meta_path, write_meta
 from lexitune.models.options import ModelOptions
 from lexitune.search.filters import read_filter
 from lexitune.splits.sealing import open_test
@@ -117,10 +117,10 @@ def read_evaluation(path: Path) -> Evaluation:
         DataError: The file is not an evaluation.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError("E3303", f"{path} cannot be read: {error}", fix=f"rm {path} && lexitune evaluate") from error
-    return Evaluation.from_json(found)
+        return Evaluation.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, DataError) as error:
+        why = error.problem if isinstance(error, DataError) else error
+        raise DataError("E3303", f"{path} cannot be read: {why}", fix=f"rm {path} && lexitune evaluate") from error
 
 
 @contextmanager
@@ -214,6 +214,8 @@ def _guarded(
 
 
 def _write(workspace: Workspace, found: Evaluation, data: Dataset, test: Qrels) -> None:
+    path = report_path(workspace, found.model_id)
+    meta_path(path).unlink(missing_ok=True)  # from here on the files are not those that it tells of
     for name, hits in found.hits.items():
         suffix = "" if name == "tuned" else f"-{name.replace('_', '-')}"
         write_run(workspace.runs / f"{found.model_id}{suffix}.trec", hits, name)
@@ -225,7 +227,7 @@ def _write(workspace: Workspace, found: Evaluation, data: Dataset, test: Qrels) 
     scores.unlink(missing_ok=True)  # of an evaluation that had more dev queries
     if found.score_map:
         write_score_table(scores, found.score_map)
-    replace_text(report_path(workspace, found.model_id), json.dumps(found.to_json()) + "\n")
+    replace_text(path, json.dumps(found.to_json()) + "\n")
 
 
 def _write_table(path: Path, found: Evaluation, seen_document: frozenset[str]) -> None:

@@ -8,11 +8,26 @@ from typing import Any
 from lexitune.errors import DataError
 from lexitune.io.workspace import Meta, Workspace, read_meta, read_object
 from lexitune.metrics.comparison import Comparison, Delta
+from lexitune.stages.promote.gate import gate
+from lexitune.stages.promote.options import PromoteOptions
+from lexitune.types import GateResult
 
-__all__ = ["other_seeds", "without_training"]
+__all__ = ["judged", "other_seeds", "without_training"]
 
 MEASURE = "R@10"  # of an assessment
 NAMES = {"hybrid": "the hybrid of stock and BM25", "known": "stock with known queries in its index"}
+
+
+def judged(
+    workspace: Workspace, evaluation: Mapping[str, Any], *, model_id: str, options: PromoteOptions
+) -> GateResult:
+    """What the gate says of an evaluation and of what stands beside it.
+
+    Raises:
+        DataError: Not an evaluation, or one of an older form.
+    """
+    seeds, untrained = other_seeds(workspace, model_id, evaluation), without_training(workspace, evaluation)
+    return gate(evaluation, seeds=seeds, untrained=untrained, options=options)
 
 
 def other_seeds(workspace: Workspace, model_id: str, evaluation: Mapping[str, Any]) -> dict[str, Delta]:

@@ -15,8 +15,7 @@ from lexitune.io.atomic import replace_text
 from lexitune.io.staged import Staged, require_staged
 from lexitune.io.vectors import open_vectors
 from lexitune.io.workspace import Meta, Workspace, read_meta, write_meta
-from lexitune.stages.promote.beside import other_seeds, without_training
-from lexitune.stages.promote.gate import gate
+from lexitune.stages.promote.beside import judged
 from lexitune.stages.promote.keep import Kept, keep_time
 from lexitune.stages.promote.leaving import from_files, lost_places, offering_to_leave
 from lexitune.stages.promote.options import PromoteOptions
@@ -33,9 +32,12 @@ from lexitune.stages.promote.switch import (
 )
 from lexitune.stages.promote.switch import recover as recover_unlocked
 from lexitune.stages.promote.thresholds import carry_over, refuse_bad, users
+from lexitune.stores.store import is_whole
 from lexitune.types import GateResult, Silent, Talk
 
 __all__ = ["recover", "rollback", "run"]
+
+WAITING = ("E1001", "E1002", "E1302")  # a switch waits for room on the disk, another process, or a store that is away
 
 
 def run(
@@ -62,8 +64,8 @@ def run(
         The verdict. `exit_code` in `gate.py` maps it to 0, 4 or 5; a refusal is a result, not an error.
 
     Raises:
-        DataError: The staged index or the evaluation is absent, incomplete, or of another model or corpus; or there are
-            thresholds and nothing tells where they lie under the challenger.
+        DataError: The staged index or the evaluation is absent, incomplete, or of another model, corpus or data; or
+            there are thresholds and nothing tells where they lie under the challenger.
         UsageError: Forced without a reason; a threshold that is no score or has the name of a measured one, or the
             challenger serves already.
     """
@@ -75,9 +77,7 @@ def run(
     with workspace.lock():
         recover(workspace, talk=talk)
         staged, evaluation = _evidence(workspace, model_id)
-        seeds = other_seeds(workspace, staged.model_id, evaluation)
-        untrained = without_training(workspace, evaluation)
-        result = gate(evaluation, seeds=seeds, untrained=untrained, options=options)
+        result = judged(workspace, evaluation, model_id=staged.model_id, options=options)
         forced = None if force is None or result.answer == PROMOTE else _overruled(result, force.strip())
         hashes = _hashes(workspace, staged.model_id, evaluation)
         result = replace(result, evidence={**result.evidence, "hashes": hashes, "forced": forced})
@@ -153,32 +153,33 @@ def recover(workspace: Workspace, *, reading: bool = False, talk: Talk | None = 
     """Complete or undo a switch that was cut off. Every command that reads what serves calls this first.
 
     Args:
-        reading: Nothing is to be changed: where the switch waits for a store that is away, that is told, and the line
-            that serves still holds a model and vectors that belong together.
+        reading: Nothing is to be changed: where the switch has to wait, that is told, and the line that serves still
+            holds a model and vectors that belong together.
 
     Returns:
         What was done, in words; empty when no switch was under way.
 
     Raises:
-        StageFailed: The store that is to be switched cannot be reached, and more than reading is wanted.
+        StageFailed: The store that is to be switched cannot be reached, another process works in the workspace, or
+            its disk is full; and more than reading is wanted.
     """
     # Looked for before locking, so that a search beside a long training does not find the door shut.
     if not (workspace.root / "switch-intent.json").exists():
         return ""
-    with workspace.lock():
-        try:
+    try:
+        with workspace.lock():
             done = recover_unlocked(workspace)
-        except StageFailed as error:
-            if not reading or error.code != "E1302":
-                raise
-            done = "a switch is under way, and waits for a store that does not answer"
+    except StageFailed as error:
+        if not reading or error.code not in WAITING:
+            raise
+        done = f"a switch is under way and cannot be completed now: {error.problem}"
     if done and talk is not None:
         talk.say(done)
     return done
 
 
 def _evidence(workspace: Workspace, model_id: str | None) -> tuple[Staged, Mapping[str, Any]]:
-    """The staged index and the evaluation of one challenger, made of the same model, vectors and corpus."""
+    """The staged index of one challenger, whole, and its evaluation: of the same model, vectors, corpus and data."""
     staged = require_staged(workspace, model_id)
     path = workspace.reports / f"{staged.model_id}.json"
     try:
@@ -196,9 +197,20 @@ def _evidence(workspace: Workspace, model_id: str | None) -> tuple[Staged, Mappi
             f"but {staged.fingerprint[:12]} in {staged.index or staged.vectors} is staged",
             fix="lexitune evaluate",
         )
-    found = open_vectors(workspace.root / staged.vectors).manifest.get("fingerprint")
+    meta = read_meta(path)
+    data = meta.inputs.get("data") if meta else None
+    if data and workspace.dataset.exists() and data != hash_file(workspace.dataset):
+        raise DataError("E3304", f"{staged.model_id} was measured on other data", fix="lexitune evaluate")
+    vectors = open_vectors(workspace.root / staged.vectors)
+    found = vectors.manifest.get("fingerprint")
     if found != staged.doc_fingerprint:
         raise DataError("E3304", f"{staged.vectors} holds vectors of model {str(found)[:12]}", fix="lexitune reembed")
+    if staged.store and not is_whole(staged.store, staged.index, fingerprint=staged.doc_fingerprint, rows=len(vectors)):
+        raise DataError(
+            "E3304",
+            f"index {staged.index} of the store is gone, incomplete or another model's",
+            fix="lexitune reembed",
+        )
     return staged, evaluation
 
 

@@ -121,7 +121,9 @@ def judge_unseen(unseen: Delta | None, n: int, options: PromoteOptions) -> Findi
     enough = unseen.n >= options.min_queries
     if enough and low > options.min_gain:
         return Finding(PROMOTE, (), tell_gain(unseen))
-    if enough and high <= options.min_gain:
+    # No shown failure, as in the gain: nothing changed, or chance alone may have lost as much.
+    chance = unseen.won + unseen.lost == 0 or (options.min_gain <= 0 and unseen.p_randomisation >= SURE)
+    if enough and high <= options.min_gain and not chance:
         return Finding(REFUSE, (f"{told} {_gain(unseen)}: not beyond {line}",), tell_gain(unseen))
     return Finding(CANNOT_DECIDE, (f"{told} {_gain(unseen)}: that does not show more than {line}",), tell_gain(unseen))
 

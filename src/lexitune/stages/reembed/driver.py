@@ -13,6 +13,7 @@ import numpy as np
 from lexitune.errors import DataError, UsageError
 from lexitune.fingerprint import hash_file
 from lexitune.io.dataset import open_data
+from lexitune.io.processes import processes
 from lexitune.io.staged import Staged, newest_model, read_staged, staged_path, unstage, write_staged
 from lexitune.io.succession import MANIFEST
 from lexitune.io.vectors import Vectors, open_vectors
@@ -22,7 +23,7 @@ from lexitune.settings import did_you_mean
 from lexitune.stages.reembed.options import ReembedOptions
 from lexitune.stages.reembed.plan import ReembedPlan, plan_reembed, refuse_full_disk, speed_record
 from lexitune.stages.reembed.staging import reembed
-from lexitune.stores.store import opened
+from lexitune.stores.store import is_whole, opened
 from lexitune.types import Dataset, Silent, Talk
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def run(
         pounds_per_hour: What this machine costs, for what is said before; 0: not known.
 
     Returns:
-        The vectors folder.
+        The vectors folder. Of several processes the first alone stages it, when the others may have returned.
 
     Raises:
         UsageError: No challenger, or none of that name.
@@ -71,7 +72,7 @@ def run(
     from lexitune.models.corpus import find_work
 
     options, talk = options or ReembedOptions(), talk or Silent()
-    start = time.monotonic()
+    start, is_first = time.monotonic(), processes().rank == 0
     with workspace.lock():
         found = _open(workspace, model_id, model, talk)
         path, speed = staged_path(workspace), _speed(workspace)
@@ -88,16 +89,18 @@ def run(
             for line in plan.lines():
                 talk.say(f"reembed: {line}")
             refuse_full_disk(plan, work.folder)
-        unstage(workspace, f"vectors/{work.folder.name}", corpus=found.inputs["corpus"])
+        if is_first:
+            unstage(workspace, f"vectors/{work.folder.name}", corpus=found.inputs["corpus"])
         began = time.monotonic()
         vectors = reembed(
             found.data.docs, model=found.embedder, out=workspace.vectors, options=options, work=work, talk=talk
         )
         if options.engine == "local":
             speed = speed_record(work, found.embedder, seconds=time.monotonic() - began, earlier=speed)
-        _stage(workspace, found, vectors, options=options, talk=talk)
-        cost_s, outputs = time.monotonic() - start, {"speed": speed} if speed else {}
-        write_meta(path, Meta("reembed", asdict(options), found.inputs, cost_s=cost_s, outputs=outputs))
+        if is_first:  # all have encoded; two that load one store would be in each other's way
+            _stage(workspace, found, vectors, options=options, talk=talk)
+            cost_s, outputs = time.monotonic() - start, {"speed": speed} if speed else {}
+            write_meta(path, Meta("reembed", asdict(options), found.inputs, cost_s=cost_s, outputs=outputs))
     return vectors.folder
 
 
@@ -199,11 +202,9 @@ def _sound(workspace: Workspace, model_id: str) -> Path | None:
         if staged is None or staged.model_id != model_id or not staged.is_there(workspace):
             return None
         vectors = open_vectors(workspace.root / staged.vectors)
-        if staged.store:
-            with opened(staged.store) as store:
-                stamp, held = store.stamp(staged.index), store.count(staged.index)
-            if stamp is None or stamp.fingerprint != staged.doc_fingerprint or held != len(vectors):
-                return None
+        made_by, rows = staged.doc_fingerprint, len(vectors)
+        if staged.store and not is_whole(staged.store, staged.index, fingerprint=made_by, rows=rows):
+            return None
         return vectors.folder
     except DataError:
         return None
