@@ -17,7 +17,9 @@ from lexitune.types import Advice, Doc, Query
 
 pytestmark = pytest.mark.usefixtures("empty")
 
-SCALE = (Path(__file__).parents[2] / "docs" / "scale.md").read_text(encoding="utf-8")
+SCALE, PAGE = (
+    (Path(__file__).parents[2] / "docs" / name).read_text(encoding="utf-8") for name in ("scale.md", "plan.md")
+)
 LARGE = ("--model", "BAAI/bge-large-en-v1.5", "--gpu", "4090")
 
 
@@ -321,6 +323,18 @@ def test_a_mistake_is_told_with_its_fix(args: tuple[str, ...], error: str) -> No
 
     assert result.exit_code == 2
     assert result.stderr.startswith(error)
+
+
+@pytest.mark.parametrize("pairs", ["5,000", "20,000", "50,000"])
+def test_the_page_on_the_plan_says_what_the_plan_says(pairs: str) -> None:
+    (row,) = (line for line in PAGE.splitlines() if line.startswith(f"| {pairs} |"))
+    told = [cell.split(", ") for cell in row.strip("| ").split(" | ")[1:]]
+
+    training = plan(*LARGE, "--pairs", pairs.replace(",", ""))["training"]
+
+    found = [training[side] for side in ("classic", "ours", "minimum")]
+    assert [cells[0] for cells in told] == [f"{one['flops'] / 1e15:.3g} PFLOP" for one in found]
+    assert [cells[1] for cells in told] == [Span(**one["seconds"]).as_time() for one in found]
 
 
 @pytest.mark.parametrize(
