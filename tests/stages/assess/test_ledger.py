@@ -144,7 +144,7 @@ def test_where_somebody_else_encodes_the_queries_no_milliseconds_of_theirs_are_t
     model, train = load(str(tiny_model_folder), options=FP32), toy_data.qrels["train"]
     vectors = model.encode_docs([doc.full_text for doc in toy_data.docs])
     index = SimpleNamespace(name="shop", skipped=0, read=lambda: [(toy_data.docs, vectors)])
-    live = ServingVectors(index, spec="shop", asked=LocalModel(model, vectors=None))  # type: ignore[arg-type]
+    live = ServingVectors(index, spec="shop", asked=LocalModel(model, vectors=None))
     live.encodes_here = False
 
     ledger = keep_ledger(toy_data, train, model=model, others={}, live=live, vectors=None, seed=1, talk=Silent())
