@@ -21,6 +21,7 @@ __all__ = ["in_points", "lift_object", "lift_table", "race_table", "trials_table
 
 RECALL = str(MEASURES[0])
 CLASSIC, DEFAULT = "mnrl", "default"
+DEVICE = ("cpu", "gpu")  # of a row: minutes of two devices make no ratio
 FOLK = (0.05, 0.15)  # the relative gain in recall@10 that people expect of fine-tuning
 QUALITY = 0.95  # of the classic recipe's gain
 Values = NDArray[np.float64]
@@ -112,7 +113,7 @@ def race_table(rows: Sequence[Row]) -> str:
     races: dict[tuple[str, int, str], list[tuple[float, float | None]]] = {}
     for classic, target, minutes in _finishes(rows):
         for row in rows:
-            same = all(row.get(name) == classic.get(name) for name in ("set", "seed", "pairs", "cpu", "gpu"))
+            same = all(row.get(name) == classic.get(name) for name in ("set", "seed", "pairs", *DEVICE))
             if same and "curve" not in row:
                 race = races.setdefault((row["set"], classic["trained_pairs"], row["recipe"]), [])
                 race.append((minutes, row["train_minutes"] if row[RECALL]["mean"] >= target else None))
@@ -158,7 +159,7 @@ class _Compared:
     def timed(self) -> list[tuple[Row, Row]]:
         """Classic and default of a seed, trained on devices of one name."""
         pairs = zip(self.classic, self.default, strict=True)
-        return [(old, new) for old, new in pairs if all(old.get(name) == new.get(name) for name in ("cpu", "gpu"))]
+        return [(old, new) for old, new in pairs if all(old.get(name) == new.get(name) for name in DEVICE)]
 
 
 def _compared(rows: Sequence[Row]) -> Iterator[_Compared]:
@@ -230,7 +231,7 @@ def _cost_table(groups: Sequence[_Compared]) -> str:
             [
                 " / ".join(f"{statistics.median(row['train_minutes'] for row in some):.1f}" for some in both),
                 _spread(ratios) if ratios else "-",
-                " / ".join(str(max(_peak_mb(row) for row in some)) for some in both),
+                " / ".join(str(max(map(_peak_mb, some))) for some in both),
                 " -> ".join(guard),
                 _guard(one.classic),
             ]

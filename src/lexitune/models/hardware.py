@@ -146,14 +146,14 @@ def measured(row: Hardware, device: str, *, max_memory: float | None = None) -> 
     here = find_device(device)
     if here.type != CPU:
         return replace(row, memory_gb=round(torch.cuda.get_device_properties(here).total_memory / GB, 1))
+    there = row.memory_gb or round(min(psutil.virtual_memory().total, container_bytes()) / GB, 1)
+    row = replace(row, memory_gb=min(there, max_memory or there))
+    if row.fp32_tflops and row.bf16_tflops:
+        return row  # nothing is left to measure
     from lexitune.models.precision import matmul_gflops
 
     fp32, bf16 = matmul_gflops("fp32"), matmul_gflops("bf16")
     assert fp32 is not None  # every processor multiplies in it
-    there = row.memory_gb or round(min(psutil.virtual_memory().total, container_bytes()) / GB, 1)
     return replace(
-        row,
-        memory_gb=min(there, max_memory or there),
-        fp32_tflops=row.fp32_tflops or fp32 / 1000,
-        bf16_tflops=row.bf16_tflops or (bf16 or fp32) / 1000,
+        row, fp32_tflops=row.fp32_tflops or fp32 / 1000, bf16_tflops=row.bf16_tflops or (bf16 or fp32) / 1000
     )
