@@ -4,10 +4,11 @@
     python -m benchmarks.lift --show [--split test] [--json]
 
 A recipe is its name and what differs from it: `default`, `mnrl`, `default;batch_size=64;epochs=2`. `mined=model` (or
-`bm25`, `hybrid`) mines negatives first, as part of the training's time. `mnrl;curve=12` measures the classic recipe at
-twelve places on its way, and the table of times to quality sets the other recipes beside it. Recipes are separated by
-commas. All recipes of a set and a seed train on the same sample of pairs, one after the other, on the same threads;
-nothing else should run meanwhile, and each row tells how busy the processor was with anything else.
+`bm25`, `hybrid`) mines negatives first, as part of the training's time; with `keep_out=none` also passages that are
+relevant to dev or test queries. `mnrl;curve=12` measures the classic recipe at twelve places on its way, and the table
+of times to quality sets the other recipes beside it. Recipes are separated by commas. All recipes of a set and a seed
+train on the same sample of pairs, one after the other, on the same threads; nothing else should run meanwhile, and each
+row tells how busy the processor was with anything else.
 
 A row is appended to benchmarks/lift/rows.jsonl as soon as it is measured, and a row that is there is not measured
 again: a lab that was stopped goes on where it was. After a change of the code `--again` measures anew; the newest row

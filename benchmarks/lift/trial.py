@@ -52,8 +52,9 @@ def run_trial(key: Mapping[str, Any], *, before: Mapping[str, Row], work: Path, 
 
     Args:
         key: `model`, `set`, `seed`, `pairs` and `recipe`: a recipe's name and options, such as
-            `default,batch_size=64`; `mined=model` trains with negatives mined before, from that ranking;
-            `mnrl,curve=12` also measures the classic recipe at that many places on its way.
+            `default,batch_size=64`; `mined=model` trains with negatives mined before, from that ranking, and with
+            `keep_out=none` also from what is relevant to dev or test queries; `mnrl,curve=12` also measures the
+            classic recipe at that many places on its way.
         before: Split -> the set's row of the stock model, for the gain.
         work: Folder for models and vectors; what belongs to this trial is removed.
     """
@@ -124,7 +125,7 @@ def make_training(key: Mapping[str, Any], folder: str) -> Callable[[], Row]:
             return {"trained_pairs": pairs, "train_minutes": minutes, "looked_minutes": looked}
         mined: tuple[Example, ...] = ()
         if extras.mined:
-            given = MineOptions(candidates=extras.mined, seed=key["seed"])
+            given = MineOptions(candidates=extras.mined, keep_out=extras.keep_out, seed=key["seed"])
             journal = Path(folder) / "openings.jsonl"
             mined = tuple(mine(data, model=model, openings=journal, options=given).examples())
         out = train(data, model=model, out=Path(folder) / "model", mined=mined, options=options)
@@ -187,9 +188,10 @@ def guards(model: Embedder, key: Mapping[str, Any], meta: Meta | None) -> dict[s
 
 @dataclass(frozen=True)
 class Extras:
-    """What a recipe asks of the lab itself: whose ranking negatives are mined from, and places of its curve."""
+    """What a recipe asks of the lab itself: whose ranking negatives are mined from, without what, places of a curve."""
 
     mined: str = ""
+    keep_out: str = MineOptions.keep_out
     curve: int = 0
 
 
