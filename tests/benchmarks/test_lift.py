@@ -74,17 +74,17 @@ def test_a_trial_trains_and_measures_on_its_sample(tmp_path: Path, small_key: Ma
 
 
 def test_a_trial_may_mine_negatives_first(tmp_path: Path, small_key: Mapping[str, Any]) -> None:
-    trained = trial.make_training({**small_key, "recipe": "default,mined=model,freeze_layers=5"}, str(tmp_path))()
+    key, folder = {**small_key, "recipe": "default,mined=model,freeze_layers=5"}, tmp_path / "trial"
 
-    assert trained["trained_negatives"] > 0
-    assert (tmp_path / "openings.jsonl").exists()  # passages that test queries ask for are kept out
+    assert trial.make_training(key, str(folder))()["trained_negatives"] > 0
+    assert (folder / "openings.jsonl").exists()  # passages that test queries ask for are kept out
 
 
 def test_a_trial_may_mine_what_is_relevant_to_test_queries(tmp_path: Path, small_key: Mapping[str, Any]) -> None:
-    key = {**small_key, "recipe": "default,mined=model,keep_out=none,freeze_layers=5"}
+    key, folder = {**small_key, "recipe": "default,mined=model,keep_out=none,freeze_layers=5"}, tmp_path / "trial"
 
-    assert trial.make_training(key, str(tmp_path))()["trained_negatives"] > 0
-    assert not (tmp_path / "openings.jsonl").exists()
+    assert trial.make_training(key, str(folder))()["trained_negatives"] > 0
+    assert not (folder / "openings.jsonl").exists()
 
 
 def test_one_training_gives_a_row_of_each_split(
