@@ -73,18 +73,15 @@ def test_a_trial_trains_and_measures_on_its_sample(tmp_path: Path, small_key: Ma
     assert 0 <= found["hybrid"]["bm25_weight"] <= 1
 
 
-def test_a_trial_may_mine_negatives_first(tmp_path: Path, small_key: Mapping[str, Any]) -> None:
-    key, folder = {**small_key, "recipe": "default,mined=model,freeze_layers=5"}, tmp_path / "trial"
+@pytest.mark.parametrize(("given", "opened"), [("", True), (",keep_out=none", False)])
+def test_a_trial_may_mine_negatives_first(
+    tmp_path: Path, small_key: Mapping[str, Any], given: str, opened: bool
+) -> None:
+    """Passages that test queries ask for are kept out, for which test is opened, unless they are asked for."""
+    key, folder = {**small_key, "recipe": f"default,mined=model{given},freeze_layers=5"}, tmp_path / "trial"
 
     assert trial.make_training(key, str(folder))()["trained_negatives"] > 0
-    assert (folder / "openings.jsonl").exists()  # passages that test queries ask for are kept out
-
-
-def test_a_trial_may_mine_what_is_relevant_to_test_queries(tmp_path: Path, small_key: Mapping[str, Any]) -> None:
-    key, folder = {**small_key, "recipe": "default,mined=model,keep_out=none,freeze_layers=5"}, tmp_path / "trial"
-
-    assert trial.make_training(key, str(folder))()["trained_negatives"] > 0
-    assert not (folder / "openings.jsonl").exists()
+    assert (folder / "openings.jsonl").exists() == opened
 
 
 def test_one_training_gives_a_row_of_each_split(
