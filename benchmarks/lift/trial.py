@@ -23,6 +23,7 @@ from benchmarks.rows import Row
 from benchmarks.sample import draw, opened
 from lexitune.io.hits import Hits
 from lexitune.io.workspace import Meta, installed_versions, read_meta
+from lexitune.metrics.grades import count_pairs
 from lexitune.metrics.measures import measure_hits, parse_measures
 from lexitune.metrics.report import Report
 from lexitune.metrics.statistics import paired_t
@@ -36,6 +37,7 @@ from lexitune.stages.evaluate.systems import Clock, rank
 from lexitune.stages.mine.mining import mine
 from lexitune.stages.mine.options import MineOptions
 from lexitune.stages.train.options import TrainOptions
+from lexitune.stages.train.recipe import gains_from_mining
 from lexitune.stages.train.training import train
 from lexitune.types import Dataset, Example, Qrels, Silent
 
@@ -52,9 +54,7 @@ def run_trial(key: Mapping[str, Any], *, before: Mapping[str, Row], work: Path, 
 
     Args:
         key: `model`, `set`, `seed`, `pairs` and `recipe`: a recipe's name and options, such as
-            `default,batch_size=64`; `mined=model` trains with negatives mined before, from that ranking, and with
-            `keep_out=none` also from what is relevant to dev or test queries; `mnrl,curve=12` also measures the
-            classic recipe at that many places on its way.
+            `default,batch_size=64`, and what `Extras` has: `default,mined=none`, `mnrl,curve=12`.
         before: Split -> the set's row of the stock model, for the gain.
         work: Folder for models and vectors; what belongs to this trial is removed.
     """
@@ -110,7 +110,9 @@ def observe(side: Side, threads: int) -> dict[str, Any]:
 
 
 def make_training(key: Mapping[str, Any], folder: str) -> Callable[[], Row]:
-    """From the texts to the chosen weights in `folder`; mining is part of it."""
+    """From the texts to the chosen weights in `folder`. Mining is part of it, but for the stock model's vectors of the
+    corpus, which any evaluation needs and `tune` has made by then.
+    """
 
     def work() -> Row:
         options, extras = read_recipe(key)
@@ -124,10 +126,14 @@ def make_training(key: Mapping[str, Any], folder: str) -> Callable[[], Row]:
             minutes, looked = (rows[-1][name] / 60 for name in ("seconds", "looked"))
             return {"trained_pairs": pairs, "train_minutes": minutes, "looked_minutes": looked}
         mined: tuple[Example, ...] = ()
-        if extras.mined:
-            given = MineOptions(candidates=extras.mined, keep_out=extras.keep_out, seed=key["seed"])
-            journal = Path(folder) / "openings.jsonl"
-            mined = tuple(mine(data, model=model, openings=journal, options=given).examples())
+        mine_s = 0.0
+        if candidates := extras.candidates(options, pairs=count_pairs(data.qrels["train"])):
+            vectors = Path(folder) / "vectors"
+            encode_corpus(model, data.docs, vectors)
+            began = time.perf_counter()
+            given = MineOptions(candidates=candidates, keep_out=extras.keep_out, seed=key["seed"])
+            found = mine(data, model=model, vectors=vectors, openings=Path(folder) / "openings.jsonl", options=given)
+            mined, mine_s = tuple(found.examples()), time.perf_counter() - began
         out = train(data, model=model, out=Path(folder) / "model", mined=mined, options=options)
         meta = read_meta(out)
         assert meta is not None
@@ -135,7 +141,8 @@ def make_training(key: Mapping[str, Any], folder: str) -> Callable[[], Row]:
         return {
             "settled": dict(meta.options),  # a recipe of the same name may be another one later
             **{f"trained_{name}": meta.outputs[name] for name in kept},
-            "train_minutes": meta.cost_s / 60,
+            "mine_minutes": mine_s / 60,
+            "train_minutes": (mine_s + meta.cost_s) / 60,
         }
 
     return work
@@ -188,11 +195,24 @@ def guards(model: Embedder, key: Mapping[str, Any], meta: Meta | None) -> dict[s
 
 @dataclass(frozen=True)
 class Extras:
-    """What a recipe asks of the lab itself: whose ranking negatives are mined from, without what, places of a curve."""
+    """What a recipe asks of the lab itself.
 
-    mined: str = ""
-    keep_out: str = MineOptions.keep_out
+    Attributes:
+        mined: Whose ranking negatives are mined from before the training: `model`, `bm25`, `hybrid`, or `none` are
+            mined; `auto`: as `lexitune tune` would.
+        keep_out: `dev+test`: what is relevant to their queries is no negative.
+        curve: At how many places on its way the classic recipe is measured too.
+    """
+
+    mined: str = "auto"
+    keep_out: str = "none"
     curve: int = 0
+
+    def candidates(self, options: TrainOptions, *, pairs: int) -> str:
+        """The ranking that negatives come from; an empty text: none are mined."""
+        if self.mined == "auto":
+            return MineOptions.candidates if gains_from_mining(options, pairs=pairs) else ""
+        return "" if self.mined == "none" else self.mined
 
 
 def read_recipe(key: Mapping[str, Any]) -> tuple[TrainOptions, Extras]:

@@ -73,15 +73,33 @@ def test_a_trial_trains_and_measures_on_its_sample(tmp_path: Path, small_key: Ma
     assert 0 <= found["hybrid"]["bm25_weight"] <= 1
 
 
-@pytest.mark.parametrize(("given", "opened"), [("", True), (",keep_out=none", False)])
+@pytest.mark.parametrize(("given", "opened"), [(",keep_out=dev+test", True), ("", False)])
 def test_a_trial_may_mine_negatives_first(
     tmp_path: Path, small_key: Mapping[str, Any], given: str, opened: bool
 ) -> None:
-    """Passages that test queries ask for are kept out, for which test is opened, unless they are asked for."""
+    """Only to keep passages out that test queries ask for, test is opened."""
     key, folder = {**small_key, "recipe": f"default,mined=model{given},freeze_layers=5"}, tmp_path / "trial"
 
     assert trial.make_training(key, str(folder))()["trained_negatives"] > 0
     assert (folder / "openings.jsonl").exists() == opened
+
+
+@pytest.mark.parametrize(
+    ("recipe", "pairs", "candidates"),
+    [
+        ("default", 900, "model"),
+        ("default", 899, ""),
+        ("fast", 2000, ""),
+        ("default,mined=none", 2000, ""),
+        ("default,negatives=0", 2000, ""),
+        ("default,loss=infonce-reverse", 2000, ""),
+        ("default,mined=bm25", 100, "bm25"),
+    ],
+)
+def test_negatives_are_mined_where_tune_would_or_as_the_recipe_says(recipe: str, pairs: int, candidates: str) -> None:
+    options, extras = trial.read_recipe({"recipe": recipe, "seed": 1})
+
+    assert extras.candidates(options, pairs=pairs) == candidates
 
 
 def test_one_training_gives_a_row_of_each_split(

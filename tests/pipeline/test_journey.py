@@ -19,6 +19,8 @@ from lexitune.pipeline.outcome import TuneOutcome
 from lexitune.pipeline.pylib import as_dataset_parts, documented_functions, library_folder
 from lexitune.pipeline.tune import gate_line, tune
 from lexitune.stages.evaluate.options import EvaluateOptions
+from lexitune.stages.mine.driver import run as mine
+from lexitune.stages.mine.options import MineOptions
 from lexitune.stages.promote.driver import run as promote
 from lexitune.stages.promote.options import PromoteOptions
 from lexitune.stages.train.options import TrainOptions
@@ -105,6 +107,32 @@ def test_a_second_journey_does_nothing_again_and_ends_the_same(
     assert {path: path.stat().st_mtime_ns for path in work.rglob("*.safetensors")} == before
     assert again.to_json()["gain"] == first.to_json()["gain"]
     assert len((work / "reports" / "test-openings.jsonl").read_text().splitlines()) == 1
+
+
+def test_it_mines_where_the_recipe_gains_from_that_and_leaves_what_the_user_mined(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Test stays sealed until the evaluation."""
+    monkeypatch.setattr("lexitune.stages.train.recipe.FEW_PAIRS", 100)
+    work = Workspace(tmp_path / "work")
+    outcome = tune(data, workspace=work.root, options=OPTIONS)
+    assert outcome.model is not None
+    first = read_meta(outcome.model)
+    opened = (work.reports / "test-openings.jsonl").read_text()
+    page = (work.root / "report.html").read_text(encoding="utf-8")
+    mine(work, model=OPTIONS[0], options=MineOptions(count=1))
+    own = (work.root / "examples.parquet").read_bytes()
+
+    again = tune(data, workspace=work.root, options=OPTIONS)
+
+    assert first is not None
+    assert (first.outputs["negatives"] > 0, first.options["negatives"]) == (True, 1)
+    assert list(outcome.seconds) == ["import", "assess", "mine", "train", "reembed", "evaluate", "promote"]
+    assert "mine" not in opened
+    assert "mine" not in again.seconds
+    assert (work.root / "examples.parquet").read_bytes() == own
+    assert again.model != outcome.model
+    assert "mine --keep-out none" in page
 
 
 def test_without_promotion_the_gate_says_what_promote_would(

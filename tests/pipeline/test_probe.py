@@ -10,6 +10,7 @@ from lexitune.cli.main import main
 from lexitune.errors import UsageError
 from lexitune.io.options import DataOptions
 from lexitune.io.workspace import Workspace
+from lexitune.models.embedder import Embedder
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline import probe
 from lexitune.pipeline.data import import_data
@@ -17,6 +18,7 @@ from lexitune.pipeline.probe import predict
 from lexitune.pipeline.pylib import as_dataset_parts, documented_functions, library_folder
 from lexitune.pipeline.sections import SECTIONS
 from lexitune.stages.train.options import TrainOptions
+from lexitune.stages.train.training import Plan
 from lexitune.types import Dataset, Silent
 
 MODEL = ModelOptions(model="minilm", max_length=16, precision="fp32", device="cpu")
@@ -44,6 +46,26 @@ def test_a_prediction_leaves_the_workspace_as_it_was(workspace: Workspace) -> No
     assert found.to_json()["train_s"] == pytest.approx(sum(found.train.seconds.values()))
     assert found.reembed_s > 0
     assert {path.name for path in workspace.root.rglob("*")} - before <= {".lexitune-lock", ".lexitune-holder"}
+
+
+def test_what_tune_would_mine_is_stood_in_for(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lexitune.stages.train.recipe.FEW_PAIRS", 10)
+    plans: list[Plan] = []
+
+    def probed(model: Embedder, plan: Plan, **_: object) -> None:
+        plans.append(plan)
+        raise Killed
+
+    monkeypatch.setattr(probe, "probe_training", probed)
+    sections = {name: kind() for name, kind in SECTIONS.items()} | {"model": MODEL}
+    for negatives in (None, 0, 6):
+        sections["train"] = TrainOptions(negatives=negatives)
+        with pytest.raises(Killed):
+            predict(workspace, None, sections=sections, talk=Silent())
+
+    assert [plan.recipe.negatives for plan in plans] == [1, 0, 6]
+    drawn = [len(plan.examples.negatives) / len(plan.examples.queries) for plan in plans]
+    assert (3 < drawn[0] <= 4, drawn[1], 5 < drawn[2] <= 6) == (True, 0, True)
 
 
 def test_what_a_kill_leaves_goes_with_the_next_command(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,8 +98,8 @@ def test_the_command_shows_the_prediction_before_what_a_point_costs(workspace: W
     assert max(map(len, lines)) <= 80
     head = next(number for number, line in enumerate(lines) if line.startswith("probe   "))
     assert re.fullmatch(r"probe   \d+ steps and a sample of passages on this cpu, in \w+", lines[head])
-    assert lines[head + 1].startswith("  lexitune train will take")
-    assert any(line.startswith("  lexitune reembed will take") for line in lines[head:])
+    assert lines[head + 1].startswith("  training will take")
+    assert any(line.startswith("  re-embedding will take") for line in lines[head:])
     assert any(line.startswith("a point of R@10") for line in lines[head:])
 
 

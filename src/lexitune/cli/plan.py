@@ -117,7 +117,9 @@ def _arithmetic(found: Plan) -> list[str]:
     subject, least = found.subject, found.training["minimum"]
     row, pairs, epochs = subject.hardware, subject.workload.pairs, found.settings["classic"].epochs
     each = least.flops / pairs / epochs
+    mined = found.settings["ours"].negatives
     return [
+        *(["  ours with a mined negative to each pair"] if mined else []),
         f"  minimum: {pairs:,} pairs x {epochs} epochs x {each / 1e9:.0f} GFLOP (three forward passes, no padding) "
         f"at 100 % of {subject.peak / 1e12:.3g} TFLOP/s",
         f"  ours at {100 * row.share_low:.0f} to {100 * row.share_high:.0f} % of it, the classic at "
@@ -169,8 +171,8 @@ def _probe(found: Prediction) -> list[str]:
     )
     return [
         f"probe   {train.steps} steps and a sample of passages on this {found.device}, in {found.precision}",
-        fold(f"  lexitune train will take {_seconds(train.total)}: {parts}"),
-        f"  lexitune reembed will take {_seconds(found.reembed_s)}",
+        fold(f"  training will take {_seconds(train.total)}: {parts}"),
+        f"  re-embedding will take {_seconds(found.reembed_s)}",
     ]
 
 

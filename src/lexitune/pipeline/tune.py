@@ -1,4 +1,4 @@
-"""The journey: import, assess, train, re-embed, evaluate, promote, report.
+"""The journey: import, assess, mine, train, re-embed, evaluate, promote, report.
 
 Each stage skips what it finds finished with equal inputs, so a journey that was killed goes on where it was.
 """
@@ -9,14 +9,17 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lexitune.io.workspace import NEW_WORKSPACE, Workspace, read_meta
+from lexitune.metrics.grades import count_pairs
 from lexitune.pipeline.data import import_data, open_data
 from lexitune.pipeline.outcome import TuneOutcome, fold, shown_path, table_lines
 from lexitune.pipeline.sections import SECTIONS
 from lexitune.settings import section_of, write_toml
+from lexitune.stages.train.recipe import gains_from_mining
 from lexitune.types import Advice, Dataset, GateResult, Silent, Talk
 
 __all__ = ["gate_line", "run", "tune"]
@@ -31,7 +34,7 @@ def tune(
     options: Sequence[object] = (),
     talk: Talk | None = None,
 ) -> TuneOutcome:
-    """Walk the whole journey: is it worth it, train, re-embed, evaluate, decide, switch, report.
+    """Walk the whole journey: is it worth it, mine, train, re-embed, evaluate, decide, switch, report.
 
     Args:
         data: What `lexitune.read` gave, a BEIR folder, or a file of pairs.
@@ -86,6 +89,8 @@ def run(workspace: Workspace, source: Dataset | Path | None, *, sections: Mappin
             talk.say(f"    {reason}")
         if advice.answer != TUNE and not sections["tune"].anyway:
             return _stopped(workspace, advice, seconds)
+        if _mines(workspace, sections):
+            timed("mine", lambda: _mine(workspace, sections, talk))
         folder = timed("train", lambda: train(workspace, model=model, options=sections["train"], talk=talk))
         meta = read_meta(folder)
         seconds["train"] = meta.cost_s if meta else seconds["train"]
@@ -101,6 +106,22 @@ def run(workspace: Workspace, source: Dataset | Path | None, *, sections: Mappin
         )
         gate = timed("promote", lambda: _decide(workspace, found, sections, talk))
         return _arrived(workspace, advice, gate, found, seconds)
+
+
+def _mines(workspace: Workspace, sections: Mapping[str, Any]) -> bool:
+    """Whether the journey mines before it trains: where the recipe gains from that, and the user has not mined."""
+    from lexitune.stages.mine.driver import is_users
+
+    pairs = count_pairs(open_data(workspace).qrels.get("train", {}))
+    return gains_from_mining(sections["train"], pairs=pairs) and not is_users(workspace)
+
+
+def _mine(workspace: Workspace, sections: Mapping[str, Any], talk: Talk) -> None:
+    """Mine without keeping passages of dev and test queries out: test stays sealed, and no figure is flattered."""
+    from lexitune.stages.mine.driver import run as mine
+
+    options = replace(sections["mine"], keep_out=sections["mine"].keep_out or "none")
+    mine(workspace, model=sections["model"], options=options, unasked=True, talk=talk)
 
 
 def _decide(workspace: Workspace, found: Any, sections: Mapping[str, Any], talk: Talk) -> GateResult:

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ from lexitune.errors import DataError, UsageError
 from lexitune.io.workspace import Workspace, read_meta
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
-from lexitune.stages.mine.driver import MineReport, run
+from lexitune.stages.mine.driver import MineReport, is_users, run
 from lexitune.stages.mine.options import MineOptions
 
 FP32 = ModelOptions(precision="fp32", device="cpu")
@@ -83,6 +84,37 @@ def test_the_same_again_is_skipped_and_a_file_that_was_changed_is_made_again(
     assert again == first
     assert first.negatives.read_bytes() == sound
     assert first.suspects.read_text() == "1,labelled by an expert\n"
+
+
+def test_what_was_mined_on_purpose_or_changed_by_hand_is_the_users(
+    toy_workspace: Workspace, stock: ModelOptions
+) -> None:
+    assert not is_users(toy_workspace)
+
+    examples = run(toy_workspace, model=stock, options=OPEN, unasked=True).examples
+    assert not is_users(toy_workspace)
+    examples.write_bytes(examples.read_bytes() + b" ")
+    assert is_users(toy_workspace)
+    run(toy_workspace, model=stock, options=replace(OPEN, count=2))
+    assert is_users(toy_workspace)
+
+
+def test_what_was_mined_from_other_data_is_nobodys(toy_workspace: Workspace, stock: ModelOptions) -> None:
+    run(toy_workspace, model=stock, options=OPEN)
+    assert is_users(toy_workspace)
+
+    toy_workspace.dataset.write_text(toy_workspace.dataset.read_text() + " ")
+
+    assert not is_users(toy_workspace)
+
+
+def test_where_nothing_is_said_passages_of_dev_and_test_are_kept_out(
+    toy_workspace: Workspace, stock: ModelOptions
+) -> None:
+    found = run(toy_workspace, model=stock, options=MineOptions(margin=0.0))
+
+    assert (found.summary["kept_out"], found.summary["negatives"]) == (1.0, 0)
+    assert "mine" in toy_workspace.openings.read_text()
 
 
 def test_other_options_leave_the_earlier_queue_alone(toy_workspace: Workspace, stock: ModelOptions) -> None:

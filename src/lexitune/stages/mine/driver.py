@@ -12,7 +12,7 @@ from lexitune.errors import UsageError
 from lexitune.fingerprint import hash_file, hash_json
 from lexitune.io.atomic import replace_text
 from lexitune.io.dataset import open_data, read_record
-from lexitune.io.examples import examples_path
+from lexitune.io.examples import examples_path, is_of_other_data
 from lexitune.io.workspace import Meta, Workspace, is_finished, read_meta, write_meta
 from lexitune.models.options import ModelOptions
 from lexitune.settings import did_you_mean
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
     from lexitune.models.reranker import Reranker
 
-__all__ = ["MineReport", "negatives_path", "report_path", "run"]
+__all__ = ["MineReport", "is_users", "negatives_path", "report_path", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,14 @@ def run(
     *,
     model: ModelOptions | None = None,
     options: MineOptions | None = None,
+    unasked: bool = False,
     talk: Talk | None = None,
 ) -> MineReport:
     """Mine negatives for the workspace's train queries; equal data, model and options are not mined twice.
 
     Args:
         model: The stock model, or `models/<id>` for one that was trained here: its own mistakes, with its own length.
+        unasked: Nobody asked for it: `tune` may replace what it leaves.
 
     Raises:
         DataError: No data in the workspace, no train judgements, or a cross-encoder that cannot be loaded.
@@ -66,6 +68,7 @@ def run(
     from lexitune.stages.mine.mining import mine, refuse_contradictions
 
     model, options, talk = model or ModelOptions(), options or MineOptions(), talk or Silent()
+    options = replace(options, keep_out=options.keep_out or "dev+test")
     refuse_contradictions(options)
     start = time.monotonic()
     with workspace.lock():
@@ -91,16 +94,27 @@ def run(
         )
         from lexitune.stages.mine.files import write_examples, write_negatives, write_suspects
 
-        for path, write in zip(paths, (write_examples, write_negatives, write_suspects), strict=True):
-            if path != paths[2] or not path.exists():  # the suspects may hold an expert's labels by now
-                write(path, found)
+        if not paths[2].exists():  # the suspects may hold an expert's labels by now
+            write_suspects(paths[2], found)
+        write_negatives(paths[1], found)
         replace_text(report, json.dumps({"model": embedder.spec.name, **found.summary()}, indent=1) + "\n")
-        outputs = {path.name: hash_file(path) for path in paths[:2]}
+        write_examples(paths[0], found)  # last: without a record beside them they pass for the user's own
+        outputs = {path.name: hash_file(path) for path in paths[:2]} | {"unasked": unasked}
         cost_s = time.monotonic() - start
         write_meta(report, Meta("mine", asdict(options), inputs, seed=options.seed, cost_s=cost_s, outputs=outputs))
     if len(found.suspects):
         talk.say(f"mine: suspects for an expert to label, the most suspect first: {paths[2]}")
     return _read(report, paths)
+
+
+def is_users(workspace: Workspace) -> bool:
+    """Whether the workspace's examples are of the user's making: by hand, or mined on purpose from this data."""
+    path, meta = examples_path(workspace), read_meta(report_path(workspace))
+    if not path.exists():
+        return False
+    if meta is None or meta.outputs.get(path.name) != hash_file(path):
+        return True
+    return not meta.outputs.get("unasked") and not is_of_other_data(workspace)
 
 
 def negatives_path(workspace: Workspace) -> Path:

@@ -45,10 +45,11 @@ class MineOptions:
             "most": 1.0,
         },
     )
-    keep_out: str = field(
-        default="dev+test",
+    keep_out: str | None = field(
+        default=None,
         metadata={
-            "help": "Passages that are never negatives: those relevant to dev or test queries, or none",
+            "help": "Passages that are never negatives: those relevant to dev or test queries (default), or none "
+            "(default of tune)",
             "choices": ("dev+test", "none"),
         },
     )
