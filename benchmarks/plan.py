@@ -58,19 +58,6 @@ def make_training(root: Path, options: TrainOptions) -> Callable[[], Any]:
     return work
 
 
-def make_mining(root: Path, options: TrainOptions, pairs: int) -> Callable[[], Any]:
-    """What `lexitune tune` mines before this training; the prediction has passages drawn by lot in its place."""
-    from lexitune.stages.mine.driver import run
-    from lexitune.stages.mine.options import MineOptions
-    from lexitune.stages.train.recipe import gains_from_mining
-
-    def work() -> None:
-        if gains_from_mining(options, pairs=pairs):
-            run(Workspace(root), model=stock(), options=MineOptions(keep_out="none"))
-
-    return work
-
-
 def make_reembedding(root: Path) -> Callable[[], Any]:
     """A real re-embedding: its wall seconds."""
     from lexitune.models.load import load  # noqa: F401
@@ -95,13 +82,11 @@ def measure(root: Path, name: str, *, pairs: int, docs: int, options: TrainOptio
     data = cut(real_set(name), root, pairs=pairs, docs=docs, queries=300)
     import_data(workspace, data, options=DataOptions(allow_leaks=True))
     given = {"root": workspace.root, "options": options}
-    pairs = sum(map(len, data.qrels["train"].values()))
     predicted = in_child(Side(make_prediction, given), threads)
-    in_child(Side(make_mining, {**given, "pairs": pairs}), threads)
     trained = in_child(Side(make_training, given), threads)
     encoded = in_child(Side(make_reembedding, {"root": workspace.root}), threads)
     return {
-        "pairs": pairs,
+        "pairs": sum(map(len, data.qrels["train"].values())),
         "docs": len(data.docs),
         "train": compared(predicted["train_s"], trained["seconds"]),
         "reembed": compared(predicted["reembed_s"], encoded["seconds"]),

@@ -4,9 +4,9 @@
 
 Clicks are of a simulated log (`benchmarks/clicks/users.py`), by clicks over expected clicks. The set's own train pairs,
 of queries that no simulated user asks, stand for experts. Pseudo-pairs are made of the corpus by `lexitune collect
-docs`' own rules; what they mask is masked while they teach, and the corpus is searched as it is. The default recipe,
-without mined negatives, trains on each and on all, weighed as `lexitune collect resolve` weighs them; no training sees
-a dev or test query, and gains are over the stock model on the same test queries.
+docs`' own rules; what they mask is masked while they teach, and the corpus is searched as it is. The default recipe
+trains on each and on all, weighed as `lexitune collect resolve` weighs them; no training sees a dev or test query, and
+gains are over the stock model on the same test queries.
 """
 
 from __future__ import annotations

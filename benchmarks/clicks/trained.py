@@ -4,8 +4,7 @@
 
 One simulated log (`benchmarks/clicks/users.py`) gives train pairs four times: by clicks over expected clicks, by the
 position-based model, as many by the most clicks, and as many of the set's own right pairs of the queries that were
-asked. The default recipe, without mined negatives, trains on each; dev and test are the set's own. Differences are of
-the same test queries.
+asked. The default recipe trains on each; dev and test are the set's own. Differences are of the same test queries.
 """
 
 from __future__ import annotations

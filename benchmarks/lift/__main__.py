@@ -3,12 +3,12 @@
     python -m benchmarks.lift [--split dev] [--sets nl2bash,tatqa] [--recipes default,mnrl] [--seeds 1] [--pairs 2000]
     python -m benchmarks.lift --show [--split test] [--json]
 
-A recipe is its name and what differs from it: `default`, `mnrl`, `default;batch_size=64;epochs=2`. Negatives are mined
-where `lexitune tune` would, as part of the training's time; `mined=none` leaves them out, `mined=bm25` (or `model`,
-`hybrid`) says whence, and `keep_out=dev+test` keeps out what is relevant to their queries. `mnrl;curve=12` measures
-the classic recipe at twelve places on its way, and the table of times to quality sets the other recipes beside it.
-Recipes are separated by commas. All recipes of a set and a seed train on the same sample of pairs, one after the other,
-on the same threads; nothing else should run meanwhile, and each row tells how busy the processor was otherwise.
+A recipe is its name and what differs from it: `default`, `mnrl`, `default;batch_size=64;epochs=2`. With `negatives=1`
+some are mined first, as `lexitune tune` would and as part of the training's time; `mined=bm25` (or `model`, `hybrid`,
+`none`) says whence, and `keep_out=dev+test` keeps out what is relevant to their queries. `mnrl;curve=12` measures the
+classic recipe at twelve places on its way, and the table of times to quality sets the other recipes beside it. Recipes
+are separated by commas. All recipes of a set and a seed train on the same sample of pairs, one after the other, on the
+same threads; nothing else should run meanwhile, and each row tells how busy the processor was with anything else.
 
 A row is appended to benchmarks/lift/rows.jsonl as soon as it is measured, and a row that is there is not measured
 again: a lab that was stopped goes on where it was. After a change of the code `--again` measures anew; the newest row

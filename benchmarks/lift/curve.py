@@ -41,7 +41,7 @@ def train_with_curve(
         Step and seconds of each place, with those of them that went into looking at dev, and the number of pairs.
     """
     folder.mkdir(parents=True)
-    # The dev sample that the default recipe would draw for these pairs, had it no mined negatives.
+    # The dev sample that the default recipe would draw for these pairs.
     ours = plan_training(data, model=model, options=TrainOptions(seed=options.seed))
     work = gather_work(
         model, data, ours.examples, recipe=ours.recipe, folder=folder, fingerprints={}, talk=Silent()

@@ -58,7 +58,7 @@ def main() -> None:
 def measure(key: Mapping[str, Any]) -> tuple[float, list[tuple[float, float]]]:
     """The share that the training chose, and R@10 on dev and nDCG@10 on the guard at each of `SHARES`."""
     data = sample(real_set(key["set"]), pairs=key["pairs"], seed=key["seed"])
-    options, _ = read_recipe(key)  # without mined negatives
+    options, _ = read_recipe(key)
     with tempfile.TemporaryDirectory() as folder:
         out = train(data, model=load(options=stock(key)), out=Path(folder) / "model", options=options)
         meta = read_meta(out)

@@ -23,7 +23,6 @@ from benchmarks.rows import Row
 from benchmarks.sample import draw, opened
 from lexitune.io.hits import Hits
 from lexitune.io.workspace import Meta, installed_versions, read_meta
-from lexitune.metrics.grades import count_pairs
 from lexitune.metrics.measures import measure_hits, parse_measures
 from lexitune.metrics.report import Report
 from lexitune.metrics.statistics import paired_t
@@ -37,7 +36,6 @@ from lexitune.stages.evaluate.systems import Clock, rank
 from lexitune.stages.mine.mining import mine
 from lexitune.stages.mine.options import MineOptions
 from lexitune.stages.train.options import TrainOptions
-from lexitune.stages.train.recipe import gains_from_mining
 from lexitune.stages.train.training import train
 from lexitune.types import Dataset, Example, Qrels, Silent
 
@@ -127,7 +125,7 @@ def make_training(key: Mapping[str, Any], folder: str) -> Callable[[], Row]:
             return {"trained_pairs": pairs, "train_minutes": minutes, "looked_minutes": looked}
         mined: tuple[Example, ...] = ()
         mine_s = 0.0
-        if candidates := extras.candidates(options, pairs=count_pairs(data.qrels["train"])):
+        if candidates := extras.candidates(options):
             vectors = Path(folder) / "vectors"
             encode_corpus(model, data.docs, vectors)
             began = time.perf_counter()
@@ -199,7 +197,7 @@ class Extras:
 
     Attributes:
         mined: Whose ranking negatives are mined from before the training: `model`, `bm25`, `hybrid`, or `none` are
-            mined; `auto`: as `lexitune tune` would.
+            mined; `auto`: as `lexitune tune` would, the model's where the recipe asks for negatives.
         keep_out: `dev+test`: what is relevant to their queries is no negative.
         curve: At how many places on its way the classic recipe is measured too.
     """
@@ -208,10 +206,10 @@ class Extras:
     keep_out: str = "none"
     curve: int = 0
 
-    def candidates(self, options: TrainOptions, *, pairs: int) -> str:
+    def candidates(self, options: TrainOptions) -> str:
         """The ranking that negatives come from; an empty text: none are mined."""
         if self.mined == "auto":
-            return MineOptions.candidates if gains_from_mining(options, pairs=pairs) else ""
+            return MineOptions.candidates if options.negatives else ""
         return "" if self.mined == "none" else self.mined
 
 

@@ -107,12 +107,9 @@ def _introduce(data: Dataset, embedder: Embedder, *, training: TrainOptions, qui
 def _estimate_min(data: Dataset, embedder: Embedder, training: TrainOptions) -> int:
     """Minutes, from the rate on a sample: the corpus is encoded three times, and the training evaluates dev."""
     from lexitune.pipeline.passing import measure_pace
-    from lexitune.stages.train.recipe import gains_from_mining
 
     pace = measure_pace(data, embedder, training)
-    pairs = len(data.qrels["train"])
-    trained = pace.training(pairs, mined=gains_from_mining(training, pairs=pairs))
-    seconds = 3 * len(data.docs) * pace.doc + WITH_DEV * trained + OTHER_S
+    seconds = 3 * len(data.docs) * pace.doc + WITH_DEV * pace.training(len(data.qrels["train"])) + OTHER_S
     return max(1, round(seconds / 60))
 
 

@@ -77,24 +77,13 @@ def test_the_classic_recipe_costs_most_and_ours_less_and_pounds_follow_the_hours
 def test_frozen_layers_cost_and_keep_less() -> None:
     # On an H200 64 pairs keep their graph, so nothing is encoded twice; with a share that is given nothing is swept.
     args = ("--model", LARGE[1], "--gpu", "H200", "--pairs", "5000", "--batch-size", "64", "--blend", "0.7")
-    whole, fast = plan(*args, "--negatives", "0"), plan(*args, "--recipe", "fast")
+    whole, fast = plan(*args), plan(*args, "--recipe", "fast")
 
     # The lower half is passed forward alone: a third of its work.
     share = fast["training"]["ours"]["flops"] / whole["training"]["ours"]["flops"]
     assert share == pytest.approx(2 / 3, rel=0.02)
     activations = [one["memory"]["ours"]["parts"]["activations"] for one in (fast, whole)]
     assert activations[0] == pytest.approx(activations[1] / 2)
-
-
-def test_what_tune_mines_is_reckoned_with() -> None:
-    """Two passes of 24 + 2 x 256 tokens, beside three of 24 + 256; with a share that is given nothing is swept."""
-    args = ("--model", LARGE[1], "--gpu", "H200", "--pairs", "2000", "--blend", "0.7", "--batch-size", "32")
-    mined, without = plan(*args), plan(*args, "--negatives", "0")
-
-    assert [one["settings"]["ours"]["negatives"] for one in (mined, without)] == [1, 0]
-    share = mined["training"]["ours"]["flops"] / without["training"]["ours"]["flops"]
-    assert share == pytest.approx(2 * (24 + 512) / 3 / (24 + 256), rel=0.05)
-    assert "with a mined negative to each pair" in call(*args).stdout
 
 
 def test_to_freeze_every_layer_is_refused_as_training_would() -> None:
@@ -125,7 +114,7 @@ def test_one_passage_a_query_costs_as_many_pairs_as_there_are_queries(empty: Pat
 
 def test_what_gradient_caching_encodes_twice_is_counted() -> None:
     # 64 pairs of 280 tokens do not fit the quarter of a 4090 that graphs may take; they fit that of an H200.
-    args = ("--pairs", "5000", "--batch-size", "64", "--negatives", "0")
+    args = ("--pairs", "5000", "--batch-size", "64")
     small, large = (plan("--model", LARGE[1], "--gpu", gpu, *args) for gpu in ("4090", "H200"))
 
     assert large["memory"]["ours"]["batch"] == 64 * 280

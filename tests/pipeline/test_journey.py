@@ -109,13 +109,11 @@ def test_a_second_journey_does_nothing_again_and_ends_the_same(
     assert len((work / "reports" / "test-openings.jsonl").read_text().splitlines()) == 1
 
 
-def test_it_mines_where_the_recipe_gains_from_that_and_leaves_what_the_user_mined(
-    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_mines_where_negatives_are_asked_for_and_leaves_what_the_user_mined(data: Dataset, tmp_path: Path) -> None:
     """Test stays sealed until the evaluation."""
-    monkeypatch.setattr("lexitune.stages.train.recipe.FEW_PAIRS", 100)
+    options = (*OPTIONS, TrainOptions(batch_size=16, checkpoint_s=0.0, negatives=1))
     work = Workspace(tmp_path / "work")
-    outcome = tune(data, workspace=work.root, options=OPTIONS)
+    outcome = tune(data, workspace=work.root, options=options)
     assert outcome.model is not None
     first = read_meta(outcome.model)
     opened = (work.reports / "test-openings.jsonl").read_text()
@@ -123,7 +121,7 @@ def test_it_mines_where_the_recipe_gains_from_that_and_leaves_what_the_user_mine
     mine(work, model=OPTIONS[0], options=MineOptions(count=1))
     own = (work.root / "examples.parquet").read_bytes()
 
-    again = tune(data, workspace=work.root, options=OPTIONS)
+    again = tune(data, workspace=work.root, options=options)
 
     assert first is not None
     assert (first.outputs["negatives"] > 0, first.options["negatives"]) == (True, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,19 +11,8 @@ from tests.faults import Killed
 from lexitune.io.workspace import Workspace
 from lexitune.models.options import ModelOptions
 from lexitune.pipeline import passing
-from lexitune.pipeline.passing import Pace, passing_model
-from lexitune.stages.train.options import TrainOptions
+from lexitune.pipeline.passing import passing_model
 from lexitune.types import Silent
-
-
-def test_mined_negatives_are_passages_that_take_their_time() -> None:
-    """Two passes of a query and two passages, beside three of a query and one."""
-    network = SimpleNamespace(weight_count=22_700_000, layer_count=6)
-    model: Any = SimpleNamespace(network=network, token_budget=4096)
-    pace = Pace(model, TrainOptions(), doc=0.003, pair=0.004)
-
-    assert pace.training(2_000) == pytest.approx(3 * 3 * 2_000 * 0.004)
-    assert pace.training(2_000, mined=True) == pytest.approx(3 * 2 * 2_000 * 0.007)
 
 
 @pytest.mark.parametrize("place", ["", "reports/ablation"], ids=["assess", "ablate"])

@@ -49,7 +49,6 @@ def test_a_prediction_leaves_the_workspace_as_it_was(workspace: Workspace) -> No
 
 
 def test_what_tune_would_mine_is_stood_in_for(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lexitune.stages.train.recipe.FEW_PAIRS", 10)
     plans: list[Plan] = []
 
     def probed(model: Embedder, plan: Plan, **_: object) -> None:
@@ -58,7 +57,7 @@ def test_what_tune_would_mine_is_stood_in_for(workspace: Workspace, monkeypatch:
 
     monkeypatch.setattr(probe, "probe_training", probed)
     sections = {name: kind() for name, kind in SECTIONS.items()} | {"model": MODEL}
-    for negatives in (None, 0, 6):
+    for negatives in (1, None, 6):
         sections["train"] = TrainOptions(negatives=negatives)
         with pytest.raises(Killed):
             predict(workspace, None, sections=sections, talk=Silent())

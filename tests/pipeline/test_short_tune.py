@@ -111,7 +111,7 @@ def test_minutes_that_suffice_for_nothing_are_told_and_nothing_is_trained(
 class Steady(Pace):
     """A tenth of a second a pair, in one epoch."""
 
-    def training(self, pairs: int, *, mined: bool = False) -> float:
+    def training(self, pairs: int) -> float:
         return pairs / 10
 
 

@@ -117,9 +117,7 @@ def _arithmetic(found: Plan) -> list[str]:
     subject, least = found.subject, found.training["minimum"]
     row, pairs, epochs = subject.hardware, subject.workload.pairs, found.settings["classic"].epochs
     each = least.flops / pairs / epochs
-    mined = found.settings["ours"].negatives
     return [
-        *(["  ours with a mined negative to each pair"] if mined else []),
         f"  minimum: {pairs:,} pairs x {epochs} epochs x {each / 1e9:.0f} GFLOP (three forward passes, no padding) "
         f"at 100 % of {subject.peak / 1e12:.3g} TFLOP/s",
         f"  ours at {100 * row.share_low:.0f} to {100 * row.share_high:.0f} % of it, the classic at "

@@ -18,7 +18,7 @@ __all__ = ["command", "so_far"]
 def run(call: Call) -> Result:
     """Go from your pairs to a model that serves.
 
-    Assesses, mines hard negatives, trains, re-embeds, evaluates and promotes, or stops with the reason why not.
+    Assesses, trains, re-embeds, evaluates and promotes, or stops with the reason why not.
     DATA is a BEIR folder, or a CSV, TSV or JSONL file of pairs (query, passage). Left out, the
     workspace's own data is used. A tune that was cut off goes on where it was.
     """

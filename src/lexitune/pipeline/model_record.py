@@ -176,8 +176,7 @@ def _own_options(meta: Meta) -> dict[str, Any]:
     """Values that differ from the recipe's own. How many layers stay as they are goes by the data, so it is told."""
     usual: dict[str, Any] = {}
     if (recipe := str(meta.options.get("recipe", ""))) in RECIPES:
-        mined = float(bool(meta.options.get("negatives")))
-        settled = settle(TrainOptions(recipe=recipe), token_budget=0, mined=mined)
+        settled = settle(TrainOptions(recipe=recipe), token_budget=0)
         usual = {one.name: getattr(settled, one.name) for one in fields(settled)}
     usual = {**usual, "freeze_layers": 0, "matryoshka": list(usual.get("matryoshka", ()))}
     told = {name: meta.options[name] for name in TOLD if name in meta.options}

@@ -63,13 +63,12 @@ class Pace:
     doc: float
     pair: float
 
-    def training(self, pairs: int, *, mined: bool = False) -> float:
-        """Seconds of a training on so many pairs, and on the mined negatives that it takes with each."""
+    def training(self, pairs: int) -> float:
+        """Seconds of a training on so many pairs."""
         network = self.model.network
         sizes = {"parameters": network.weight_count, "layers": network.layer_count}
-        recipe = settle(self.recipe, token_budget=self.model.token_budget, pairs=pairs, mined=float(mined), **sizes)
-        each = self.pair + recipe.negatives * self.doc
-        return TRAINING_PASSES * recipe.epochs * pairs * each * recipe.work_share(network.layer_count)
+        recipe = settle(self.recipe, token_budget=self.model.token_budget, pairs=pairs, **sizes)
+        return TRAINING_PASSES * recipe.epochs * pairs * self.pair * recipe.work_share(network.layer_count)
 
 
 def measure_pace(data: Dataset, model: Embedder, recipe: TrainOptions) -> Pace:

@@ -17,13 +17,11 @@ from lexitune.io.atomic import TEMPORARY
 from lexitune.io.dataset import open_data
 from lexitune.io.weights import read_weights
 from lexitune.io.workspace import Workspace
-from lexitune.metrics.grades import count_pairs
 from lexitune.models.sizing import forward_flops
 from lexitune.pipeline.data import read
 from lexitune.stages.reembed.options import ReembedOptions
 from lexitune.stages.train.inputs import mined_examples
 from lexitune.stages.train.probe import Probe, probe_training, shape_in
-from lexitune.stages.train.recipe import gains_from_mining
 from lexitune.stages.train.training import plan_training
 from lexitune.types import Dataset, Example, Talk
 
@@ -79,9 +77,8 @@ def predict(workspace: Workspace | None, source: Path | None, *, sections: Mappi
             inputs["weights"] = read_weights(workspace.weights) if workspace.weights.exists() else None
         model = load(options=sections["model"], talk=talk)
         loaded = time.monotonic() - began
-        pairs = count_pairs(data.qrels.get("train", {}))
-        if not inputs.get("mined") and gains_from_mining(sections["train"], pairs=pairs):
-            inputs["mined"] = _stand_ins(data, max(sections["train"].negatives or 1, sections["mine"].count))
+        if sections["train"].negatives and not inputs.get("mined"):
+            inputs["mined"] = _stand_ins(data, max(sections["train"].negatives, sections["mine"].count))
         plan = plan_training(data, model=model, options=sections["train"], began=began, **inputs)
         planned = time.monotonic()
         some = _sample(data)

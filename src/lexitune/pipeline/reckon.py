@@ -30,7 +30,7 @@ from lexitune.pipeline.workload import WORD_TOKENS, Lengths, Workload
 from lexitune.stages.train.averaging import AFTER, ENDS, general_tokens
 from lexitune.stages.train.dev import plan_dev
 from lexitune.stages.train.options import TrainOptions
-from lexitune.stages.train.recipe import Recipe, gains_from_mining, settle
+from lexitune.stages.train.recipe import Recipe, settle
 
 __all__ = ["make_plan"]
 
@@ -47,7 +47,7 @@ def make_plan(
     Args:
         train: The recipe.
         options: What people and language models cost.
-        mined: Negatives are there, so each pair brings one along; else where `tune` would mine some.
+        mined: Negatives are there, so each pair brings one along.
         gain: None: not known.
     """
     rate = subject.hardware.pounds_per_hour
@@ -55,17 +55,12 @@ def make_plan(
     shape = subject.shape
     size = {"pairs": subject.workload.pairs, "parameters": shape.parameters, "layers": shape.layers}
     given, default, classic = (
-        settle(
-            one,
-            token_budget=budget,
-            mined=float(mined or bool(one.negatives) or gains_from_mining(one, pairs=subject.workload.pairs)),
-            **size,
-        )
-        for one in (train, TrainOptions(), TrainOptions(recipe="mnrl"))
+        settle(one, token_budget=budget, **size) for one in (train, TrainOptions(), TrainOptions(recipe="mnrl"))
     )
     check_frozen(given.freeze_layers, shape.layers)
     classic = given if given.recipe == "mnrl" else classic
     ours = default if given.recipe == "mnrl" else given
+    ours = ours if mined or train.negatives else replace(ours, negatives=0)
     # Beside the copy that the recipe mnrl trains stands the stock model; sentence-transformers alone has no other.
     alone = _classic_memory(subject, classic, copies=int(given.recipe == "mnrl"))
     memory = {"classic": alone, "ours": _our_memory(subject, ours)}

@@ -1,8 +1,8 @@
 """The short tune: a real training of some minutes, where a forecast does not decide.
 
-The recipe runs from start to end, without mined negatives, on as many pairs as fit into the minutes; then stock and
-tuned rank the same passages for the same dev queries. The training sees nothing of these: its last weights are taken,
-in the usual share, so that the gain is not chosen by the queries that it is measured on.
+The default recipe runs from start to end on as many pairs as fit into the minutes; then stock and tuned rank the same
+passages for the same dev queries. The training sees nothing of these: its last weights are taken, in the usual share,
+so that the gain is not chosen by the queries that it is measured on.
 """
 
 from __future__ import annotations

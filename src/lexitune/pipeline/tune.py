@@ -1,4 +1,4 @@
-"""The journey: import, assess, mine, train, re-embed, evaluate, promote, report.
+"""The journey: import, assess, mine where negatives are asked for, train, re-embed, evaluate, promote, report.
 
 Each stage skips what it finds finished with equal inputs, so a journey that was killed goes on where it was.
 """
@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lexitune.io.workspace import NEW_WORKSPACE, Workspace, read_meta
-from lexitune.metrics.grades import count_pairs
 from lexitune.pipeline.data import import_data, open_data
 from lexitune.pipeline.outcome import TuneOutcome, fold, shown_path, table_lines
 from lexitune.pipeline.sections import SECTIONS
 from lexitune.settings import section_of, write_toml
-from lexitune.stages.train.recipe import gains_from_mining
 from lexitune.types import Advice, Dataset, GateResult, Silent, Talk
 
 __all__ = ["gate_line", "run", "tune"]
@@ -34,7 +32,7 @@ def tune(
     options: Sequence[object] = (),
     talk: Talk | None = None,
 ) -> TuneOutcome:
-    """Walk the whole journey: is it worth it, mine, train, re-embed, evaluate, decide, switch, report.
+    """Walk the whole journey: is it worth it, train, re-embed, evaluate, decide, switch, report.
 
     Args:
         data: What `lexitune.read` gave, a BEIR folder, or a file of pairs.
@@ -109,11 +107,10 @@ def run(workspace: Workspace, source: Dataset | Path | None, *, sections: Mappin
 
 
 def _mines(workspace: Workspace, sections: Mapping[str, Any]) -> bool:
-    """Whether the journey mines before it trains: where the recipe gains from that, and the user has not mined."""
+    """Whether the journey mines before it trains: where negatives are asked for, and the user has not mined."""
     from lexitune.stages.mine.driver import is_users
 
-    pairs = count_pairs(open_data(workspace).qrels.get("train", {}))
-    return gains_from_mining(sections["train"], pairs=pairs) and not is_users(workspace)
+    return bool(sections["train"].negatives) and not is_users(workspace)
 
 
 def _mine(workspace: Workspace, sections: Mapping[str, Any], talk: Talk) -> None:

@@ -47,18 +47,6 @@ def test_the_same_again_is_skipped(workspace: Workspace, tiny: ModelOptions) -> 
     assert not building_of(out).exists()
 
 
-@pytest.mark.parametrize(("negatives", "told"), [(None, 1), (0, 0)])
-def test_what_mining_would_add_is_told(
-    negatives: int | None, told: int, workspace: Workspace, tiny: ModelOptions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lexitune.stages.train.recipe.FEW_PAIRS", 1)
-    heard = Heard()
-
-    run(workspace, model=tiny, options=replace(QUICK, negatives=negatives), talk=heard)
-
-    assert sum("gains more with mined negatives: lexitune mine" in line for line in heard.lines) == told
-
-
 def test_other_options_make_another_model(workspace: Workspace, tiny: ModelOptions) -> None:
     first = run(workspace, model=tiny, options=QUICK)
     second = run(workspace, model=tiny, options=replace(QUICK, seed=14))

@@ -43,7 +43,7 @@ def test_whose_texts_reach_the_weights(case: str, options: TrainOptions, docs: d
     data = Dataset(DOCS, QUERIES, QRELS)
     examples = gather_examples(data, QRELS["train"], mined=[Example("q1", ["d1"], ["d3"])])
 
-    rows = list(trace(data, examples, recipe=settle(options, token_budget=1, mined=1.0)))
+    rows = list(trace(data, examples, recipe=settle(options, token_budget=1)))
 
     assert [row[:3] for row in rows if row.kind == "query"] == PAIRS
     assert {row.id: row.role for row in rows if row.kind == "doc"} == docs

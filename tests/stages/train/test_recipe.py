@@ -6,14 +6,14 @@ import pytest
 
 from lexitune.errors import UsageError
 from lexitune.stages.train.options import TrainOptions
-from lexitune.stages.train.recipe import gains_from_mining, identity, settle
+from lexitune.stages.train.recipe import identity, settle
 
 
 def test_the_default_recipe() -> None:
     recipe = settle(TrainOptions(), token_budget=4096)
 
     assert (recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.warmup_steps) == (1, 128, 2e-4, None)
-    assert (recipe.blend, recipe.negatives, recipe.patience) == (None, 0, 3)  # None: dev says how far to go
+    assert (recipe.blend, recipe.negatives, recipe.patience) == (None, 1, 3)  # None: dev says how far to go
     assert (recipe.loss, recipe.mask, recipe.temperature, recipe.token_budget) == (
         "infonce-symmetric", "relevant", 0.05, 4096,
     )  # fmt: skip
@@ -185,54 +185,6 @@ def test_the_default_recipe_goes_by_the_number_of_pairs(
     recipe = settle(TrainOptions(**given), token_budget=4096, pairs=pairs)  # type: ignore[arg-type]
 
     assert (recipe.batch_size, recipe.epochs, recipe.learning_rate) == expected
-
-
-@pytest.mark.parametrize(
-    ("pairs", "given", "expected"),
-    [
-        (2_000, {}, (128, 2, 4e-4, 1)),
-        (4_000, {}, (128, 1, 3e-4, 1)),
-        (900, {}, (64, 2, 4e-4, 1)),
-        (899, {}, (16, 2, 1e-4, 1)),  # few pairs: as without
-        (2_000, {"negatives": 2}, (128, 2, 4e-4, 2)),
-        (2_000, {"negatives": 0}, (128, 3, 4e-4, 0)),
-        (2_000, {"epochs": 3}, (128, 3, 4e-4, 1)),
-        (2_000, {"recipe": "fast"}, (128, 2, 4e-4, 1)),
-        (2_000, {"recipe": "mnrl"}, (16, 3, 2e-5, 0)),
-        (2_000, {"loss": "infonce-reverse"}, (128, 3, 4e-4, 1)),  # mined negatives take no part in it
-    ],
-)
-def test_with_mined_negatives_fewer_passes_do(
-    pairs: int, given: dict[str, float], expected: tuple[int, int, float, int]
-) -> None:
-    recipe = settle(TrainOptions(**given), token_budget=4096, pairs=pairs, mined=1.0)  # type: ignore[arg-type]
-
-    assert (recipe.batch_size, recipe.epochs, recipe.learning_rate, recipe.negatives) == expected
-
-
-def test_negatives_of_few_queries_are_no_reason_for_fewer_passes() -> None:
-    recipe = settle(TrainOptions(), token_budget=4096, pairs=2_000, mined=0.1)
-
-    assert (recipe.epochs, recipe.negatives) == (3, 1)
-
-
-@pytest.mark.parametrize(
-    ("pairs", "given", "expected"),
-    [
-        (900, {}, True),
-        (899, {}, False),
-        (2_000, {"negatives": 0}, False),
-        (2_000, {"negatives": 3}, True),
-        (2_000, {"loss": "infonce"}, True),
-        (2_000, {"loss": "infonce-reverse"}, False),  # mined negatives take no part in it
-        (2_000, {"loss": "kl"}, False),  # learns from a teacher's scores
-        (2_000, {"recipe": "fast"}, False),
-        (2_000, {"recipe": "mnrl"}, False),
-        (2_000, {"recipe": "adapter"}, False),
-    ],
-)
-def test_which_trainings_gain_from_mining(pairs: int, given: dict[str, object], expected: bool) -> None:
-    assert gains_from_mining(replace(TrainOptions(), **given), pairs=pairs) == expected  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,10 @@ from pathlib import Path
 from lexitune.io.dataset import open_data
 from lexitune.io.weights import read_weights
 from lexitune.io.workspace import Workspace, is_finished
-from lexitune.metrics.grades import count_pairs
 from lexitune.models.options import ModelOptions
 from lexitune.stages.train.inputs import mined_examples
 from lexitune.stages.train.options import TrainOptions
-from lexitune.stages.train.recipe import gains_from_mining, identity
+from lexitune.stages.train.recipe import identity
 from lexitune.stages.train.training import building_of, carry_out, plan_training
 from lexitune.types import Silent, Talk
 
@@ -51,9 +50,6 @@ def run(
         mined = mined_examples(workspace, talk=talk)
         weights = read_weights(workspace.weights) if workspace.weights.exists() else None
         plan = plan_training(data, model=embedder, mined=mined, weights=weights, options=options, began=began)
-        pairs = count_pairs(data.qrels["train"])
-        if not mined and options.negatives is None and gains_from_mining(options, pairs=pairs):
-            talk.say("train: this recipe gains more with mined negatives: lexitune mine finds some")
         out = workspace.models / f"{short_name(embedder.spec.name)}-{plan.hash}"
         if is_finished(out, stage="train", inputs=plan.inputs, options=identity(plan.recipe)):
             shutil.rmtree(building_of(out), ignore_errors=True)  # left by a kill between publishing and tidying

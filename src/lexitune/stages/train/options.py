@@ -21,8 +21,8 @@ class TrainOptions:
     epochs: int | None = field(
         default=None,
         metadata={
-            "help": "Passes over the pairs (default 1 to 5, for about 48 steps, with mined negatives 32, below 900 "
-            "pairs 90; fast for 32; mnrl 3, adapter 15)",
+            "help": "Passes over the pairs (default 1 to 5, for about 48 steps, below 900 pairs 90; fast for 32; "
+            "mnrl 3, adapter 15)",
             "least": 1,
         },
     )
@@ -77,7 +77,8 @@ class TrainOptions:
     negatives: int | None = field(
         default=None,
         metadata={
-            "help": "Mined negatives of each pair in a batch (default 1, where there are some); with 0 tune mines none",
+            "help": "Mined negatives of each pair in a batch (default 1 after lexitune mine); where asked for, "
+            "tune mines first",
             "least": 0,
         },
     )

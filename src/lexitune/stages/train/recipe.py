@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from lexitune.errors import UsageError
@@ -11,7 +11,7 @@ from lexitune.models.sizing import TRAINING_PASSES
 from lexitune.stages.train.averaging import USUAL
 from lexitune.stages.train.options import TrainOptions
 
-__all__ = ["Recipe", "derive", "gains_from_mining", "identity", "settle"]
+__all__ = ["Recipe", "derive", "identity", "settle"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +156,6 @@ training goes on when less is free, and with the smaller `--token-budget` that i
 PAIRS, PARAMETERS, LAYERS = 20_000, 22_700_000, 6  # where neither data nor model are at hand: all-MiniLM-L6-v2
 FEW_PAIRS = 900
 STEPS_OF_A_PASS = 16  # at least
-MOST = 0.5
-AGAINST_MINED = (None, "infonce", "infonce-symmetric")  # losses in which a mined negative takes part
 MOST_EPOCHS, MANY_STEPS = 5, 64
 
 
@@ -184,7 +182,6 @@ class Pace:
 
 
 USUAL_PACE = Pace(steps=48, smallest=32, largest=128, rate=2e-4)
-MINED_PACE = replace(USUAL_PACE, steps=32)  # a step reads half as much again, so all of them take as long
 FAST_PACE = Pace(steps=32, smallest=32, largest=128, rate=2e-4, one_frozen_of=2)
 FEW_PACE = Pace(steps=90, smallest=16, largest=16, rate=1e-4, one_frozen_of=6)
 
@@ -220,18 +217,6 @@ def derive(
     return {"batch_size": batch, "epochs": passes, "learning_rate": float(f"{rate:.1g}")}
 
 
-def gains_from_mining(options: TrainOptions, *, pairs: int) -> bool:
-    """Whether hard negatives are worth mining before this training: with few pairs, and for the other recipes, they
-    are not known to add anything (docs/decisions.md).
-
-    Example:
-        >>> gains_from_mining(TrainOptions(), pairs=2_000), gains_from_mining(TrainOptions(negatives=0), pairs=2_000)
-        (True, False)
-    """
-    heeded = options.recipe == "default" and options.negatives != 0 and options.loss in AGAINST_MINED
-    return heeded and pairs >= FEW_PAIRS
-
-
 def settle(
     options: TrainOptions,
     *,
@@ -239,7 +224,6 @@ def settle(
     pairs: int = PAIRS,
     parameters: int = PARAMETERS,
     layers: int = LAYERS,
-    mined: float = 0.0,
 ) -> Recipe:
     """Fill in the recipe's own values where the user has set none.
 
@@ -247,7 +231,6 @@ def settle(
         token_budget: What suits the device, where neither the user nor the recipe says.
         pairs: Training pairs there are; the recipes `default` and `fast` go by them, and by the model's number of
             weights, `parameters`, and of `layers`. With few of them `default` leaves the lowest sixth as it is.
-        mined: Share of the train queries with mined negatives. Where most have some, `default` makes fewer passes.
 
     Raises:
         UsageError: An option is set that the recipe would have to ignore, or one without another that it needs.
@@ -264,7 +247,7 @@ def settle(
         given["matryoshka"] = _sizes(options.matryoshka)
     values = {**OPEN, "token_budget": token_budget, **RECIPES[options.recipe]}
     if options.recipe not in HONOURED:
-        pace = _pace(options, pairs=pairs, mined=mined)
+        pace = FAST_PACE if options.recipe == "fast" else FEW_PACE if pairs < FEW_PAIRS else USUAL_PACE
         if options.lora is None and options.freeze_layers is None:
             values["freeze_layers"] = pace.frozen(layers)
             if options.recipe == "fast" and not values["freeze_layers"]:
@@ -275,18 +258,7 @@ def settle(
                 )
         values |= derive(pace, pairs=pairs, parameters=parameters, batch_size=options.batch_size, epochs=options.epochs)
     values |= given
-    if not mined:
-        values["negatives"] = 0
     return Recipe(**{field.name: values[field.name] for field in fields(Recipe)})
-
-
-def _pace(options: TrainOptions, *, pairs: int, mined: float) -> Pace:
-    if options.recipe == "fast":
-        return FAST_PACE
-    if pairs < FEW_PAIRS:
-        return FEW_PACE
-    heeded = mined > MOST and options.negatives != 0 and options.loss in AGAINST_MINED
-    return MINED_PACE if heeded else USUAL_PACE
 
 
 def _refuse_unheeded(options: TrainOptions) -> None:

@@ -10,8 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lexitune.errors import DataError, UsageError
 from lexitune.fingerprint import hash_file, hash_json, hash_texts, sha256_files
 from lexitune.io.dataset import data_files
@@ -120,7 +118,7 @@ def plan_training(
             with a query map.
     """
     began = time.monotonic() if began is None else began
-    recipe = _settle_for(data, model, options, mined=1.0 if mined else 0.0)
+    recipe = _settle_for(data, model, options)
     if not recipe.is_ours and processes().count > 1:
         raise UsageError(
             "E2121",
@@ -136,7 +134,8 @@ def plan_training(
         )
     used = mined if recipe.negatives or options.loss in TAUGHT else ()
     examples = gather_examples(data, data.qrels.get("train", {}), mined=used, weights=weights)
-    recipe = _settle_for(data, model, options, mined=float(np.mean(np.diff(examples.ends) > 0)))
+    if not len(examples.negatives):
+        recipe = replace(recipe, negatives=0)
     if recipe.is_ours:
         from lexitune.stages.train.losses.registry import LOSSES
 
@@ -270,14 +269,13 @@ def _run(
     )
 
 
-def _settle_for(data: Dataset, model: Embedder, options: TrainOptions, *, mined: float) -> Recipe:
+def _settle_for(data: Dataset, model: Embedder, options: TrainOptions) -> Recipe:
     return settle(
         options,
         token_budget=model.token_budget,
         pairs=count_pairs(data.qrels.get("train", {})),
         parameters=model.network.weight_count,
         layers=model.network.layer_count,
-        mined=mined,
     )
 
 
