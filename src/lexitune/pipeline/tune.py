@@ -118,7 +118,7 @@ def _mine(workspace: Workspace, sections: Mapping[str, Any], talk: Talk) -> None
     from lexitune.stages.mine.driver import run as mine
 
     options = replace(sections["mine"], keep_out=sections["mine"].keep_out or "none")
-    mine(workspace, model=sections["model"], options=options, unasked=True, talk=talk)
+    mine(workspace, model=sections["model"], options=options, by_tune=True, talk=talk)
 
 
 def _decide(workspace: Workspace, found: Any, sections: Mapping[str, Any], talk: Talk) -> GateResult:

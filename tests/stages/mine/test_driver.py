@@ -91,7 +91,7 @@ def test_what_was_mined_on_purpose_or_changed_by_hand_is_the_users(
 ) -> None:
     assert not is_users(toy_workspace)
 
-    examples = run(toy_workspace, model=stock, options=OPEN, unasked=True).examples
+    examples = run(toy_workspace, model=stock, options=OPEN, by_tune=True).examples
     assert not is_users(toy_workspace)
     examples.write_bytes(examples.read_bytes() + b" ")
     assert is_users(toy_workspace)

@@ -50,14 +50,14 @@ def run(
     *,
     model: ModelOptions | None = None,
     options: MineOptions | None = None,
-    unasked: bool = False,
+    by_tune: bool = False,
     talk: Talk | None = None,
 ) -> MineReport:
     """Mine negatives for the workspace's train queries; equal data, model and options are not mined twice.
 
     Args:
         model: The stock model, or `models/<id>` for one that was trained here: its own mistakes, with its own length.
-        unasked: Nobody asked for it: `tune` may replace what it leaves.
+        by_tune: `tune` mines on its way, and may replace what it leaves.
 
     Raises:
         DataError: No data in the workspace, no train judgements, or a cross-encoder that cannot be loaded.
@@ -99,7 +99,7 @@ def run(
         write_negatives(paths[1], found)
         replace_text(report, json.dumps({"model": embedder.spec.name, **found.summary()}, indent=1) + "\n")
         write_examples(paths[0], found)  # last: without a record beside them they pass for the user's own
-        outputs = {path.name: hash_file(path) for path in paths[:2]} | {"unasked": unasked}
+        outputs = {path.name: hash_file(path) for path in paths[:2]} | {"by_tune": by_tune}
         cost_s = time.monotonic() - start
         write_meta(report, Meta("mine", asdict(options), inputs, seed=options.seed, cost_s=cost_s, outputs=outputs))
     if len(found.suspects):
@@ -114,7 +114,7 @@ def is_users(workspace: Workspace) -> bool:
         return False
     if meta is None or meta.outputs.get(path.name) != hash_file(path):
         return True
-    return not meta.outputs.get("unasked") and not is_of_other_data(workspace)
+    return not meta.outputs.get("by_tune") and not is_of_other_data(workspace)
 
 
 def negatives_path(workspace: Workspace) -> Path:
