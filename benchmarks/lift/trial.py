@@ -52,7 +52,7 @@ def run_trial(key: Mapping[str, Any], *, before: Mapping[str, Row], work: Path, 
 
     Args:
         key: `model`, `set`, `seed`, `pairs` and `recipe`: a recipe's name and options, such as
-            `default,batch_size=64`, and what `Extras` has: `default,mined=none`, `mnrl,curve=12`.
+            `default,batch_size=64`, and what `Extras` has: `default,negatives=1,mined=bm25`, `mnrl,curve=12`.
         before: Split -> the set's row of the stock model, for the gain.
         work: Folder for models and vectors; what belongs to this trial is removed.
     """

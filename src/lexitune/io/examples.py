@@ -6,10 +6,10 @@ from pathlib import Path
 
 from lexitune.errors import DataError
 from lexitune.fingerprint import hash_file
-from lexitune.io.workspace import Workspace, read_meta
+from lexitune.io.workspace import Meta, Workspace, read_meta
 from lexitune.types import Example
 
-__all__ = ["examples_path", "is_of_other_data", "read_examples"]
+__all__ = ["examples_path", "is_of_other_data", "is_users", "read_examples"]
 
 COLUMNS = ("query_id", "positives", "negatives")
 
@@ -21,10 +21,23 @@ def examples_path(workspace: Workspace) -> Path:
 
 def is_of_other_data(workspace: Workspace) -> bool:
     """Whether they were mined here from data that the workspace no longer holds. A file of one's own never was."""
+    mining = _mining(workspace)
+    return mining is not None and mining.inputs.get("data") != hash_file(workspace.dataset)
+
+
+def is_users(workspace: Workspace) -> bool:
+    """Whether they are of the user's making: by hand, or mined on purpose from the data that the workspace holds."""
+    mining = _mining(workspace)
+    if mining is None:
+        return examples_path(workspace).exists()
+    return not mining.outputs.get("by_tune") and mining.inputs.get("data") == hash_file(workspace.dataset)
+
+
+def _mining(workspace: Workspace) -> Meta | None:
+    """The record of the mining that wrote them; None: there are none, or they are of another hand."""
     path, meta = examples_path(workspace), read_meta(workspace.reports / "mine.json")
-    if meta is None or meta.outputs.get(path.name) != hash_file(path):
-        return False
-    return meta.inputs.get("data") != hash_file(workspace.dataset)
+    written = meta is not None and path.exists() and meta.outputs.get(path.name) == hash_file(path)
+    return meta if written else None
 
 
 def read_examples(path: Path) -> list[Example]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lexitune.io.atomic import replace_text
+from lexitune.io.examples import is_users
 from lexitune.io.hits import Hits
 from lexitune.io.quarantine import Quarantine
 from lexitune.io.trec import as_word, read_run
@@ -41,7 +42,7 @@ from lexitune.report.blocks import (
 )
 from lexitune.report.scale import format_number
 from lexitune.stages.evaluate.evaluation import SYSTEMS, Change, Evaluation
-from lexitune.stages.mine import driver as mining
+from lexitune.stages.mine.driver import report_path as mining_path
 from lexitune.stages.promote.rules import LEAST_SLICE
 from lexitune.types import Advice, Dataset, GateResult
 
@@ -336,8 +337,8 @@ def _facts(workspace: Workspace, data: Dataset, evaluation: Evaluation, meta: Me
         *((f"train {name}", _value(value)) for name, value in (meta.options.items() if meta else ())),
         *_versions(),
     ]
-    mine = read_meta(mining.report_path(workspace)) if meta and "mined" in meta.inputs else None
-    mined = [f"mine --keep-out {mine.options['keep_out']}"] if mine and not mining.is_users(workspace) else []
+    mine = read_meta(mining_path(workspace)) if meta and "mined" in meta.inputs else None
+    mined = [f"mine --keep-out {mine.options['keep_out']}"] if mine and not is_users(workspace) else []
     stages = ("assess", *mined, "train", "reembed", "evaluate", "promote")
     commands = [f"lexitune -C {workspace.root.name} {stage}" for stage in stages]
     return Facts("Data and models", rows, commands, more)

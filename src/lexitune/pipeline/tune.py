@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lexitune.io.examples import is_users
 from lexitune.io.workspace import NEW_WORKSPACE, Workspace, read_meta
 from lexitune.pipeline.data import import_data, open_data
 from lexitune.pipeline.outcome import TuneOutcome, fold, shown_path, table_lines
@@ -108,8 +109,6 @@ def run(workspace: Workspace, source: Dataset | Path | None, *, sections: Mappin
 
 def _mines(workspace: Workspace, sections: Mapping[str, Any]) -> bool:
     """Whether the journey mines before it trains: where negatives are asked for, and the user has not mined."""
-    from lexitune.stages.mine.driver import is_users
-
     return bool(sections["train"].negatives) and not is_users(workspace)
 
 

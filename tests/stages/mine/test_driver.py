@@ -13,10 +13,11 @@ import torch
 from tests.heard import Heard
 
 from lexitune.errors import DataError, UsageError
+from lexitune.io.examples import is_users
 from lexitune.io.workspace import Workspace, read_meta
 from lexitune.models.load import load
 from lexitune.models.options import ModelOptions
-from lexitune.stages.mine.driver import MineReport, is_users, run
+from lexitune.stages.mine.driver import MineReport, run
 from lexitune.stages.mine.options import MineOptions
 
 FP32 = ModelOptions(precision="fp32", device="cpu")

@@ -12,7 +12,7 @@ from lexitune.errors import UsageError
 from lexitune.fingerprint import hash_file, hash_json
 from lexitune.io.atomic import replace_text
 from lexitune.io.dataset import open_data, read_record
-from lexitune.io.examples import examples_path, is_of_other_data
+from lexitune.io.examples import examples_path
 from lexitune.io.workspace import Meta, Workspace, is_finished, read_meta, write_meta
 from lexitune.models.options import ModelOptions
 from lexitune.settings import did_you_mean
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lexitune.models.embedder import Embedder
     from lexitune.models.reranker import Reranker
 
-__all__ = ["MineReport", "is_users", "negatives_path", "report_path", "run"]
+__all__ = ["MineReport", "negatives_path", "report_path", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +105,6 @@ def run(
     if len(found.suspects):
         talk.say(f"mine: suspects for an expert to label, the most suspect first: {paths[2]}")
     return _read(report, paths)
-
-
-def is_users(workspace: Workspace) -> bool:
-    """Whether the workspace's examples are of the user's making: by hand, or mined on purpose from this data."""
-    path, meta = examples_path(workspace), read_meta(report_path(workspace))
-    if not path.exists():
-        return False
-    if meta is None or meta.outputs.get(path.name) != hash_file(path):
-        return True
-    return not meta.outputs.get("by_tune") and not is_of_other_data(workspace)
 
 
 def negatives_path(workspace: Workspace) -> Path:
